@@ -30,6 +30,8 @@ pub fn server_metadata(
     let algorithms = Algorithm::ALL
         .into_iter()
         .filter(|algorithm| takes_eddsa || algorithm.is_legal_in_jwt_svid());
+    // A proof may be signed with every algorithm for which a client may have a key.
+    let of_proofs = Algorithm::ALL.map(|algorithm| algorithm.name().to_owned());
     AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
@@ -46,6 +48,7 @@ pub fn server_metadata(
         } else {
             algorithms.map(|algorithm| algorithm.name().to_owned()).collect()
         },
+        dpop_signing_alg_values_supported: of_proofs.to_vec(),
         scopes_supported: scopes,
         tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),
         mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {

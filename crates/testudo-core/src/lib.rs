@@ -20,6 +20,7 @@ pub mod members;
 pub mod metadata;
 pub mod occasions;
 pub mod policy;
+pub mod possession;
 pub mod records;
 pub mod rejection;
 pub mod rules;

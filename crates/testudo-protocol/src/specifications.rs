@@ -191,6 +191,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "Edwards-Curve Digital Signature Algorithm (EdDSA)",
     ),
     rfc("RFC8037", ProposedStandard, "CFRG Curves in JOSE"),
+    rfc(
+        "RFC7800",
+        ProposedStandard,
+        "Proof-of-Possession Key Semantics for JSON Web Tokens (JWTs)",
+    ),
     rfc("RFC8252", BestCurrentPractice, "OAuth 2.0 for Native Apps"),
     rfc(
         "RFC8305",
@@ -238,6 +243,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
     ),
     rfc("RFC9440", Informational, "Client-Cert HTTP Header Field"),
     rfc(
+        "RFC9449",
+        ProposedStandard,
+        "OAuth 2.0 Demonstrating Proof of Possession (DPoP)",
+    ),
+    rfc(
         "RFC9700",
         BestCurrentPractice,
         "Best Current Practice for OAuth 2.0 Security",
@@ -263,6 +273,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
         Final,
         "OpenID Connect Dynamic Client Registration 1.0, errata set 2",
         "https://openid.net/specs/openid-connect-registration-1_0.html",
+    ),
+    draft(
+        "ABCA",
+        "OAuth 2.0 Attestation-Based Client Authentication",
+        "draft-ietf-oauth-attestation-based-client-auth-11",
     ),
     draft(
         "OAUTH-2.1",

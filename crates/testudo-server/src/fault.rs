@@ -44,6 +44,7 @@ impl Fault {
             challenge: None,
             sentence: sentence.into(),
             retry_after_seconds: Some(retry_after_seconds),
+            fresh: None,
         }
     }
 }

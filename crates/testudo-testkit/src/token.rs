@@ -67,6 +67,16 @@ impl<'k> Draft<'k> {
         }
     }
 
+    /// A valid DPoP proof for a POST to `uri`. [RFC9449 §4.2]
+    pub fn dpop(key: &'k testudo_protocol::jose::SigningKey, uri: &str, jti: &str, now: i64) -> Draft<'k> {
+        let jwk: Value = serde_json::from_str(&key.proof_jwk()).expect("JSON");
+        Draft {
+            header: serde_json::json!({ "alg": key.algorithm().name(), "typ": "dpop+jwt", "jwk": jwk }),
+            claims: serde_json::json!({ "jti": jti, "htm": "POST", "htu": uri, "iat": now }),
+            key,
+        }
+    }
+
     /// Sets a claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Draft<'k> {

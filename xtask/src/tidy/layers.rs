@@ -37,8 +37,8 @@ const CORE: &[Layer] = &[
         why: "the input of every decision (one point in time, one policy) and its result: the batch, the limits, what changes in memory",
     },
     Layer {
-        modules: &["admission", "doors"],
-        why: "decisions about one identity: the verification of its credential, and whether the policy admits it",
+        modules: &["admission", "doors", "possession"],
+        why: "decisions about one identity: the verification of its credential and of its proofs of possession, and whether the policy admits it",
     },
     Layer {
         modules: &["grants"],

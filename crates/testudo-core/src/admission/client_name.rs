@@ -19,6 +19,11 @@ impl OpaqueKey {
         OpaqueKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
+    /// A key for another purpose, the same on all nodes. What it protects tells nothing about this key.
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        self.tag([b"derived key".as_slice(), purpose.as_bytes()])
+    }
+
     fn derive(&self, parts: &[&str]) -> String {
         URL_SAFE_NO_PAD.encode(self.tag::<16>(parts.iter().map(|part| part.as_bytes())))
     }

@@ -16,7 +16,7 @@ pub mod x509_svid;
 mod tests;
 
 pub use shared::authority_keys::AuthorityKeys;
-pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, MARK_MARGIN, X509_SVID_LIFETIME_MAX};
+pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;
 pub use shared::client_keys::ClientKeys;
 pub use shared::facts::{Facts, Lookup, Purpose, Terms};

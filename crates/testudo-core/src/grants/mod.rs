@@ -14,19 +14,18 @@ mod scope_and_resource;
 #[cfg(test)]
 mod tests;
 
-pub use binding::{BEARER, Binding};
+pub use binding::{BEARER, Binding, DPOP};
 pub use client_credentials::ClientCredentials;
 pub use grant::Refusal;
 pub use granted::{Granted, Members};
+pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;
 
-use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::decision::Resolution;
-use crate::records::{Batch, Conflict, Loaded, Needs, Registration};
+use crate::records::{Batch, Conflict, Loaded, Needs};
 use crate::rejection::{Rejection, RequestReason};
 use grant::{Allowed, Grant};
-use requester::Requester;
 #[cfg(test)]
 use tests::Ticket;
 use testudo_protocol::oauth::Form;
@@ -123,15 +122,10 @@ impl GrantRequest {
     /// batch.
     pub fn decide(
         &self,
-        governed: &GovernedIdentity<'_>,
-        registration: Option<&Registration>,
+        requester: Requester<'_>,
         loaded: &Loaded<'_>,
         at: &Moment<'_>,
     ) -> Result<(Granted, Batch), Refusal> {
-        let requester = Requester {
-            governed,
-            registration,
-        };
         requester.may_use(self.name())?;
         let binding = Binding::check(&requester)?;
         let allowed = self.allowed(&requester, loaded, at)?;

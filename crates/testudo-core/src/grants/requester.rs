@@ -2,17 +2,20 @@
 
 use crate::admission::governed::GovernedIdentity;
 use crate::metadata::attested;
+use crate::possession::Possession;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::Seconds;
 
 /// The client that requests a token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Requester<'a> {
+pub struct Requester<'a> {
     /// Its identity, with the rule that governs it.
     pub governed: &'a GovernedIdentity<'a>,
     /// The limits that it registered, if it did.
     pub registration: Option<&'a Registration>,
+    /// The keys that the request proved.
+    pub possession: &'a Possession,
 }
 
 impl Requester<'_> {

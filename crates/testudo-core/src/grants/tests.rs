@@ -2,14 +2,15 @@
 //! a second use deletes it. It is one file and one row, like every grant.
 
 use super::grant::{Allowed, Grant, Refusal};
-use super::requester::Requester;
 use super::*;
 use crate::admission::client_name::ClientName;
+use crate::admission::governed::GovernedIdentity;
 use crate::decision::Decision;
 use crate::identity::{AttestedIdentity, CredentialKind, OccasionKind, Proof};
 use crate::occasions::Occasion;
 use crate::occasions::token::{TokenOutcome, TokenRequest};
 use crate::policy::Policy;
+use crate::possession::Possession;
 use crate::records::{Announced, Kind, Record, RequestDetails, RequestRef, Write};
 use crate::rejection::{AdmissionReason, RequestReason};
 use crate::rules::{Match, Rule, RuleSpec};
@@ -116,6 +117,7 @@ fn decide(stored: Option<Issued>) -> Result<Decision<TokenOutcome>, Rejection> {
         governed: &governed,
         client_id: None,
         grant: &grant,
+        possession: &Possession::default(),
         request: RequestRef {
             occasion: OccasionKind::Token,
             id: "r",

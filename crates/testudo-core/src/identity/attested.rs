@@ -2,7 +2,7 @@
 
 use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
 use std::collections::BTreeMap;
-use testudo_protocol::Timestamp;
+use testudo_protocol::{Seconds, Timestamp, jose};
 
 /// An identity that an authority attested in a credential whose signature, times and audience were checked.
 #[derive(Debug, Clone)]
@@ -126,11 +126,25 @@ impl AttestedIdentity {
     }
 }
 
-/// Identifies a single-use credential, so that its second use is detected.
+/// How much longer than it is accepted the record of the use of a credential or proof is kept. If the clock is set back
+/// by less than this, or the clock of another node is behind by less, everything that is still accepted has its record.
+const MARK_MARGIN: Seconds = Seconds(300);
+
+/// Identifies a single-use credential or proof, so that its second use is detected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SingleUse {
-    /// Hash of (door, authority, subject, jti), each part preceded by its length.
+    /// Hash of the parts that identify it, each preceded by its length.
     pub key: [u8; 32],
     /// When the record of the use may be deleted.
     pub keep_until: Timestamp,
+}
+
+impl SingleUse {
+    /// `parts` identify it: what it is, whose it is, its `jti`.
+    pub(crate) fn of(parts: &[&[u8]], accepted_until: Timestamp) -> SingleUse {
+        SingleUse {
+            key: jose::sha256(&jose::length_prefixed(parts.iter().copied())),
+            keep_until: accepted_until + MARK_MARGIN,
+        }
+    }
 }

@@ -4,12 +4,14 @@ mod attested;
 mod authority;
 mod credential;
 mod scheme;
+mod sender_constraint;
 mod spiffe;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
 pub use authority::Authority;
 pub use credential::{CredentialKind, VerifiedBy};
 pub use scheme::AuthorityKind;
+pub use sender_constraint::SenderConstraint;
 
 use serde::{Deserialize, Serialize};
 

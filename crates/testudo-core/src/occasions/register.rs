@@ -11,7 +11,7 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
-use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::identity::{AttestedIdentity, CredentialKind, SenderConstraint};
 use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::resolve::authoritative;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
@@ -260,9 +260,6 @@ fn resolve_with_evidence(
     {
         return Err(MetadataReason::SpiffeIdMismatch.into());
     }
-    if requested.dpop_bound_access_tokens {
-        return Err(MetadataReason::DpopNotSupported.into());
-    }
     let attested = attested::attested(identity)?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
     let authoritative = authoritative(attested, &governed.found);
@@ -315,6 +312,7 @@ fn resolve_with_evidence(
         credential: only,
         signing_algorithm: None,
         must_bind_tokens,
+        dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
         must_push: requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,
     };
@@ -325,7 +323,9 @@ fn resolve_with_evidence(
         scope,
         token_endpoint_auth_method: only.unwrap_or(identity.kind).auth_method(),
         only,
-        must_bind_tokens: must_bind_tokens || rule.must_bind_tokens,
+        must_bind_tokens: must_bind_tokens || rule.sender_constraint == SenderConstraint::Mtls,
+        dpop_bound_access_tokens: requested.dpop_bound_access_tokens
+            || rule.sender_constraint == SenderConstraint::Dpop,
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
     };
@@ -361,6 +361,7 @@ fn answer_to_stored(
         scope: stands.scope.clone(),
         grant_types: stands.grant_types.clone(),
         tls_client_certificate_bound_access_tokens: stands.must_bind_tokens,
+        dpop_bound_access_tokens: stands.dpop_bound_access_tokens,
         require_pushed_authorization_requests: stands.must_push,
         require_signed_request_object: stands.must_sign_requests,
         ..RequestedMetadata::default()

@@ -27,6 +27,7 @@ pub struct Answer {
     /// The only kind of credential that is accepted from the client, if it registered one.
     pub only: Option<CredentialKind>,
     pub must_bind_tokens: bool,
+    pub dpop_bound_access_tokens: bool,
     pub must_push: bool,
     pub must_sign_requests: bool,
 }

@@ -6,7 +6,7 @@
 //! changed by a bearer statement. Otherwise one leaked statement could block every instance of a workload.
 
 use crate::admission::governed::GovernedIdentity;
-use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::identity::{AttestedIdentity, CredentialKind, SenderConstraint};
 use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
@@ -75,7 +75,10 @@ pub(crate) fn is_shown(
         return Err(MetadataReason::AuthMethodNotShown.into());
     }
     let is_asked = requested.tls_client_certificate_bound_access_tokens;
-    if !is_asked || governed.found.rule.must_bind_tokens || governed.identity.has_proven_key() {
+    if !is_asked
+        || governed.found.rule.sender_constraint == SenderConstraint::Mtls
+        || governed.identity.has_proven_key()
+    {
         return Ok(());
     }
     Err(MetadataReason::BindingNotShown.into())
@@ -117,6 +120,10 @@ pub(crate) fn narrows_nothing(
         (
             "tls_client_certificate_bound_access_tokens",
             asked.must_bind_tokens != full.must_bind_tokens,
+        ),
+        (
+            "dpop_bound_access_tokens",
+            asked.dpop_bound_access_tokens != full.dpop_bound_access_tokens,
         ),
         (
             "require_pushed_authorization_requests",

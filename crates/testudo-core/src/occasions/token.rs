@@ -9,9 +9,10 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
-use crate::grants::{GrantRequest, Granted, Refusal};
+use crate::grants::{GrantRequest, Granted, Refusal, Requester};
 use crate::identity::AttestedIdentity;
 use crate::metadata::resolve::metadata_at_first_use;
+use crate::possession::Possession;
 use crate::records::RequestRef;
 use crate::records::{Client, Conflict, Event, Loaded, Needs, Registration, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
@@ -27,6 +28,8 @@ pub struct TokenRequest<'a> {
     pub client_id: Option<&'a str>,
     /// The grant.
     pub grant: &'a GrantRequest,
+    /// The keys that the request proved.
+    pub possession: &'a Possession,
     /// For events.
     pub request: RequestRef<'a>,
 }
@@ -77,8 +80,8 @@ impl Occasion for TokenRequest<'_> {
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
-        let of_grant = self.grant.conflict(on);
-        of_grant.unwrap_or_else(|| conflict_of_client(self.governed, on))
+        let of_own = self.possession.conflict(on).or_else(|| self.grant.conflict(on));
+        of_own.unwrap_or_else(|| conflict_of_client(self.governed, on))
     }
 
     /// A guess saves a read: the write detects existing records anyway, and many first uses can arrive at the same
@@ -89,7 +92,15 @@ impl Occasion for TokenRequest<'_> {
     }
 }
 
-impl TokenRequest<'_> {
+impl<'a> TokenRequest<'a> {
+    fn requester(&self, registration: Option<&'a Registration>) -> Requester<'a> {
+        Requester {
+            governed: self.governed,
+            registration,
+            possession: self.possession,
+        }
+    }
+
     /// The client exists.
     fn admit_known(
         &self,
@@ -103,12 +114,13 @@ impl TokenRequest<'_> {
         let registration = client.registration_at(at.now);
         kind_is_registered(governed.identity, registration)?;
         trace.passed("client known", || format!("first seen {}", client.created));
-        let (granted, of_grant) = match self.grant.decide(governed, registration, loaded, at) {
+        let (granted, of_grant) = match self.grant.decide(self.requester(registration), loaded, at) {
             Ok(decided) => decided,
             Err(refusal) => return refused(refusal),
         };
         trace.passed("request allowed", || granted.to_string());
         let mut batch = single_use(governed.identity);
+        batch.extend(self.possession.single_use());
         batch.extend(of_grant);
         let is_named_so = *client.client_id == *governed.name.client_id;
         Ok(Decision {
@@ -141,7 +153,7 @@ impl TokenRequest<'_> {
             trace.passed("metadata resolves", || {
                 metadata.labels.text("client_name").unwrap_or_default().to_owned()
             });
-            let (granted, of_grant) = self.grant.decide(governed, None, loaded, at)?;
+            let (granted, of_grant) = self.grant.decide(self.requester(None), loaded, at)?;
             trace.passed("request allowed", || granted.to_string());
             Ok((metadata, granted, of_grant))
         });
@@ -171,6 +183,7 @@ impl TokenRequest<'_> {
             lifetimes: Lifetimes::by(rule),
         };
         let (client, mut batch) = create(governed, stored, self.request, creation, at);
+        batch.extend(self.possession.single_use());
         batch.extend(of_grant);
         Ok(Decision {
             outcome: TokenOutcome::Granted(TokenGrant {

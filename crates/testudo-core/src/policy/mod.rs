@@ -11,6 +11,7 @@ use crate::rules::blocks::Blocks;
 use crate::rules::reserved_ids::ReservedIds;
 use crate::rules::{Rule, RuleSet};
 use crate::velocity::Rate;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use testudo_protocol::Seconds;
@@ -90,6 +91,19 @@ pub struct TokenPolicy {
     pub signing_algorithm: Algorithm,
     /// Lifetime of an access token.
     pub access_token_lifetime: Seconds,
+    /// Whether DPoP proofs need a nonce of this server.
+    pub dpop_nonce: NonceUse,
+}
+
+/// Whether a proof needs a nonce of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NonceUse {
+    /// A proof may have one; it must then be valid.
+    #[default]
+    Optional,
+    /// Every proof needs one. [RFC9449 §8]
+    Required,
 }
 
 /// Authorities that administrators disabled and identities that they blocked at run time; both are kept in the store.
@@ -124,6 +138,7 @@ impl Policy {
             tokens: TokenPolicy {
                 signing_algorithm: Algorithm::ES256,
                 access_token_lifetime: Seconds(300),
+                dpop_nonce: NonceUse::Optional,
             },
             registration: Default::default(),
             administration: Default::default(),

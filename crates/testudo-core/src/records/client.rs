@@ -105,6 +105,9 @@ pub struct Registration {
     /// Tokens are issued only if they are bound to the client's certificate.
     #[serde(default)]
     pub must_bind_tokens: bool,
+    /// Tokens are issued only if they are bound to the key of a DPoP proof. [RFC9449 §5.2]
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
     /// Authorization requests of the client are accepted only if they are pushed. [RFC9126 §6]
     #[serde(default)]
     pub must_push: bool,
@@ -212,6 +215,7 @@ impl Registration {
             credential: None,
             signing_algorithm: None,
             must_bind_tokens: false,
+            dpop_bound_access_tokens: false,
             must_push: false,
             must_sign_requests: false,
         }

@@ -56,6 +56,9 @@ pub struct RequestDetails {
     /// SHA-256 of the client certificate, in base64url, 43 characters. [RFC8705 §3.1]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// Thumbprint of the key of the DPoP proof, in base64url, 43 characters. [RFC9449 §6.1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpop_key: Option<String>,
     /// True where the audience of the credential was the registration endpoint, and not the issuer.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_for_registration: bool,

@@ -5,7 +5,7 @@
 
 use super::metadata::MetadataReason;
 use super::row::{AtManagement, Exceeded, Row, StatementEffect};
-use crate::identity::{Authority, CredentialKind};
+use crate::identity::{Authority, CredentialKind, SenderConstraint};
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::printable::excerpt;
@@ -79,10 +79,12 @@ pub enum AdmissionReason {
         /// The resource.
         refused: String,
     },
-    /// Tokens must be bound to a client certificate, and the request has none.
+    /// Tokens of this client must be bound to a key or a certificate, and the request proved none.
     BindingMissing {
-        /// The rule that requires the binding.
+        /// The rule that governs the client.
         rule: String,
+        /// What the tokens must be bound to.
+        constraint: SenderConstraint,
     },
     /// Another identity has the `client_id` that the rule makes.
     ClientIdClash {
@@ -152,10 +154,16 @@ impl AdmissionReason {
                 ErrorCode::InvalidTarget,
                 "the requested resource is not allowed for this client",
             ),
-            AdmissionReason::BindingMissing { .. } => Row::new(
+            // [RFC9449 §5] A client whose tokens must be bound to a key must send a proof.
+            AdmissionReason::BindingMissing { constraint, .. } => Row::new(
                 "binding_missing",
-                ErrorCode::InvalidRequest,
-                "this client's tokens must be bound to a client certificate",
+                match constraint {
+                    SenderConstraint::Dpop => ErrorCode::InvalidDpopProof,
+                    SenderConstraint::Mtls | SenderConstraint::Any | SenderConstraint::None => {
+                        ErrorCode::InvalidRequest
+                    }
+                },
+                format!("this client's tokens must be bound to {constraint}"),
             ),
             AdmissionReason::ClientIdClash { .. } => Row::not_admitted("client_id_clash"),
             AdmissionReason::ClientIdReserved { .. } => Row::not_admitted("client_id_reserved"),
@@ -218,10 +226,10 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::ResourceNotAllowed { rule, refused } => {
                 write!(f, "rule {rule} does not allow resource {}", excerpt(refused))
             }
-            AdmissionReason::BindingMissing { rule } => {
+            AdmissionReason::BindingMissing { rule, constraint } => {
                 write!(
                     f,
-                    "rule {rule} requires bound tokens, and the request has no client certificate"
+                    "tokens of this client (rule {rule}) must be bound to {constraint}, and the request proved none"
                 )
             }
             AdmissionReason::ClientIdClash { client_id } => {

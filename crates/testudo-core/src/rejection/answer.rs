@@ -2,7 +2,7 @@
 
 use super::Rejection;
 use super::credential::CredentialReason;
-use super::row::{AtManagement, BEARER, Row, StatementEffect};
+use super::row::{AtManagement, BEARER, Fresh, Row, StatementEffect};
 use std::borrow::Cow;
 use testudo_protocol::oauth::ErrorCode;
 
@@ -19,6 +19,8 @@ pub struct Answer {
     pub sentence: Cow<'static, str>,
     /// `Retry-After`.
     pub retry_after_seconds: Option<i64>,
+    /// A new value of this server that the answer contains.
+    pub fresh: Option<Fresh>,
 }
 
 /// The endpoint that answers.
@@ -95,6 +97,7 @@ impl Rejection {
             challenge,
             sentence: row.public_sentence.sentence(),
             retry_after_seconds: row.retry_after_seconds,
+            fresh: row.fresh,
         }
     }
 
@@ -107,6 +110,7 @@ impl Rejection {
             challenge: row.challenge,
             sentence: sentence.unwrap_or_else(|| row.public_sentence.sentence()),
             retry_after_seconds: row.retry_after_seconds,
+            fresh: row.fresh,
         }
     }
 
@@ -122,6 +126,7 @@ impl Rejection {
                     challenge: None,
                     sentence: "this registration cannot be managed now".into(),
                     retry_after_seconds: None,
+                    fresh: None,
                 }
             }
             AtManagement::NoSuchClient => {

@@ -3,10 +3,11 @@
 //! Hints may reveal the reason of a refusal, so they appear only in events, `testudo explain` and `testudo doctor`,
 //! never in an answer.
 
-use super::{AdmissionReason, CredentialReason, MetadataReason, RequestReason};
-use crate::identity::AuthorityKind;
+use super::{AdmissionReason, CredentialReason, MetadataReason, ProofReason, RequestReason};
+use crate::identity::{AuthorityKind, SenderConstraint};
 use std::borrow::Cow;
 use testudo_protocol::jose::JoseError;
+use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::spiffe::X509Error;
 
 pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
@@ -247,7 +248,6 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::GrantTypeEnded
         | MetadataReason::ResponseTypesMismatch
         | MetadataReason::ScopeMalformed
-        | MetadataReason::DpopNotSupported
         | MetadataReason::BoundTwice
         | MetadataReason::BindingWithoutCertificate
         | MetadataReason::AuthMethodWithoutEvidence
@@ -288,6 +288,38 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
     .into()
 }
 
+pub(super) fn of_proof(reason: &ProofReason) -> Cow<'static, str> {
+    match reason {
+        ProofReason::DpopRepeated => "the client or a proxy sends the DPoP header twice: send one proof".into(),
+        ProofReason::Dpop(DpopError::WrongUri { expected, .. }) => format!(
+            "the client must set htu to {expected}: check the URL that the client uses, and `issuer` of this server"
+        )
+        .into(),
+        ProofReason::Dpop(DpopError::TooOld { .. } | DpopError::FromTheFuture { .. }) => {
+            "compare the clocks of client and server with a time server; the client must make a new proof for each request".into()
+        }
+        ProofReason::Dpop(
+            DpopError::Jose(_)
+            | DpopError::WrongType
+            | DpopError::AlgorithmRefused
+            | DpopError::KeyMissing
+            | DpopError::Key(_)
+            | DpopError::JwtIdRefused
+            | DpopError::WrongMethod
+            | DpopError::WrongToken,
+        ) => "the answer contains this sentence: correct how the client makes its DPoP proofs (docs/doors/dpop.md)".into(),
+        ProofReason::DpopNonceMissing | ProofReason::DpopNonceNotAccepted => {
+            "the client must repeat the request once, with a proof that has the nonce of the answer's DPoP-Nonce header".into()
+        }
+        ProofReason::ShareUsed { .. } => {
+            "the client must keep its token until it expires: it requests a new one for every call, or hundreds of instances share it".into()
+        }
+        ProofReason::DpopReplayed => {
+            "the client must make a new proof with a new jti for each request; if it does, a proof was stolen".into()
+        }
+    }
+}
+
 pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
     match reason {
         AdmissionReason::EvidenceNotTaken => "set statements = true in [registration]".into(),
@@ -321,9 +353,18 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::ResourceNotAllowed { rule, .. } => {
             format!("add the resource to resources of rule `{rule}`, or request one that is there").into()
         }
-        AdmissionReason::BindingMissing { .. } => {
-            "authenticate with an X.509-SVID over mutual TLS".into()
+        AdmissionReason::BindingMissing { rule, constraint } => match constraint {
+            SenderConstraint::Mtls => {
+                format!("the client must authenticate with an X.509-SVID over mutual TLS, or change sender_constraint of rule `{rule}`")
+            }
+            SenderConstraint::Dpop => {
+                format!("the client must send a DPoP proof, or change sender_constraint of rule `{rule}`")
+            }
+            SenderConstraint::Any | SenderConstraint::None => format!(
+                "the client must send a DPoP proof or authenticate with an X.509-SVID, or change sender_constraint of rule `{rule}`"
+            ),
         }
+        .into(),
         AdmissionReason::ClientIdClash { client_id } => format!(
             "`testudo client show '{client_id}'` shows the client with this id; delete that client, or change the rule's client_id"
         )

@@ -69,8 +69,6 @@ pub enum MetadataReason {
     ScopeMalformed,
     /// None of the values of `scope` is allowed.
     NoScopeRemains,
-    /// DPoP is not supported.
-    DpopNotSupported,
     /// The request asks for tokens that are bound both to a key and to a certificate.
     BoundTwice,
     /// The request asks for tokens that are bound to a certificate, and this client has none.
@@ -245,10 +243,6 @@ impl MetadataReason {
             MetadataReason::NoScopeRemains => wrong(
                 "no_scope_remains",
                 "none of the requested scope values is allowed for this client",
-            ),
-            MetadataReason::DpopNotSupported => wrong(
-                "dpop_not_supported",
-                "dpop_bound_access_tokens must be `false`: DPoP is not supported",
             ),
             MetadataReason::BoundTwice => wrong(
                 "bound_twice",

@@ -1,8 +1,8 @@
 //! Every reason to refuse a request, with three texts: the answer for the caller (a code and a sentence), a hint for
 //! the administrator or the owner of the client, and the exact reason for the log.
 //!
-//! Reasons are in four enums by topic: `request.rs`, `credential.rs`, `metadata.rs` and `admission.rs`. Each reason has
-//! one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
+//! Reasons are in five enums by topic: `request.rs`, `credential.rs`, `proof.rs`, `metadata.rs` and `admission.rs`. Each
+//! reason has one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
 //! answer of an endpoint from the row; code, status and challenge are chosen only there.
 
 mod admission;
@@ -10,6 +10,7 @@ mod answer;
 mod credential;
 mod hints;
 mod metadata;
+mod proof;
 mod request;
 mod row;
 #[cfg(test)]
@@ -19,8 +20,9 @@ pub use admission::AdmissionReason;
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use credential::CredentialReason;
 pub use metadata::MetadataReason;
+pub use proof::ProofReason;
 pub use request::RequestReason;
-pub use row::Exceeded;
+pub use row::{Exceeded, Fresh};
 
 use row::Row;
 use std::fmt;
@@ -32,6 +34,8 @@ pub enum Rejection {
     Request(RequestReason),
     /// The credential is refused.
     Credential(CredentialReason),
+    /// A proof of possession beside the credential is refused.
+    Proof(ProofReason),
     /// The metadata of a registration is refused.
     Metadata(MetadataReason),
     /// The identity is proven, but it or its request is refused.
@@ -47,6 +51,12 @@ impl From<RequestReason> for Rejection {
 impl From<CredentialReason> for Rejection {
     fn from(reason: CredentialReason) -> Rejection {
         Rejection::Credential(reason)
+    }
+}
+
+impl From<ProofReason> for Rejection {
+    fn from(reason: ProofReason) -> Rejection {
+        Rejection::Proof(reason)
     }
 }
 
@@ -73,6 +83,7 @@ impl Rejection {
         match self {
             Rejection::Request(reason) => hints::of_request(reason),
             Rejection::Credential(reason) => hints::of_credential(reason),
+            Rejection::Proof(reason) => hints::of_proof(reason),
             Rejection::Metadata(reason) => hints::of_metadata(reason),
             Rejection::Admission(reason) => hints::of_admission(reason),
         }
@@ -88,6 +99,7 @@ impl Rejection {
         match self {
             Rejection::Request(reason) => reason.row(),
             Rejection::Credential(reason) => reason.row(),
+            Rejection::Proof(reason) => reason.row(),
             Rejection::Metadata(reason) => reason.row(),
             Rejection::Admission(reason) => reason.row(),
         }
@@ -101,6 +113,7 @@ impl fmt::Display for Rejection {
         match self {
             Rejection::Request(reason) => reason.fmt(f),
             Rejection::Credential(reason) => reason.fmt(f),
+            Rejection::Proof(reason) => reason.fmt(f),
             Rejection::Metadata(reason) => reason.fmt(f),
             Rejection::Admission(reason) => reason.fmt(f),
         }

@@ -26,6 +26,15 @@ pub(super) struct Row {
     pub(super) exceeds: Option<Exceeded>,
     /// The challenge in an answer of the registration endpoint. [RFC6750 §3.1]
     pub(super) challenge: Option<&'static str>,
+    /// A new value that the answer gives to the caller.
+    pub(super) fresh: Option<Fresh>,
+}
+
+/// A new value of this server in an answer, which the next proof of the caller must contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    /// A nonce in `DPoP-Nonce`. [RFC9449 §8]
+    DpopNonce,
 }
 
 /// A kind of limit on new clients.
@@ -107,7 +116,13 @@ impl Row {
             retry_after_seconds: None,
             exceeds: None,
             challenge: None,
+            fresh: None,
         }
+    }
+
+    pub(super) fn fresh(mut self, fresh: Fresh) -> Row {
+        self.fresh = Some(fresh);
+        self
     }
 
     pub(super) fn sentence(mut self, sentence: &'static str) -> Row {

@@ -4,7 +4,7 @@
 mod examples;
 
 use super::*;
-use crate::identity::{Authority, CredentialKind};
+use crate::identity::{Authority, CredentialKind, SenderConstraint};
 use examples::reasons;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -57,6 +57,9 @@ fn table() -> String {
             if let Some(challenge) = answer.challenge {
                 let _ = write!(line, " [{challenge}]");
             }
+            if let Some(fresh) = answer.fresh {
+                let _ = write!(line, " [{fresh:?}]");
+            }
             if let Some(seconds) = answer.retry_after_seconds {
                 let _ = write!(line, " [again in {seconds} s]");
             }
@@ -96,10 +99,11 @@ fn answers_of_all_endpoints_are_those_of_the_table() {
 }
 
 #[test]
-fn every_variant_of_the_four_enums_is_in_the_table() {
+fn every_variant_of_the_enums_is_in_the_table() {
     let sources = [
         include_str!("request.rs"),
         include_str!("credential.rs"),
+        include_str!("proof.rs"),
         include_str!("metadata.rs"),
         include_str!("admission.rs"),
     ];

@@ -6,7 +6,7 @@ use super::label::ConfiguredLabel;
 use super::pattern::{Pattern, PatternError};
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use super::spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};
-use crate::identity::{AuthorityKind, CredentialKind, OccasionKind};
+use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, SenderConstraint};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, redirect_uri};
 
@@ -34,8 +34,7 @@ pub struct Rule {
     pub client_lifetime: Option<Seconds>,
     pub access_token_lifetime: Option<Seconds>,
     pub client: GrainOfClient,
-    /// Tokens are bound to the client's certificate, or not issued.
-    pub must_bind_tokens: bool,
+    pub sender_constraint: SenderConstraint,
     pub client_id: ClientIdTemplate,
     pub registrations_per_minute: Option<u32>,
     pub registrations_burst: Option<u32>,
@@ -170,7 +169,6 @@ impl Rule {
             .grant_types
             .clone()
             .unwrap_or_else(|| vec![GRANT_CLIENT_CREDENTIALS.into()]);
-        let must_bind_tokens = must_bind_tokens(spec, &mut faults);
         let mut lifetime = |key: &'static str, text: &Option<String>| {
             let text = text.as_ref()?;
             match Seconds::parse(text) {
@@ -214,7 +212,7 @@ impl Rule {
             client_lifetime,
             access_token_lifetime,
             client: spec.client,
-            must_bind_tokens,
+            sender_constraint: spec.sender_constraint.unwrap_or_default(),
             client_id,
             registrations_per_minute: spec.registrations_per_minute,
             registrations_burst: spec.registrations_burst,
@@ -274,29 +272,6 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
         });
     }
     patterns
-}
-
-/// A value that cannot be enforced is an error and is not ignored: a rule that requires bound tokens must never give
-/// unbound ones.
-fn must_bind_tokens(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> bool {
-    match spec.sender_constraint.as_deref() {
-        None | Some("none") => return false,
-        Some("mtls" | "any") => {}
-        Some(value @ "dpop") => faults.push(RuleError {
-            hint: Some("use mtls or any: tokens are then bound to the X.509-SVID"),
-            ..fault(
-                "sender_constraint",
-                format!("{value:?} cannot be enforced by this version"),
-            )
-        }),
-        Some(value) => {
-            faults.push(fault(
-                "sender_constraint",
-                format!("{value:?} is not none, dpop, mtls or any"),
-            ));
-        }
-    }
-    true
 }
 
 fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> ScopeSet {

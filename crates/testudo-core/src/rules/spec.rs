@@ -2,7 +2,7 @@
 //! the revision that records and events name is the hash of this form, and [`Rule::compile`](super::Rule::compile) names
 //! each error by the key in it.
 
-use crate::identity::{CredentialKind, OccasionKind};
+use crate::identity::{CredentialKind, OccasionKind, SenderConstraint};
 use serde::{Deserialize, Serialize};
 
 /// `[[rules]]`: what the matching identities may have. The first matching rule governs an identity.
@@ -52,8 +52,8 @@ pub struct RuleSpec {
     /// How the `client_id` is made: `identity`, `opaque`, or a template of literals and captures.
     /// Default: `"identity"`.
     pub client_id: Option<String>,
-    /// What a token must be bound to. Default: `"none"`.
-    pub sender_constraint: Option<String>,
+    /// What a token must be bound to. Default: `"none"`; a client that sends a DPoP proof gets a bound token in any case.
+    pub sender_constraint: Option<SenderConstraint>,
     /// Maximum number of new clients per minute under this rule. Default: none besides the limit of the authority.
     pub registrations_per_minute: Option<u32>,
     /// Maximum number of new clients at one moment under this rule. Default: the rate per minute.

@@ -4,13 +4,13 @@
 //! used only to find the key that verifies the signature.
 
 use super::algorithm::Algorithm;
-use super::key::KeySet;
+use super::key::{Jwk, KeySet, PublicKey};
 use crate::json::{self, JsonError};
 use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX};
 use crate::printable::{excerpt, is_printable};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
 /// Why a token is refused. For logs and `explain`; the caller receives the same sentence for every reason.
@@ -79,7 +79,9 @@ pub struct Header {
     pub has_crit: bool,
     /// `b64` is present: it changes what is signed, and is only valid together with `crit`. [RFC7797 §6]
     pub has_b64: bool,
-    /// The first parameter besides `alg`, `kid`, `typ`.
+    /// `jwk`, only in a proof ([`Jws::parse_proof`]): the key that the sender claims to have.
+    pub jwk: Option<Box<Jwk>>,
+    /// The first parameter besides `alg`, `kid`, `typ`; in a proof besides `jwk` too.
     pub other: Option<String>,
 }
 
@@ -95,6 +97,15 @@ pub struct Jws {
 impl Jws {
     /// Splits and decodes a token. Sizes are checked before decoding, and decoding happens before JSON is parsed.
     pub fn parse(token: &str) -> Result<Jws, JoseError> {
+        Jws::parse_with(token, HeaderMembers { keeps_key: false })
+    }
+
+    /// As [`Jws::parse`], for a proof of possession that contains its own key in `jwk`. [RFC9449 §4.2]
+    pub fn parse_proof(token: &str) -> Result<Jws, JoseError> {
+        Jws::parse_with(token, HeaderMembers { keeps_key: true })
+    }
+
+    fn parse_with(token: &str, members: HeaderMembers) -> Result<Jws, JoseError> {
         if token.len() > ASSERTION_BYTES_MAX {
             return Err(JoseError::TooLarge);
         }
@@ -109,8 +120,9 @@ impl Jws {
         // [RFC7515 §2] No padding and no white space. Trailing bits must be zero, or one token would have several
         // encodings.
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::NotBase64Url);
-        // `Header::deserialize` refuses duplicate members and nested values, so `check_shape` is not needed before it.
-        let header: Header = serde_json::from_slice(&decode(header)?)
+        // `HeaderMembers` refuses duplicate members, so `check_shape` is not needed before it.
+        let header = members
+            .of(&decode(header)?)
             .map_err(|error| JoseError::Header(JsonError(error.to_string())))?;
         if header
             .kid
@@ -158,40 +170,73 @@ impl Jws {
         }
         Err(outcome)
     }
+
+    /// Verifies the signature of a proof of possession with this key; `kid` is not evaluated.
+    pub fn verify_with(&self, key: &PublicKey) -> Result<(), JoseError> {
+        if self.header.has_crit {
+            return Err(JoseError::CriticalExtension);
+        }
+        match key.verify(self.algorithm()?, self.signing_input.as_bytes(), &self.signature) {
+            true => Ok(()),
+            false => Err(JoseError::BadSignature),
+        }
+    }
 }
 
-impl<'de> serde::Deserialize<'de> for Header {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Header;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JOSE header")
+/// Parses the members of a JOSE header. Duplicate members are refused.
+#[derive(Clone, Copy)]
+struct HeaderMembers {
+    /// `jwk` is parsed. Otherwise it is skipped, like every parameter that is not evaluated.
+    keeps_key: bool,
+}
+
+impl HeaderMembers {
+    fn of(self, json: &[u8]) -> Result<Header, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let header = self.deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(header)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for HeaderMembers {
+    type Value = Header;
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Header, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HeaderMembers {
+    type Value = Header;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JOSE header")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Header, A::Error> {
+        let mut header = Header::default();
+        let mut names: Vec<String> = Vec::with_capacity(4);
+        while let Some(name) = members.next_key::<String>()? {
+            if names.contains(&name) || names.len() == JSON_MEMBERS_MAX {
+                return Err(serde::de::Error::custom("duplicate or too many members"));
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Header, A::Error> {
-                let mut header = Header::default();
-                let mut names: Vec<String> = Vec::with_capacity(4);
-                while let Some(name) = members.next_key::<String>()? {
-                    if names.contains(&name) || names.len() == JSON_MEMBERS_MAX {
-                        return Err(serde::de::Error::custom("duplicate or too many members"));
-                    }
-                    match name.as_str() {
-                        "alg" => header.alg = members.next_value()?,
-                        "kid" => header.kid = Some(members.next_value()?),
-                        "typ" => header.typ = Some(members.next_value()?),
-                        other => {
-                            header.has_crit |= other == "crit";
-                            header.has_b64 |= other == "b64";
-                            members.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                    names.push(name);
+            match name.as_str() {
+                "alg" => header.alg = members.next_value()?,
+                "kid" => header.kid = Some(members.next_value()?),
+                "typ" => header.typ = Some(members.next_value()?),
+                "jwk" if self.keeps_key => header.jwk = Some(members.next_value()?),
+                other => {
+                    header.has_crit |= other == "crit";
+                    header.has_b64 |= other == "b64";
+                    members.next_value::<IgnoredAny>()?;
                 }
-                let is_known = |name: &String| ["alg", "kid", "typ"].contains(&name.as_str());
-                header.other = names.into_iter().find(|name| !is_known(name));
-                Ok(header)
             }
+            names.push(name);
         }
-        deserializer.deserialize_map(Members)
+        let is_known = |name: &String| match name.as_str() {
+            "alg" | "kid" | "typ" => true,
+            "jwk" => self.keeps_key,
+            _ => false,
+        };
+        header.other = names.into_iter().find(|name| !is_known(name));
+        Ok(header)
     }
 }

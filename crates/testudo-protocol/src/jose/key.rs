@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::fmt;
 
 /// The members of a JWK that matter here. [RFC7517 §4]
-#[derive(Deserialize, Default, Clone)]
+#[derive(Deserialize, Default, Debug, Clone)]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub struct Jwk {
     pub kty: Option<String>,
@@ -141,6 +141,11 @@ impl PublicKey {
     /// True if the key may verify `algorithm`: its type must fit, and its `alg`, if it has one.
     pub fn accepts(&self, algorithm: Algorithm) -> bool {
         self.material.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
+    }
+
+    /// `alg` of the key, if it has one: the only algorithm that it may verify.
+    pub fn only(&self) -> Option<Algorithm> {
+        self.only
     }
 
     /// The algorithms that the key may verify.

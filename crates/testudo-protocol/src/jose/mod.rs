@@ -7,6 +7,7 @@ mod jws;
 mod key;
 mod key_error;
 mod material;
+mod proof_key;
 mod sign;
 
 pub use algorithm::Algorithm;
@@ -14,6 +15,7 @@ pub use jws::{Header, JoseError, Jws};
 pub use key::{Jwk, KeySet, PublicKey};
 pub use key_error::KeyError;
 pub use material::KeyOwner;
+pub use proof_key::ProofKey;
 pub use sign::{SigningFault, SigningKey, encode_segment};
 
 use aws_lc_rs::digest;

@@ -77,9 +77,7 @@ impl SigningKey {
         };
         key.kid = match kid {
             Some(kid) => kid.into(),
-            None => URL_SAFE_NO_PAD
-                .encode(super::sha256(key.required_members().as_bytes()))
-                .into(),
+            None => URL_SAFE_NO_PAD.encode(key.thumbprint()).into(),
         };
         Ok(key)
     }
@@ -92,6 +90,17 @@ impl SigningKey {
     /// The key id, for JOSE headers and the key set.
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    /// SHA-256 thumbprint of the public half. [RFC7638 §3]
+    pub fn thumbprint(&self) -> [u8; 32] {
+        super::sha256(self.required_members().as_bytes())
+    }
+
+    /// The public half as a JWK with its required members only, as text. A proof of possession has it in its header.
+    /// [RFC9449 §4.2]
+    pub fn proof_jwk(&self) -> String {
+        self.required_members()
     }
 
     /// The public half as a JWK, with `use` as given (`sig` for our key set, `jwt-svid` for a bundle).

@@ -42,20 +42,28 @@ pub struct AccessToken<'a> {
     pub cnf: Option<Confirmation>,
 }
 
-/// `cnf`: what a token is bound to. [RFC8705 §3.1]
+/// `cnf`: what a token is bound to. [RFC7800 §3.1]
 #[derive(Serialize, Debug)]
 pub struct Confirmation {
-    #[serde(rename = "x5t#S256")]
-    certificate_thumbprint: String,
+    /// Thumbprint of a key. [RFC9449 §6.1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jkt: Option<String>,
+    /// SHA-256 of a certificate. [RFC8705 §3.1]
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    certificate_thumbprint: Option<String>,
 }
 
 impl Confirmation {
-    /// Bound to the certificate with this SHA-256.
-    pub fn certificate(thumbprint: &[u8; 32]) -> Confirmation {
-        let mut text = String::with_capacity(43);
-        encode_segment(thumbprint, &mut text);
+    /// Bound to the key with this thumbprint, and to the certificate with this SHA-256.
+    pub fn new(key: Option<&[u8; 32]>, certificate: Option<&[u8; 32]>) -> Confirmation {
+        let encoded = |hash: &[u8; 32]| {
+            let mut text = String::with_capacity(43);
+            encode_segment(hash, &mut text);
+            text
+        };
         Confirmation {
-            certificate_thumbprint: text,
+            jkt: key.map(encoded),
+            certificate_thumbprint: certificate.map(encoded),
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum ErrorCode {
     InvalidToken,
     InsufficientScope,
     AccessDenied,
+    InvalidDpopProof,
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -43,6 +45,8 @@ impl ErrorCode {
             ErrorCode::InvalidToken => "invalid_token",
             ErrorCode::InsufficientScope => "insufficient_scope",
             ErrorCode::AccessDenied => "access_denied",
+            ErrorCode::InvalidDpopProof => "invalid_dpop_proof",
+            ErrorCode::UseDpopNonce => "use_dpop_nonce",
         }
     }
 
@@ -59,6 +63,9 @@ impl ErrorCode {
             | ErrorCode::UnsupportedGrantType
             | ErrorCode::InvalidScope
             | ErrorCode::InvalidTarget
+            // [RFC9449 §5] [RFC9449 §8]
+            | ErrorCode::InvalidDpopProof
+            | ErrorCode::UseDpopNonce
             // [RFC7591 §3.2.2] All registration errors are 400.
             | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidRedirectUri

@@ -2,20 +2,24 @@
 
 pub mod access_token;
 mod audience;
+pub mod dpop;
 pub mod error;
 pub mod form;
 pub mod issuer;
 mod label_url;
 pub mod metadata;
 pub mod redirect_uri;
+mod request_uri;
 pub mod resource;
 pub mod scope;
+pub mod server_nonce;
 
 pub use audience::Audience;
 pub use error::ErrorCode;
 pub use form::{Form, FormError};
 pub use issuer::IssuerUrl;
 pub use label_url::is_label_url;
+pub use request_uri::RequestUri;
 pub use resource::Resource;
 pub use scope::{Scope, ScopeSet};
 

@@ -290,7 +290,7 @@ pub const KEYS: &[Key] = &[
     key("rules.scopes", SCOPE, "\"orders.read\"").list(),
     key(
         "rules.sender_constraint",
-        "one of \"none\", \"mtls\", \"any\"",
+        "one of \"none\", \"dpop\", \"mtls\", \"any\"",
         "\"none\"",
     ),
     key("server.body_timeout", DURATION, "\"10s\""),
@@ -354,6 +354,11 @@ pub const KEYS: &[Key] = &[
         "tokens.access_token_lifetime",
         "a time from \"10s\" to \"1h\"",
         "\"5m\"",
+    ),
+    key(
+        "tokens.dpop_nonce",
+        "\"optional\" or \"required\"",
+        "\"optional\"",
     ),
     key(
         "tokens.signing_algorithm",

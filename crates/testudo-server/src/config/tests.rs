@@ -156,9 +156,9 @@ fn bad_rules_are_refused_with_their_key() {
         "must end with a literal host label",
     );
     refused(
-        &more("sender_constraint = \"dpop\""),
+        &more("sender_constraint = \"tls\""),
         "rules[0].sender_constraint",
-        "cannot be enforced",
+        "cannot be read",
     );
     refused(
         &more("client_idle_lifetime = \"0s\""),

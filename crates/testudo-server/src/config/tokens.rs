@@ -1,9 +1,9 @@
-//! `[tokens]`: signature algorithm and lifetime of access tokens.
+//! `[tokens]`: signature algorithm, lifetime and proofs of access tokens.
 
 use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use testudo_core::policy::TokenPolicy;
+use testudo_core::policy::{NonceUse, TokenPolicy};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::Algorithm;
 
@@ -15,6 +15,8 @@ pub struct TokensSection {
     pub signing_algorithm: Option<String>,
     /// Lifetime of an access token, at most `"1h"`. Default: `"5m"`.
     pub access_token_lifetime: Option<String>,
+    /// Whether DPoP proofs need a nonce of this server: `optional` (default) or `required`.
+    pub dpop_nonce: NonceUse,
 }
 
 impl Checker<'_> {
@@ -52,6 +54,7 @@ impl Checker<'_> {
         Some(TokenPolicy {
             signing_algorithm: signing_algorithm?,
             access_token_lifetime: lifetime,
+            dpop_nonce: section.dpop_nonce,
         })
     }
 }

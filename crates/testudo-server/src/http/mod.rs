@@ -4,6 +4,7 @@ mod bearer;
 mod body;
 mod cors;
 mod framing;
+mod fresh;
 mod incoming;
 mod proxy;
 mod ready;

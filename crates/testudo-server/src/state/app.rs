@@ -13,6 +13,7 @@ use crate::state::keys::Keyring;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
 use crate::state::observer::Observer;
+use crate::state::proof_shares::ProofShares;
 use crate::state::refusals::RefusalLedger;
 use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use testudo_core::admission::governed::{CurrentRules, GovernedIdentity, govern};
+use testudo_core::identity::SingleUse;
 use testudo_core::policy::{Policy, Switches};
 use testudo_core::records::{Kind, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
@@ -31,6 +33,7 @@ use testudo_core::velocity::Buckets;
 use testudo_core::{AttestedIdentity, OccasionKind, Trace};
 use testudo_fetch::{Fetcher, Network};
 use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::server_nonce::ServerNonces;
 use testudo_store::{Store, StoreFault};
 
 /// Shared by all requests. Parts that change are replaced as a whole, and no lock is held across an `await`.
@@ -55,8 +58,12 @@ pub struct App {
     pub encryption: KeyEncryption,
     /// Records and verdicts in memory, so that they need not be read or verified again.
     pub memory: Memory,
-    /// /// State of first uses and registrations.
+    /// State of first uses and registrations.
     pub first_uses: FirstUses,
+    /// Makes and checks the nonces of proofs.
+    pub nonces: ServerNonces,
+    /// How many proofs each client has used.
+    pub proof_shares: ProofShares,
     /// Limits the work of verifying client certificates.
     pub chain_work: ChainWork,
     /// The refusals of the current minute.
@@ -178,6 +185,8 @@ impl App {
             .into_iter()
             .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
             .collect();
+        let issuer = configuration.policy.issuer.as_str();
+        let nonces = ServerNonces::new(&parts.keys.opaque_key.derived("nonces"), issuer);
         let (metrics, clock) = (Metrics::default(), Clock::default());
         let started = Moment::now(&clock);
         let fetcher = Arc::new(ArcSwap::from_pointee(parts.fetcher));
@@ -203,6 +212,8 @@ impl App {
                 remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
             },
             first_uses: FirstUses::default(),
+            nonces,
+            proof_shares: ProofShares::default(),
             chain_work: ChainWork::default(),
             refusals: RefusalLedger::default(),
             fetcher,
@@ -250,6 +261,18 @@ impl App {
         Moment::now(&self.clock)
     }
 
+    /// Refuses single-use credentials and proofs whose records may already be deleted: the store could not tell whether
+    /// they were used before.
+    pub fn has_marks_of<'m>(&self, marks: impl IntoIterator<Item = &'m SingleUse>) -> Result<(), Rejection> {
+        for mark in marks {
+            let kept_until = mark.keep_until;
+            if self.clock.may_have_dropped(kept_until) {
+                return Err(CredentialReason::MarkDropped { kept_until }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Steps 1 to 4 of admission, with the switches and blocks that are in force now.
     pub fn govern<'a>(
         &self,
@@ -268,14 +291,7 @@ impl App {
         policy: &'a Policy,
         trace: &mut Trace,
     ) -> Result<GovernedIdentity<'a>, Rejection> {
-        if let Some(mark) = &identity.proof.single_use
-            && self.clock.may_have_dropped(mark.keep_until)
-        {
-            return Err(CredentialReason::MarkDropped {
-                kept_until: mark.keep_until,
-            }
-            .into());
-        }
+        self.has_marks_of(identity.proof.single_use.as_ref())?;
         let (switches, keys) = (self.switches.load(), self.keys.load());
         let rules = CurrentRules {
             policy,

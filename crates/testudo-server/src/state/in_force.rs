@@ -12,6 +12,7 @@ use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::VerifiedBy;
 use testudo_core::policy::Policy;
 use testudo_core::{Authority, CredentialKind};
+use testudo_protocol::oauth::RequestUri;
 
 /// Trust anchors by authority.
 pub type Anchors = HashMap<Authority, Arc<Anchor>>;
@@ -60,6 +61,9 @@ pub struct Arrival {
     /// URL of the separate listener for client certificates, if there is one. A reload does not change it, since it
     /// opens no listener.
     pub mtls_url: Option<String>,
+    /// The URIs of the token endpoint, which a DPoP proof must name: that of the issuer, and that of the listener for
+    /// client certificates.
+    pub token_uris: Vec<RequestUri>,
     /// True where client certificates can reach this server.
     pub takes_certificates: bool,
     /// True where the public listeners have TLS. A reload does not change it.
@@ -82,7 +86,16 @@ impl Arrival {
     pub fn reloaded(&self, configuration: &Configuration) -> Arrival {
         let server = &configuration.server;
         let forwards = server.proxy.as_ref().is_some_and(Proxy::forwards_certificates);
+        let bases = [
+            Some(configuration.policy.issuer.as_str()),
+            self.mtls_url.as_deref(),
+        ];
+        let token_uris = bases
+            .into_iter()
+            .flatten()
+            .filter_map(|base| RequestUri::parse(&format!("{base}/token")));
         Arrival {
+            token_uris: token_uris.collect(),
             takes_certificates: server.asks_for_certificates && (self.has_tls || forwards),
             proxy: server.proxy.clone(),
             ..self.clone()

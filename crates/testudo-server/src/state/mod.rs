@@ -13,6 +13,7 @@ pub mod keys;
 pub mod metrics;
 pub mod moment;
 pub mod observer;
+pub mod proof_shares;
 pub mod readiness;
 pub mod refusals;
 pub mod refused;

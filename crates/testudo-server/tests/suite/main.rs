@@ -16,6 +16,7 @@ mod clock;
 mod concurrency;
 mod database_clock;
 mod discovery;
+mod dpop;
 mod endpoints;
 mod events;
 mod explain;

@@ -216,7 +216,7 @@ const ROWS: &[Row] = &[
     ("rules.registrations_per_minute", "77", &[], InUse(of_rule!(registrations_per_minute), "77")),
     ("rules.resources", "['https://api.example/']", &[], InUse(of_rule!(resources), "api.example")),
     ("rules.scopes", "['s1', 's3']", &[], InUse(of_rule!(scopes), "s3")),
-    ("rules.sender_constraint", "'mtls'", &[], InUse(of_rule!(must_bind_tokens), "true")),
+    ("rules.sender_constraint", "'mtls'", &[], InUse(of_rule!(sender_constraint), "Mtls")),
     ("server.body_timeout", "'77s'", &[], InUse(of_connections!(body_timeout), "77s")),
     // A multiple of the number of shards of the memory, which rounds up.
     ("server.clients_in_memory", "768", &[], InUse(|app| app.memory.clients.clients_max().to_string(), "768")),
@@ -242,6 +242,7 @@ const ROWS: &[Row] = &[
     ("store.serve_without_store", "'77s'", &[], InUse(|app| format!("{:?}", app.applied_changes.limit()), "77s")),
     ("store.url", "'sqlite:other.db'", &[], AtNextStart),
     ("tokens.access_token_lifetime", "'77s'", &[], InUse(of_policy!(tokens.access_token_lifetime), "77")),
+    ("tokens.dpop_nonce", "'required'", &[], InUse(of_policy!(tokens.dpop_nonce), "Required")),
     ("tokens.signing_algorithm", "'EdDSA'", &[], AtNextStart),
     ("trust_domains.accept_audiences", "['https://old.example']", &[], InUse(of_domain!(accept_audiences), "old.example")),
     ("trust_domains.attested_metadata", "['client_name']", &[], InUse(of_domain!(attested_metadata), "client_name")),

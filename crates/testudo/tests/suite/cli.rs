@@ -386,7 +386,7 @@ scopes = ["a b"]
 name = "b"
 identities = ["spiffe://b.example/{x}"]
 client_name = "{y}"
-sender_constraint = "dpop"
+sender_constraint = "tls"
 "#;
     site.write("testudo.toml", bad);
     let output = site.run(&["check"]);

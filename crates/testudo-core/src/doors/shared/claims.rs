@@ -2,7 +2,7 @@
 
 use crate::identity::{CredentialKind, SingleUse};
 use crate::rejection::{CredentialReason, Rejection};
-use testudo_protocol::{Seconds, Timestamp, jose};
+use testudo_protocol::{Seconds, Timestamp};
 
 /// Tolerated difference of clocks for `nbf` and `iat`. There is no tolerance for `exp`.
 pub const CLOCK_LEEWAY: Seconds = Seconds(30);
@@ -15,10 +15,6 @@ pub const JWT_SVID_LIFETIME_MAX: Seconds = Seconds(30 * 86_400);
 /// is never sent, and because issuers other than SPIRE issue certificates for up to a year (cert-manager: 90 days by
 /// default).
 pub const X509_SVID_LIFETIME_MAX: Seconds = Seconds(400 * 86_400);
-
-/// How much longer than the credential itself the record of its use is kept. If the clock is set back by less than
-/// this, or the clock of another node is behind by less, every credential that is still accepted has its record.
-pub const MARK_MARGIN: Seconds = Seconds(300);
 
 /// `exp`, `nbf` and `iat`. [RFC7519 §4.1]
 pub(crate) fn check_times(
@@ -57,7 +53,7 @@ pub(crate) fn check_lifetime(
     }))
 }
 
-/// The key of the record that a single-use credential was used.
+/// The mark of a single-use credential of this subject.
 pub(crate) fn single_use_mark(
     kind: CredentialKind,
     subject: &str,
@@ -65,8 +61,5 @@ pub(crate) fn single_use_mark(
     expires: Timestamp,
 ) -> SingleUse {
     let parts = [kind.name(), subject, jwt_id].map(str::as_bytes);
-    SingleUse {
-        key: jose::sha256(&jose::length_prefixed(parts)),
-        keep_until: expires + CLOCK_LEEWAY + MARK_MARGIN,
-    }
+    SingleUse::of(&parts, expires + CLOCK_LEEWAY)
 }

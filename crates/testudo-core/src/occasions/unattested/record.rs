@@ -46,9 +46,6 @@ pub(super) fn resolve_without_evidence(
         }
         place_of_keys(uri, at.policy.issuer.as_str())?;
     }
-    if requested.dpop_bound_access_tokens {
-        return Err(MetadataReason::DpopNotSupported.into());
-    }
     if requested.tls_client_certificate_bound_access_tokens {
         return Err(MetadataReason::BindingWithoutCertificate.into());
     }
@@ -84,6 +81,7 @@ pub(super) fn resolve_without_evidence(
             .token_endpoint_auth_signing_alg
             .map(|algorithm| algorithm.name().to_owned()),
         must_bind_tokens: false,
+        dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
         // Minimum requirements for every registration without evidence.
         must_push: is_open || requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,
@@ -96,6 +94,7 @@ pub(super) fn resolve_without_evidence(
         token_endpoint_auth_method: kind.auth_method(),
         only: Some(kind),
         must_bind_tokens: false,
+        dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
     };
@@ -119,6 +118,7 @@ pub(crate) fn answer_as_registered(client: &Client) -> Answer {
         token_endpoint_auth_method: client.first_credential.auth_method(),
         only: Some(client.first_credential),
         must_bind_tokens: registration.is_some_and(|stands| stands.must_bind_tokens),
+        dpop_bound_access_tokens: registration.is_some_and(|stands| stands.dpop_bound_access_tokens),
         must_push: registration.is_some_and(|stands| stands.must_push),
         must_sign_requests: registration.is_some_and(|stands| stands.must_sign_requests),
     }

@@ -2,11 +2,13 @@
 //! `super` is imported there from this crate.
 
 use super::{
-    AdmissionReason, Authority, CredentialKind, CredentialReason, MetadataReason, Rejection, RequestReason,
+    AdmissionReason, Authority, CredentialKind, CredentialReason, MetadataReason, ProofReason, Rejection,
+    RequestReason, SenderConstraint,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::oauth::FormError;
+use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
@@ -154,7 +156,6 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::ResponseTypesMismatch,
         MetadataReason::ScopeMalformed,
         MetadataReason::NoScopeRemains,
-        MetadataReason::DpopNotSupported,
         MetadataReason::BoundTwice,
         MetadataReason::BindingWithoutCertificate,
         MetadataReason::BindingNotShown,
@@ -239,7 +240,14 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             rule: "x".to_owned(),
             refused: "y".to_owned(),
         },
-        AdmissionReason::BindingMissing { rule: "x".to_owned() },
+        AdmissionReason::BindingMissing {
+            rule: "x".to_owned(),
+            constraint: SenderConstraint::Mtls,
+        },
+        AdmissionReason::BindingMissing {
+            rule: "x".to_owned(),
+            constraint: SenderConstraint::Dpop,
+        },
         AdmissionReason::ClientIdClash {
             client_id: "x".to_owned(),
         },
@@ -255,10 +263,30 @@ fn admission_reasons() -> Vec<AdmissionReason> {
     ]
 }
 
+fn proof_reasons() -> Vec<ProofReason> {
+    vec![
+        ProofReason::DpopRepeated,
+        ProofReason::Dpop(DpopError::WrongType),
+        ProofReason::DpopNonceMissing,
+        ProofReason::DpopNonceNotAccepted,
+        ProofReason::DpopReplayed,
+        ProofReason::ShareUsed {
+            retry_after_seconds: 7,
+        },
+        ProofReason::Dpop(DpopError::WrongMethod),
+        ProofReason::Dpop(DpopError::TooOld { issued: Timestamp(7) }),
+        ProofReason::Dpop(DpopError::WrongUri {
+            expected: "https://as.example/token".to_owned(),
+            found: "x".to_owned(),
+        }),
+    ]
+}
+
 /// One of each reason; of some that hold another error, several.
 pub fn reasons() -> Vec<Rejection> {
     let mut all: Vec<Rejection> = request_reasons().into_iter().map(Rejection::from).collect();
     all.extend(credential_reasons().into_iter().map(Rejection::from));
+    all.extend(proof_reasons().into_iter().map(Rejection::from));
     all.extend(metadata_reasons().into_iter().map(Rejection::from));
     all.extend(admission_reasons().into_iter().map(Rejection::from));
     all

@@ -8,8 +8,10 @@ use crate::state::app::{App, AppParts};
 use crate::state::certificates::Certificates;
 use crate::state::keys::Keyring;
 use std::path::Path;
+use testudo_core::identity::SenderConstraint;
 use testudo_core::rejection::{
-    AdmissionReason, Authorization, CredentialReason, Endpoint, MetadataReason, Rejection, RequestReason,
+    AdmissionReason, Authorization, CredentialReason, Endpoint, MetadataReason, ProofReason, Rejection,
+    RequestReason,
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -14,6 +14,7 @@ use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWithoutEvidence};
+use testudo_core::possession::Possession;
 use testudo_core::records::{Event, RequestDetails};
 use testudo_core::rejection::{Authorization, CredentialReason, Endpoint, Rejection, Statement};
 use testudo_core::trace::Step;
@@ -209,6 +210,7 @@ async fn decide(
                 governed: &governed,
                 client_id: details.client_id.as_deref(),
                 grant,
+                possession: &Possession::of_event(details.dpop_key.as_deref()),
                 request: request_ref(occasion, details),
             };
             Ok(match rehearse(app, &request, &at, trace).await? {

@@ -80,9 +80,9 @@ impl Body {
             Field::TlsClientCertificateBoundAccessTokens => self.put_demand(name, answer.must_bind_tokens),
             Field::RequirePushedAuthorizationRequests => self.put_demand(name, answer.must_push),
             Field::RequireSignedRequestObject => self.put_demand(name, answer.must_sign_requests),
-            // The software statement is not stored, see `Extra`. Tokens bound by DPoP are not supported: a request for
-            // them was refused.
-            Field::SoftwareStatement | Field::DpopBoundAccessTokens => {}
+            Field::DpopBoundAccessTokens => self.put_demand(name, answer.dpop_bound_access_tokens),
+            // The software statement is not stored, see `Extra`.
+            Field::SoftwareStatement => {}
         }
     }
 

@@ -8,6 +8,7 @@ mod parse;
 mod reply;
 
 use super::body::RequestBody;
+use super::fresh;
 use super::incoming::Incoming;
 use super::proxy;
 use super::respond::{error, failed, json};
@@ -26,10 +27,12 @@ use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
+use testudo_core::policy::NonceUse;
+use testudo_core::possession::{Possession, PresentedProofs, ProofTerms};
 use testudo_core::records::Event;
-use testudo_core::rejection::{Authorization, Endpoint, Rejection};
+use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
-use testudo_core::{AttestedIdentity, Moment, OccasionKind};
+use testudo_core::{AttestedIdentity, Moment, OccasionKind, Trace};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// The outcome of a token request that was decided.
@@ -66,7 +69,13 @@ pub(super) async fn token<B: RequestBody>(
                     token.scope.as_deref().unwrap_or_default()
                 )
             });
-            json(StatusCode::OK, reply::render(&token))
+            let mut response = json(StatusCode::OK, reply::render(&token));
+            // [RFC9449 §8.2] The client gets the nonce of its next proof before the present one expires.
+            let requires_nonce = in_force.policy.tokens.dpop_nonce == NonceUse::Required;
+            if requires_nonce && trail.details.dpop_key.is_some() {
+                fresh::add(app, &mut response, Fresh::DpopNonce);
+            }
+            response
         }
         Ok(Settled::Refused(rejection, would)) => {
             refused(app, &trail, &rejection, authorization, would).await
@@ -85,7 +94,11 @@ async fn refused(
 ) -> Response<Full<Bytes>> {
     let answer = refuse(app, trail, rejection, Endpoint::Token { authorization }, would).await;
     observe(app, trail, || format!("refused: {rejection}"));
-    error(&answer)
+    let mut response = error(&answer);
+    if let Some(value) = answer.fresh {
+        fresh::add(app, &mut response, value);
+    }
+    response
 }
 
 async fn serve_token<B: RequestBody>(
@@ -101,6 +114,7 @@ async fn serve_token<B: RequestBody>(
         presented,
         grant,
         client_id,
+        proofs,
     } = receive(&in_force.arrival, peer, request).await?; // parse
     trail.details.client_id = client_id;
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
@@ -118,11 +132,18 @@ async fn serve_token<B: RequestBody>(
         }
     };
     trail.identity = Some(identity.clone());
+    let possession = prove(app, in_force, &proofs)?; // verify
+    trail.details.dpop_key = possession.shown_dpop_key();
     let governed = app.govern(&identity, trail.occasion, policy)?;
+    if possession.marks().next().is_some() {
+        let client_id = &governed.name.client_id;
+        app.proof_shares.take(client_id, app.clock.steady_millis())?;
+    }
     let request = TokenRequest {
         governed: &governed,
         client_id: trail.details.client_id.as_deref(),
         grant: &grant,
+        possession: &possession,
         request: trail.request(),
     };
     let settled = settle(app, policy, &request, |outcome, at| {
@@ -157,6 +178,20 @@ fn sign(
     let token = access_token::issue(governed, client_id, granted, &app.keys.load().active, at)
         .map_err(Fault::Signing)?;
     Ok(Settled::Token(token, is_new))
+}
+
+/// Verifies the proofs of possession of the request.
+fn prove(app: &App, in_force: &InForce, proofs: &PresentedProofs) -> Result<Possession, Rejection> {
+    let terms = ProofTerms {
+        policy: &in_force.policy,
+        method: "POST",
+        uris: &in_force.arrival.token_uris,
+        nonces: &app.nonces,
+        now: app.now(),
+    };
+    let possession = Possession::verify(proofs, terms, &mut Trace::off())?;
+    app.has_marks_of(possession.marks())?;
+    Ok(possession)
 }
 
 /// The identity that this same credential proved earlier, if the verdict is still valid.

@@ -3,12 +3,14 @@
 use crate::fault::Stop;
 use crate::http::bearer::bearer;
 use crate::http::body::{self, RequestBody, content_type};
+use crate::http::fresh::values;
 use crate::http::proxy;
 use crate::peer::Peer;
 use crate::state::in_force::Arrival;
 use hyper::{Request, header};
 use testudo_core::doors::{Presented, RequestHeaders};
 use testudo_core::grants::GrantRequest;
+use testudo_core::possession::PresentedProofs;
 use testudo_core::rejection::{Authorization, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
@@ -21,6 +23,8 @@ pub(super) struct Arrived {
     pub(super) grant: GrantRequest,
     /// The parameter `client_id`, as the client sent it.
     pub(super) client_id: Option<String>,
+    /// The proofs of possession.
+    pub(super) proofs: PresentedProofs,
 }
 
 /// parse: the body within its bounds, the form, the client authentication method, the grant.
@@ -38,15 +42,16 @@ pub(super) async fn receive<B: RequestBody>(
         has_client_attestation: request.headers().contains_key("oauth-client-attestation"),
         certificates: proxy::certificates_of(arrival, peer, request.headers())?,
     };
+    let proofs = PresentedProofs::new(values(request.headers(), "dpop"));
     if !is_form(&request) {
         return Err(RequestReason::NotAForm.into());
     }
     let body = body::read(request.into_body(), Rejection::Request(RequestReason::NotAForm)).await?;
-    Ok(parse(&body, headers)?)
+    Ok(parse(&body, headers, proofs)?)
 }
 
 /// Parses the body.
-fn parse(body: &[u8], headers: RequestHeaders) -> Result<Arrived, Rejection> {
+fn parse(body: &[u8], headers: RequestHeaders, proofs: PresentedProofs) -> Result<Arrived, Rejection> {
     let mut form = Form::parse(body).map_err(RequestReason::MalformedForm)?;
     let client_id = form.get("client_id").map(str::to_owned);
     if client_id
@@ -61,6 +66,7 @@ fn parse(body: &[u8], headers: RequestHeaders) -> Result<Arrived, Rejection> {
         presented,
         grant,
         client_id,
+        proofs,
     })
 }
 

@@ -185,7 +185,6 @@ async fn client_without_evidence_gets_no_secret_and_only_the_scopes_of_the_secti
         json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "https://x.example/method" }),
         json!({ "redirect_uris": [CALLBACK], "scope": "admin" }),
         json!({ "redirect_uris": [CALLBACK], "spiffe_id": PAY_ID }),
-        json!({ "redirect_uris": [CALLBACK], "dpop_bound_access_tokens": true }),
         json!({ "grant_types": ["client_credentials"] }),
         json!({ "grant_types": [] }),
         json!({ "redirect_uris": [CALLBACK], "grant_types": ["implicit"], "response_types": ["token"] }),

@@ -1,0 +1,113 @@
+//! Proofs that the sender of a request has a private key. They stand beside the credential, and a token can be bound to
+//! the key that they prove.
+//!
+//! One file for each kind of proof. A proof is verified after the credential, and before the rule of the identity is
+//! found; that it is used only once is decided when its record is written.
+
+mod dpop;
+mod presented;
+
+#[cfg(test)]
+mod tests;
+
+pub use presented::PresentedProofs;
+
+use crate::decision::Resolution;
+use crate::identity::SingleUse;
+use crate::policy::Policy;
+use crate::records::{Batch, Conflict, Replay};
+use crate::rejection::{ProofReason, Rejection};
+use crate::trace::Trace;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::RequestUri;
+use testudo_protocol::oauth::server_nonce::ServerNonces;
+
+/// The conditions under which the proofs of a request are verified.
+#[derive(Clone, Copy)]
+pub struct ProofTerms<'a> {
+    /// The configuration.
+    pub policy: &'a Policy,
+    /// The method of the request.
+    pub method: &'a str,
+    /// The URIs of the endpoint, from the configuration.
+    pub uris: &'a [RequestUri],
+    /// The nonces and challenges of this server.
+    pub nonces: &'a ServerNonces,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The keys that the sender of a request proved to have, beside the credential.
+#[derive(Debug, Clone, Default)]
+pub struct Possession {
+    /// Thumbprint of the key of the DPoP proof. [RFC9449 §6.1]
+    pub dpop_key: Option<[u8; 32]>,
+    used: Vec<UsedProof>,
+}
+
+/// A proof that may be used only once.
+#[derive(Debug, Clone)]
+struct UsedProof {
+    mark: SingleUse,
+    /// The reason to refuse its second use.
+    replayed: ProofReason,
+}
+
+impl Possession {
+    /// Verifies the proofs of a request.
+    pub fn verify(
+        proofs: &PresentedProofs,
+        terms: ProofTerms<'_>,
+        trace: &mut Trace,
+    ) -> Result<Possession, Rejection> {
+        let mut possession = Possession::default();
+        if let Some(proof) = proofs.dpop()? {
+            dpop::verify(proof, terms, &mut possession, trace)?;
+        }
+        Ok(possession)
+    }
+
+    /// The possession of a request whose event has this thumbprint of a DPoP key, in base64url. It contains no mark: the
+    /// proof is not used again.
+    pub fn of_event(dpop_key: Option<&str>) -> Possession {
+        let mut thumbprint = [0; 32];
+        let decoded = dpop_key.and_then(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut thumbprint).ok());
+        Possession {
+            dpop_key: (decoded == Some(thumbprint.len())).then_some(thumbprint),
+            used: Vec::new(),
+        }
+    }
+
+    /// The thumbprint of the key of the DPoP proof in base64url, for the event of the request.
+    pub fn shown_dpop_key(&self) -> Option<String> {
+        self.dpop_key.map(|thumbprint| URL_SAFE_NO_PAD.encode(thumbprint))
+    }
+
+    /// The records that the proofs were used. They are written when a token is issued, so that a refused request does
+    /// not use up a proof.
+    pub fn single_use(&self) -> Batch {
+        let mut batch = Batch::default();
+        for used in &self.used {
+            batch.insert(&Replay::of(&used.mark));
+        }
+        batch
+    }
+
+    /// The marks of the proofs.
+    pub fn marks(&self) -> impl Iterator<Item = &SingleUse> {
+        self.used.iter().map(|used| &used.mark)
+    }
+
+    /// How a conflict is resolved if it is that one of these proofs was used before; `None` for other conflicts.
+    pub fn conflict(&self, on: &Conflict) -> Option<Resolution> {
+        let Conflict::Exists(_, key) = on else { return None };
+        let used = self.used.iter().find(|used| used.mark.key == **key)?;
+        Some(Resolution::Refuse(used.replayed.clone().into()))
+    }
+
+    fn add_used(&mut self, mark: SingleUse, replayed: ProofReason) {
+        self.used.push(UsedProof { mark, replayed });
+    }
+}

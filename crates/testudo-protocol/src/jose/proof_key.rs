@@ -1,0 +1,123 @@
+//! The key of a proof of possession, with its thumbprint. [RFC7638] [RFC7800 §3.2]
+
+use super::algorithm::Algorithm;
+use super::key::{Jwk, PublicKey};
+use super::key_error::KeyError;
+use super::sha256;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::fmt;
+
+/// A public key that a client proves to have: the `jwk` header of a DPoP proof, or `cnf.jwk` of an attestation.
+pub struct ProofKey {
+    key: PublicKey,
+    thumbprint: [u8; 32],
+}
+
+impl ProofKey {
+    /// Checks the JWK by the rules for keys of clients, and computes its thumbprint.
+    pub fn from_jwk(jwk: &Jwk) -> Result<ProofKey, KeyError> {
+        let key = PublicKey::from_client_jwk(jwk)?;
+        let members = required_members(jwk).ok_or(KeyError::MissingMember)?;
+        Ok(ProofKey {
+            key,
+            thumbprint: sha256(members.as_bytes()),
+        })
+    }
+
+    /// The key that verifies the proof.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// SHA-256 thumbprint: two JWKs of one key have the same, whatever other members they have and in whatever order.
+    /// [RFC7638 §3]
+    pub fn thumbprint(&self) -> &[u8; 32] {
+        &self.thumbprint
+    }
+
+    /// `alg` of the JWK, if it has one: a proof must use exactly this algorithm.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.key.only()
+    }
+}
+
+impl fmt::Debug for ProofKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProofKey({})", URL_SAFE_NO_PAD.encode(self.thumbprint))
+    }
+}
+
+/// [RFC7638 §3.2] The required members in lexicographic order, without white space. The values are base64url, so they
+/// need no escapes; `PublicKey` checked that they are canonical.
+fn required_members(jwk: &Jwk) -> Option<String> {
+    let text = |member: &Option<String>| member.clone();
+    Some(match jwk.kty.as_deref()? {
+        "EC" => format!(
+            r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
+            text(&jwk.crv)?,
+            text(&jwk.x)?,
+            text(&jwk.y)?
+        ),
+        "OKP" => format!(
+            r#"{{"crv":"{}","kty":"OKP","x":"{}"}}"#,
+            text(&jwk.crv)?,
+            text(&jwk.x)?
+        ),
+        "RSA" => format!(
+            r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+            shortest(&jwk.e)?,
+            shortest(&jwk.n)?
+        ),
+        _ => return None,
+    })
+}
+
+/// [RFC7518 §2] A number is written without leading zero bytes. Keys with them are accepted, so that they must not have
+/// a second thumbprint.
+fn shortest(number: &Option<String>) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(number.as_ref()?).ok()?;
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    Some(URL_SAFE_NO_PAD.encode(bytes.get(zeros..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(jwk: &str) -> Result<ProofKey, KeyError> {
+        ProofKey::from_jwk(&serde_json::from_str(jwk).unwrap())
+    }
+
+    const MODULUS: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+
+    #[test]
+    fn rfc7638_3_1_thumbprint_of_the_example_is_that_of_the_standard() {
+        let jwk = format!(r#"{{"kty":"RSA","alg":"RS256","kid":"2011-04-29","e":"AQAB","n":"{MODULUS}"}}"#);
+        let thumbprint = URL_SAFE_NO_PAD.encode(key(&jwk).unwrap().thumbprint());
+        assert_eq!(thumbprint, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+
+    #[test]
+    fn rfc7638_3_order_other_members_and_leading_zeros_do_not_change_the_thumbprint() {
+        let plain = key(&format!(r#"{{"kty":"RSA","e":"AQAB","n":"{MODULUS}"}}"#)).unwrap();
+        let zeros = key(&format!(
+            r#"{{"n":"{MODULUS}","use":"sig","e":"AAEAAQ","kty":"RSA"}}"#
+        ))
+        .unwrap();
+        assert_eq!(plain.thumbprint(), zeros.thumbprint());
+    }
+
+    #[test]
+    fn keys_that_a_client_may_not_have_are_refused() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let with =
+            |extra: &str| key(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"{extra}}}"#)).map(|_| ());
+        assert_eq!(with(""), Ok(()));
+        assert_eq!(with(r#","d":"AA""#), Err(KeyError::PrivateMaterial));
+        assert_eq!(with(r#","use":"enc""#), Err(KeyError::NotForVerification));
+        assert_eq!(with(r#","alg":"ES256""#), Err(KeyError::AlgorithmMismatch));
+        let symmetric = key(r#"{"kty":"oct","k":"AA"}"#).map(|_| ());
+        assert_eq!(symmetric, Err(KeyError::PrivateMaterial));
+    }
+}

@@ -1,0 +1,254 @@
+//! DPoP proofs: made by clients, verified by authorization servers and resource servers. [RFC9449 §4]
+
+use super::request_uri::RequestUri;
+use crate::jose::{Algorithm, JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
+use crate::limits::JWT_ID_BYTES_MAX;
+use crate::printable::{excerpt, is_printable};
+use crate::time::{Seconds, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// `typ` of a DPoP proof. [RFC9449 §4.2]
+pub const TYP: &str = "dpop+jwt";
+
+/// How old a proof may be. [RFC9449 §11.1] A short time bounds how many `jti` must be remembered.
+pub const PROOF_AGE_MAX: Seconds = Seconds(60);
+
+/// How far `iat` may be in the future, because the clock of the client may be ahead.
+pub const PROOF_LEEWAY: Seconds = Seconds(30);
+
+/// Why a DPoP proof is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DpopError {
+    /// The JWT is malformed, or its signature does not verify with its `jwk`.
+    Jose(JoseError),
+    /// `typ` is not `dpop+jwt`.
+    WrongType,
+    /// `alg` is symmetric, `none` or unknown.
+    AlgorithmRefused,
+    /// The header has no `jwk`.
+    KeyMissing,
+    /// `jwk` is not a public key that a client may use.
+    Key(KeyError),
+    /// `jti` is empty, too long, or has control characters.
+    JwtIdRefused,
+    /// `htm` is not the method of the request.
+    WrongMethod,
+    /// `htu` is not the URI of the request.
+    WrongUri {
+        /// The URI that the request must name.
+        expected: String,
+        /// `htu` of the proof, shortened.
+        found: String,
+    },
+    /// `iat` is too long ago.
+    TooOld {
+        /// `iat`.
+        issued: Timestamp,
+    },
+    /// `iat` is in the future.
+    FromTheFuture {
+        /// `iat`.
+        issued: Timestamp,
+    },
+    /// `ath` is missing, or is not the hash of the access token.
+    WrongToken,
+}
+
+impl fmt::Display for DpopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DpopError::Jose(error) => write!(f, "{error}"),
+            DpopError::WrongType => f.write_str("typ is not dpop+jwt"),
+            DpopError::AlgorithmRefused => f.write_str("alg is not an accepted asymmetric algorithm"),
+            DpopError::KeyMissing => f.write_str("the header has no jwk"),
+            DpopError::Key(error) => write!(f, "jwk is refused: {error}"),
+            DpopError::JwtIdRefused => {
+                write!(f, "jti must have 1 to {JWT_ID_BYTES_MAX} printable characters")
+            }
+            DpopError::WrongMethod => f.write_str("htm is not the method of the request"),
+            DpopError::WrongUri { expected, found } => {
+                write!(f, "htu is {found:?}, and the request is for {expected}")
+            }
+            DpopError::TooOld { issued } => {
+                write!(f, "iat is {issued}, more than {} seconds ago", PROOF_AGE_MAX.0)
+            }
+            DpopError::FromTheFuture { issued } => {
+                write!(
+                    f,
+                    "iat is {issued}, more than {} seconds in the future",
+                    PROOF_LEEWAY.0
+                )
+            }
+            DpopError::WrongToken => f.write_str("ath is not the hash of the access token"),
+        }
+    }
+}
+
+/// [RFC9449 §4.2] The claims that are evaluated.
+#[derive(Deserialize)]
+struct Claims {
+    jti: String,
+    htm: String,
+    htu: String,
+    iat: Timestamp,
+    ath: Option<String>,
+    nonce: Option<String>,
+}
+
+/// A parsed proof; nothing in it is verified yet.
+pub struct DpopProof {
+    jws: Jws,
+    key: ProofKey,
+    unverified_claims: Claims,
+}
+
+/// What the proof must be about.
+#[derive(Clone, Copy)]
+pub struct DpopExpectation<'a> {
+    /// The method of the request.
+    pub method: &'a str,
+    /// The URIs at which this server serves the request. They come from its configuration, never from `Host`.
+    pub uris: &'a [RequestUri],
+    /// The access token in the request, at a resource server. [RFC9449 §7]
+    pub access_token: Option<&'a str>,
+}
+
+/// A proof whose signature and claims were checked. `nonce` and `jti` remain to be checked, with what the server keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedDpop {
+    /// Thumbprint of the key: `cnf.jkt` of a token that is bound to it. [RFC9449 §6.1]
+    pub thumbprint: [u8; 32],
+    /// `jti`.
+    pub jwt_id: String,
+    /// `iat`.
+    pub issued: Timestamp,
+    /// `nonce`.
+    pub nonce: Option<String>,
+}
+
+impl VerifiedDpop {
+    /// The time until which the proof is accepted, so that its `jti` must be remembered.
+    pub fn accepted_until(&self) -> Timestamp {
+        self.issued + PROOF_AGE_MAX
+    }
+}
+
+impl DpopProof {
+    /// Parses a proof and checks its header and its key. [RFC9449 §4.3 (2) to (5), (7)]
+    pub fn parse(text: &str) -> Result<DpopProof, DpopError> {
+        let jws = Jws::parse_proof(text).map_err(DpopError::Jose)?;
+        if jws.header.typ.as_deref() != Some(TYP) {
+            return Err(DpopError::WrongType);
+        }
+        if jws.header.has_crit {
+            return Err(DpopError::Jose(JoseError::CriticalExtension));
+        }
+        jws.algorithm().map_err(|_| DpopError::AlgorithmRefused)?;
+        let jwk = jws.header.jwk.as_ref().ok_or(DpopError::KeyMissing)?;
+        let key = ProofKey::from_jwk(jwk).map_err(DpopError::Key)?;
+        let unverified_claims: Claims = jws.unverified_claims().map_err(DpopError::Jose)?;
+        Ok(DpopProof {
+            jws,
+            key,
+            unverified_claims,
+        })
+    }
+
+    /// Thumbprint of the key in the header.
+    pub fn thumbprint(&self) -> &[u8; 32] {
+        self.key.thumbprint()
+    }
+
+    /// The algorithm of the proof.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.jws.algorithm().ok()
+    }
+
+    /// Checks the signature and the claims. [RFC9449 §4.3 (6), (8), (9), (11), (12)]
+    pub fn verify(self, expected: DpopExpectation<'_>, now: Timestamp) -> Result<VerifiedDpop, DpopError> {
+        // The claims cost less than the signature, and the answer is the same for all of them.
+        let claims = &self.unverified_claims;
+        let is_good_id =
+            !claims.jti.is_empty() && claims.jti.len() <= JWT_ID_BYTES_MAX && is_printable(&claims.jti);
+        if !is_good_id {
+            return Err(DpopError::JwtIdRefused);
+        }
+        if claims.htm != expected.method {
+            return Err(DpopError::WrongMethod);
+        }
+        if !expected.uris.iter().any(|uri| uri.is(&claims.htu)) {
+            let uri = expected.uris.first().map(RequestUri::as_str);
+            return Err(DpopError::WrongUri {
+                expected: uri.unwrap_or_default().to_owned(),
+                found: excerpt(&claims.htu).to_string(),
+            });
+        }
+        check_age(claims.iat, now)?;
+        let hash = expected.access_token.map(token_hash);
+        if hash.is_some() && claims.ath != hash {
+            return Err(DpopError::WrongToken);
+        }
+        self.jws.verify_with(self.key.key()).map_err(DpopError::Jose)?;
+        let Claims { jti, iat, nonce, .. } = self.unverified_claims;
+        Ok(VerifiedDpop {
+            thumbprint: *self.key.thumbprint(),
+            jwt_id: jti,
+            issued: iat,
+            nonce,
+        })
+    }
+}
+
+/// [RFC9449 §4.3 (11)] The proof is recent.
+fn check_age(issued: Timestamp, now: Timestamp) -> Result<(), DpopError> {
+    if now - issued > PROOF_AGE_MAX {
+        return Err(DpopError::TooOld { issued });
+    }
+    if issued - now > PROOF_LEEWAY {
+        return Err(DpopError::FromTheFuture { issued });
+    }
+    Ok(())
+}
+
+/// `ath`: the hash of an access token. [RFC9449 §4.2]
+fn token_hash(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(token.as_bytes()))
+}
+
+/// The claims of a proof that a client makes. [RFC9449 §4.2]
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct DpopClaims<'a> {
+    /// A new random value for each proof.
+    pub jti: &'a str,
+    /// Method of the request.
+    pub htm: &'a str,
+    /// URI of the request, without query and fragment.
+    pub htu: &'a str,
+    /// The time.
+    pub iat: Timestamp,
+    /// The last `DPoP-Nonce` of the server, if it sent one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+}
+
+impl DpopClaims<'_> {
+    /// Signs a proof. `access_token` is the token in the request, for a resource server.
+    pub fn sign(&self, key: &SigningKey, access_token: Option<&str>) -> Result<String, SigningFault> {
+        let mut claims = serde_json::to_value(self).map_err(|_| SigningFault::Failed)?;
+        if let (Some(members), Some(token)) = (claims.as_object_mut(), access_token) {
+            members.insert("ath".into(), token_hash(token).into());
+        }
+        let header = format!(
+            r#"{{"alg":"{}","typ":"{TYP}","jwk":{}}}"#,
+            key.algorithm(),
+            key.proof_jwk()
+        );
+        key.sign_compact(header.as_bytes(), claims.to_string().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! How many single-use proofs one client may use. The record of each use is kept until the proof is no longer accepted,
+//! so a client that sends proofs as fast as it can would fill the store, or make others wait for its writes.
+
+use std::sync::{Mutex, PoisonError};
+use testudo_core::Rejection;
+use testudo_core::rejection::{Endpoint, ProofReason};
+use testudo_core::velocity::{Buckets, Limit, Rate};
+
+/// The share of one client at one node: 500 proofs per second, and 30,000 at once. A proof is kept for less than seven
+/// minutes, so at most 240,000 records of one client exist, about 25 MB.
+const SHARE: Rate = Rate {
+    per_minute: 30_000,
+    burst: 30_000,
+};
+
+/// The shares that clients have used.
+#[derive(Default)]
+pub struct ProofShares(Mutex<Buckets>);
+
+impl ProofShares {
+    /// Takes one from the share of the client, or refuses the request.
+    pub fn take(&self, client_id: &str, now_millis: u64) -> Result<(), Rejection> {
+        let limit = Limit {
+            bucket: client_id.to_owned(),
+            shown_as: String::new(),
+            rate: SHARE,
+        };
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Err(rejection) = buckets.take(&[limit], now_millis) else {
+            return Ok(());
+        };
+        let answer = rejection.answer(Endpoint::None);
+        let retry_after_seconds = answer.retry_after_seconds.unwrap_or(1);
+        Err(ProofReason::ShareUsed { retry_after_seconds }.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_that_used_its_share_is_refused_and_other_clients_are_not() {
+        let shares = ProofShares::default();
+        for _ in 0..SHARE.burst {
+            assert_eq!(shares.take("a", 1_000), Ok(()));
+        }
+        let refused = shares.take("a", 1_000);
+        assert_eq!(
+            refused,
+            Err(ProofReason::ShareUsed {
+                retry_after_seconds: 1
+            }
+            .into())
+        );
+        assert_eq!(shares.take("b", 1_000), Ok(()));
+        assert_eq!(shares.take("a", 2_000), Ok(()), "the share is refilled");
+    }
+}
