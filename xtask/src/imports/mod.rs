@@ -1,12 +1,13 @@
 //! Finds in the source text of a crate which file uses which other file: the arrows between files, and the cycles that
 //! they form.
 //!
-//! An arrow is a `use` declaration or a path in code (in a type, an expression, a macro call or a serde attribute)
+//! An arrow is a `use` declaration or a path in code (in a type, an expression, a macro call or an attribute)
 //! that leads to an item of another file of the same crate. `super::`, `self::` and `crate::` are followed, and so are
 //! re-exports: the arrow ends at the file that defines the item. `mod` lines, visibilities, documentation and test
 //! code make no arrows. Method calls make none either, because the source text does not show the type of the method.
 
 mod cycles;
+mod hidden;
 mod names;
 mod references;
 mod resolve;
@@ -15,10 +16,12 @@ mod test_code;
 mod tests;
 
 pub use cycles::{Cycle, cycles};
+pub use hidden::hidden;
 pub use names::imports as imports_of;
 pub use test_code::is_test_only;
 
 use std::path::{Path, PathBuf};
+use syn::ext::IdentExt as _;
 
 /// The source of one crate: its files, its tree of modules, and which file uses which other one.
 pub struct Crate {
@@ -55,7 +58,8 @@ pub struct Arrow {
     pub path: String,
 }
 
-/// Reads every crate below `crates/`, and `xtask`, under `root`: (name of the crate, its source).
+/// Reads every crate below `crates/`, and `xtask`, under `root`: (name of the crate, its source). A package with
+/// `lib.rs` and `main.rs` is two crates, of which the second is named with its file.
 pub fn crates_of_workspace(root: &Path) -> Result<Vec<(String, Crate)>, String> {
     let folder = root.join("crates");
     let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -65,16 +69,22 @@ pub fn crates_of_workspace(root: &Path) -> Result<Vec<(String, Crate)>, String> 
         .collect();
     folders.push(root.join("xtask"));
     folders.sort();
-    folders
-        .iter()
-        .map(|folder| {
-            let name = folder
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            Ok((name, Crate::read(&folder.join("src"))?))
-        })
-        .collect()
+    let mut crates = Vec::new();
+    for folder in folders {
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let src = folder.join("src");
+        let library = Crate::read(&src)?;
+        let has_program = library.files[0].name == "lib.rs" && src.join("main.rs").is_file();
+        crates.push((name.clone(), library));
+        if has_program {
+            crates.push((format!("{name} main.rs"), Crate::read_from(&src, "main.rs")?));
+        }
+    }
+    Ok(crates)
 }
 
 /// The position of a module: its file and its parent module.
@@ -91,6 +101,11 @@ impl Crate {
             .into_iter()
             .find(|name| src.join(name).is_file())
             .ok_or_else(|| format!("{} contains neither lib.rs nor main.rs", src.display()))?;
+        Self::read_from(src, root)
+    }
+
+    /// Reads the crate whose sources are in `src`, from this file.
+    fn read_from(src: &Path, root: &str) -> Result<Self, String> {
         let mut source = Self {
             files: Vec::new(),
             arrows: Vec::new(),
@@ -143,8 +158,10 @@ impl Crate {
             let syn::Item::Mod(declared) = item else {
                 continue;
             };
-            let name = declared.ident.to_string();
-            if test_code::is_test_only(&declared.attrs) || name == "tests" {
+            // A module `r#use` is in the file of the name without `r#`.
+            let name = declared.ident.unraw().to_string();
+            // `hidden` complains about the module in another file.
+            if test_code::is_test_only(&declared.attrs) || hidden::is_elsewhere(&declared.attrs) {
                 continue;
             }
             let below = join(folder, &name);

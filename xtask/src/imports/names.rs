@@ -2,6 +2,7 @@
 
 use super::test_code::is_test_only;
 use std::collections::HashMap;
+use syn::ext::IdentExt as _;
 use syn::{Item, UseTree};
 
 /// What a name refers to.
@@ -86,7 +87,7 @@ impl Scope {
             _ => return,
         };
         if !is_test_only(attributes) {
-            self.add(name.to_string(), Name::Item);
+            self.add(name.unraw().to_string(), Name::Item);
         }
     }
 }
@@ -103,14 +104,14 @@ pub fn imports(declaration: &syn::ItemUse) -> Vec<Import> {
 fn take_apart(tree: &UseTree, prefix: &[String], found: &mut Vec<Import>) {
     let with = |name: String| -> Vec<String> { prefix.iter().cloned().chain([name]).collect() };
     match tree {
-        UseTree::Path(part) => take_apart(&part.tree, &with(part.ident.to_string()), found),
+        UseTree::Path(part) => take_apart(&part.tree, &with(part.ident.unraw().to_string()), found),
         UseTree::Group(group) => {
             for tree in &group.items {
                 take_apart(tree, prefix, found);
             }
         }
         UseTree::Name(part) => {
-            let name = part.ident.to_string();
+            let name = part.ident.unraw().to_string();
             let path = if name == "self" {
                 prefix.to_vec()
             } else {
@@ -124,8 +125,8 @@ fn take_apart(tree: &UseTree, prefix: &[String], found: &mut Vec<Import>) {
             });
         }
         UseTree::Rename(part) => {
-            let name = part.ident.to_string();
-            let renamed = part.rename.to_string();
+            let name = part.ident.unraw().to_string();
+            let renamed = part.rename.unraw().to_string();
             found.push(Import {
                 path: if name == "self" {
                     prefix.to_vec()

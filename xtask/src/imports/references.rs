@@ -2,10 +2,11 @@
 
 use super::names::{Scope, imports};
 use super::resolve::{Place, Target};
-use super::test_code::is_test_only;
+use super::test_code::{is_cfg_attr_of_tests, is_test_only};
 use super::{Arrow, Crate};
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, HashMap};
+use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 
 /// The arrows between the files of a crate: one for each pair of files, with the first line that makes it.
@@ -105,12 +106,12 @@ impl Walk<'_> {
             match &tokens[before] {
                 TokenTree::Group(group) => self.note_tokens(group.stream()),
                 TokenTree::Ident(first) => {
-                    let mut path = vec![first.to_string()];
+                    let mut path = vec![first.unraw().to_string()];
                     while is_punctuation(at, ':') && is_punctuation(at + 1, ':') {
                         let Some(TokenTree::Ident(next)) = tokens.get(at + 2) else {
                             break;
                         };
-                        path.push(next.to_string());
+                        path.push(next.unraw().to_string());
                         at += 3;
                     }
                     let follows = |mark: char| before > 0 && is_punctuation(before - 1, mark);
@@ -188,12 +189,19 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
-        if let syn::Meta::List(list) = &attribute.meta {
-            if list.path.is_ident("derive") {
+        // Texts, conditions and names of lints.
+        let has_no_path = ["doc", "cfg", "allow", "expect", "warn", "deny", "forbid"];
+        if has_no_path.iter().any(|name| attribute.path().is_ident(name)) || is_cfg_attr_of_tests(attribute) {
+            return;
+        }
+        self.visit_path(attribute.path());
+        match &attribute.meta {
+            syn::Meta::List(list) => {
                 self.note_tokens(list.tokens.clone());
-            } else if list.path.is_ident("serde") || list.path.is_ident("schemars") {
                 self.note_strings(list.tokens.clone());
             }
+            syn::Meta::NameValue(value) => visit::visit_expr(self, &value.value),
+            syn::Meta::Path(_) => {}
         }
     }
 
@@ -259,14 +267,14 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 }
 
-fn is_mark(token: Option<&TokenTree>, mark: char) -> bool {
+pub fn is_mark(token: Option<&TokenTree>, mark: char) -> bool {
     matches!(token, Some(TokenTree::Punct(found)) if found.as_char() == mark)
 }
 
 fn segments(path: &syn::Path) -> Vec<String> {
     path.segments
         .iter()
-        .map(|segment| segment.ident.to_string())
+        .map(|segment| segment.ident.unraw().to_string())
         .collect()
 }
 

@@ -13,6 +13,14 @@ pub fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
+/// True for `#[cfg_attr(test, …)]`: the attributes in it are for tests only.
+pub fn is_cfg_attr_of_tests(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg_attr")
+        && attribute
+            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+            .is_ok_and(|parts| parts.first().is_some_and(needs_test))
+}
+
 fn needs_test(condition: &Meta) -> bool {
     match condition {
         Meta::Path(path) => path.is_ident("test"),

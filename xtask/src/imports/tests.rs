@@ -1,6 +1,6 @@
 //! Tests with sources that contain import cycles on purpose.
 
-use super::{Crate, cycles};
+use super::{Crate, crates_of_workspace, cycles, hidden};
 use crate::scratch::Scratch;
 
 /// The cycles of a crate with these files, as lists of file names.
@@ -273,4 +273,125 @@ fn imports_that_refer_to_each_other_do_not_cause_an_endless_loop() {
         ("two.rs", "pub use crate::one::*;\npub use crate::one::Thing;\n"),
     ]);
     assert_eq!(found.len(), 2, "{found:?}");
+}
+
+/// The complaints about ways in which a file can use another one without a path, for a crate `own-name`.
+#[track_caller]
+fn hidden_in(files: &[(&str, &str)]) -> Vec<String> {
+    let folder = Scratch::with(files);
+    hidden("own-name", &Crate::read(folder.path()).unwrap())
+}
+
+#[test]
+fn paths_in_attributes_of_every_kind_make_arrows() {
+    for attribute in [
+        "#[schemars(regex(pattern = crate::two::C))]",
+        "#[arg(value_parser = crate::two::f)]",
+        "#[instrument(skip_all, fields(x = crate::two::f()))]",
+        "#[cfg_attr(feature = \"x\", serde(with = \"crate::two\"))]",
+        "#[crate::two::attribute]",
+    ] {
+        let one = format!("{attribute}\npub struct One;\n");
+        let found = arrows_of(&[TWO, ("one.rs", &one), ("two.rs", "pub const C: &str = \"\";\n")]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("one.rs:1 crate::two") && found[0].ends_with(" two.rs"),
+            "{attribute}: {found:?}"
+        );
+    }
+    let test_only = "#[cfg_attr(test, arg(value_parser = crate::two::f))]\npub struct One;\n";
+    assert!(arrows_of(&[TWO, ("one.rs", test_only), ("two.rs", "")]).is_empty());
+}
+
+#[test]
+fn module_named_tests_counts_unless_it_is_compiled_for_tests_only() {
+    let counted = |attribute: &str| {
+        let one = format!("{attribute}mod tests;\n");
+        arrows_of(&[
+            TWO,
+            ("one.rs", &one),
+            ("one/tests.rs", "use crate::two::Two;\n"),
+            ("two.rs", "pub struct Two;\n"),
+        ])
+    };
+    assert_eq!(counted(""), ["one/tests.rs:1 crate::two::Two two.rs"]);
+    assert!(counted("#[cfg(test)]\n").is_empty());
+}
+
+#[test]
+fn module_with_a_raw_name_is_read_from_the_file_of_that_name() {
+    let found = arrows_of(&[
+        ("lib.rs", "mod r#use;\nmod two;\n"),
+        ("use.rs", "pub struct One;\n"),
+        ("two.rs", "pub struct Two(crate::r#use::One);\n"),
+    ]);
+    assert_eq!(found, ["two.rs:1 crate::use::One use.rs"]);
+}
+
+#[test]
+fn cycle_in_the_modules_of_main_is_found_where_there_is_a_library_too() {
+    let workspace = Scratch::with(&[
+        ("xtask/src/main.rs", "fn main() {}\n"),
+        ("crates/both/src/lib.rs", "pub struct Both;\n"),
+        ("crates/both/src/main.rs", "mod one;\nmod two;\n"),
+        (
+            "crates/both/src/one.rs",
+            "use crate::two::Two;\npub struct One(Two);\n",
+        ),
+        (
+            "crates/both/src/two.rs",
+            "use crate::one::One;\npub struct Two;\n",
+        ),
+    ]);
+    let crates = crates_of_workspace(workspace.path()).unwrap();
+    let counts: Vec<(&str, usize)> = crates
+        .iter()
+        .map(|(name, source)| (name.as_str(), cycles(source).len()))
+        .collect();
+    assert_eq!(counts, [("both", 0), ("both main.rs", 1), ("xtask", 0)]);
+}
+
+#[test]
+fn file_that_is_used_without_a_path_is_refused_with_its_line() {
+    for (one, what) in [
+        (
+            "\n#[path = \"elsewhere.rs\"]\nmod other;\n",
+            "one.rs:3 is a module with `#[path]`",
+        ),
+        (
+            "\n#[cfg_attr(unix, path = \"elsewhere.rs\")]\nmod other;\n",
+            "one.rs:3 is a module with `#[path]`",
+        ),
+        (
+            "\ninclude!(\"elsewhere.rs\");\n",
+            "one.rs:2 includes another file as code",
+        ),
+        (
+            "\nfn f() { std::vec![include!(\"elsewhere.rs\")]; }\n",
+            "one.rs:2 includes another file as code",
+        ),
+        (
+            "\nextern crate self as x;\n",
+            "one.rs:2 gives its own crate another name",
+        ),
+        (
+            "\nuse ::own_name::two::Two;\n",
+            "one.rs:2 names its own crate with `::`",
+        ),
+        (
+            "\nfn f() -> ::own_name::two::Two {}\n",
+            "one.rs:2 names its own crate with `::`",
+        ),
+        (
+            "\nfn f() { std::vec![::own_name::two::Two]; }\n",
+            "one.rs:2 names its own crate with `::`",
+        ),
+    ] {
+        let found = hidden_in(&[TWO, ("one.rs", one), ("two.rs", "pub struct Two;\n")]);
+        assert!(found.len() == 1 && found[0].contains(what), "{one}: {found:?}");
+        let tests = format!("#[cfg(test)]\nmod tests {{ {one} }}\n");
+        let found = hidden_in(&[TWO, ("one.rs", &tests), ("two.rs", "")]);
+        assert!(found.is_empty(), "{tests}: {found:?}");
+    }
+    let allowed = "use ::other::own_name;\nconst C: &str = include_str!(\"x.txt\");\n";
+    assert!(hidden_in(&[TWO, ("one.rs", allowed), ("two.rs", "")]).is_empty());
 }

@@ -1,6 +1,8 @@
 //! Checks which crate of this repository depends on which other one, and that banned crates are not in the lock file.
 
 use crate::root;
+use std::path::Path;
+use toml::{Table, Value};
 
 /// The allowed dependencies between the crates of this repository; ARCHITECTURE.md shows the same as a drawing. For
 /// `testudo-fetch`, see decision 0002.
@@ -50,22 +52,30 @@ const BANNED: &[&str] = &[
     "rustls-pemfile",
 ];
 
-/// Complains about a dependency between crates of this repository that is not in [`ARROWS`].
+/// Complains about a dependency between crates of this repository that is not in [`ARROWS`], and about a crate without
+/// a row there.
 pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
-    for (name, allowed) in ARROWS {
-        let path = root().join("crates").join(name).join("Cargo.toml");
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let released = text.split("[dev-dependencies]").next().unwrap_or_default();
-        if *name != "testudo-core" && released.contains("test-door") {
+    let workspace = manifest(&root().join("Cargo.toml"))?;
+    let folder = root().join("crates");
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries {
+        let path = entry
+            .map_err(|error| format!("{}: {error}", folder.display()))?
+            .path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
             complaints.push(format!(
-                "{name}: only dev-dependencies may enable test-door, which no release has"
+                "{name} has no row in xtask/src/tidy/crates.rs and ARCHITECTURE.md: add it"
             ));
-        }
-        let dependencies = text.split("[dependencies]").nth(1).unwrap_or_default();
-        let dependencies = dependencies.split("\n[").next().unwrap_or_default();
-        for line in dependencies.lines().filter(|line| line.starts_with("testudo-")) {
-            let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
-            if !allowed.contains(&dependency) {
+            continue;
+        };
+        let own = manifest(&path.join("Cargo.toml"))?;
+        for dependency in own_dependencies(&own, &workspace) {
+            if !allowed.contains(&dependency.as_str()) {
                 complaints.push(format!(
                     "{name} must not depend on {dependency}: ARCHITECTURE.md shows the allowed dependencies"
                 ));
@@ -73,6 +83,42 @@ pub fn arrows(complaints: &mut Vec<String>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn manifest(path: &Path) -> Result<Table, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    text.parse()
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The crates of this repository that a manifest depends on, also for its build and for one platform. Their names are
+/// those of the packages: a dependency may have another name.
+fn own_dependencies(manifest: &Table, workspace: &Table) -> Vec<String> {
+    let shared = table(workspace, "workspace").and_then(|workspace| table(workspace, "dependencies"));
+    let platforms = table(manifest, "target").into_iter().flat_map(Table::values);
+    let parts = platforms.filter_map(Value::as_table).chain([manifest]);
+    let tables = parts.flat_map(|part| {
+        ["dependencies", "build-dependencies"]
+            .into_iter()
+            .filter_map(|kind| table(part, kind))
+    });
+    tables
+        .flatten()
+        .map(|(name, dependency)| {
+            let is_shared = dependency.get("workspace").and_then(Value::as_bool) == Some(true);
+            let described = match is_shared {
+                true => shared.and_then(|shared| shared.get(name)),
+                false => Some(dependency),
+            };
+            let package = described.and_then(|described| described.get("package")?.as_str());
+            package.unwrap_or(name).to_owned()
+        })
+        .filter(|package| package.starts_with("testudo"))
+        .collect()
+}
+
+fn table<'t>(of: &'t Table, name: &str) -> Option<&'t Table> {
+    of.get(name)?.as_table()
 }
 
 /// Complains about a banned crate in the lock file.
@@ -99,5 +145,36 @@ mod tests {
         let mut complaints = Vec::new();
         arrows(&mut complaints).unwrap();
         assert_eq!(complaints, Vec::<String>::new());
+    }
+
+    #[test]
+    fn dependency_with_another_name_of_a_platform_or_of_the_build_is_found() {
+        let workspace: Table =
+            "[workspace.dependencies]\nst = { package = \"testudo-store\", path = \"x\" }\n\
+                                testudo-core = { path = \"y\" }\nserde = \"1\"\n"
+                .parse()
+                .unwrap();
+        for (manifest, expected) in [
+            ("[dependencies]\ntestudo-core.workspace = true\n", "testudo-core"),
+            ("[dependencies]\nst.workspace = true\n", "testudo-store"),
+            ("[dependencies]\nst = { workspace = true }\n", "testudo-store"),
+            (
+                "[dependencies]\nx = { package = \"testudo-store\", path = \"x\" }\n",
+                "testudo-store",
+            ),
+            ("[dependencies.x]\npackage = \"testudo-store\"\n", "testudo-store"),
+            ("[build-dependencies]\nst.workspace = true\n", "testudo-store"),
+            (
+                "[target.'cfg(unix)'.dependencies]\nst.workspace = true\n",
+                "testudo-store",
+            ),
+            (
+                "[dev-dependencies]\nst.workspace = true\n[dependencies]\nserde.workspace = true\n",
+                "",
+            ),
+        ] {
+            let found = own_dependencies(&manifest.parse().unwrap(), &workspace);
+            assert_eq!(found.join(" "), expected, "{manifest}");
+        }
     }
 }

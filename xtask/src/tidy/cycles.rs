@@ -1,13 +1,16 @@
 //! Refuses import cycles between the files of a crate.
 
-use crate::imports::{Crate, Cycle, crates_of_workspace, cycles};
+use crate::imports::{Crate, Cycle, crates_of_workspace, cycles, hidden};
 use crate::root;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Complains about each crate that has files in cycles.
+/// Complains about each crate that has files in cycles, and about uses of files that would hide a cycle.
 pub fn check(crates: &[(String, Crate)], complaints: &mut Vec<String>) {
     complaints.extend(refused(crates));
+    for (name, source) in crates {
+        complaints.extend(hidden(name, source));
+    }
 }
 
 /// `cargo xtask tidy --cycles [FOLDER]`: prints every cycle of every crate, of this checkout or of another one.

@@ -4,10 +4,11 @@
 //! (`trust/refresh`).
 
 use super::layers::{LAYERS, Layer};
-use crate::imports::{Arrow, Crate, crates_of_workspace};
+use crate::imports::{Arrow, Crate, crates_of_workspace, is_test_only};
 use crate::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use syn::spanned::Spanned as _;
 
 /// Complains about each import that does not lead to a lower layer, about modules without a row in the table, and about
 /// rows that ARCHITECTURE.md does not have.
@@ -18,10 +19,41 @@ pub fn check(crates: &[(String, Crate)], complaints: &mut Vec<String>) -> Result
     for (name, source) in crates {
         if let Some(layers) = layers_of(name) {
             complaints.extend(refused(name, source, layers));
+            complaints.extend(items_of_the_root(name, source));
             complaints.extend(undocumented(name, layers, &architecture));
         }
     }
     Ok(())
+}
+
+/// Items of `lib.rs` besides modules and re-exports: `lib.rs` is in no layer, so a lower layer could use a higher one
+/// through them.
+fn items_of_the_root(name: &str, source: &Crate) -> Vec<String> {
+    let root = source.modules.iter().filter(|module| module.parent.is_none());
+    let items = root.flat_map(|module| &module.items);
+    items
+        .filter(|item| !is_declaration(item))
+        .map(|item| {
+            format!(
+                "{name}: lib.rs:{} defines an item: lib.rs may have `mod name;` and `pub use` only, because it is in no \
+                 layer; move the item into a module",
+                item.span().start().line
+            )
+        })
+        .collect()
+}
+
+/// True for `mod name;`, `pub use …;` and tests.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum of items is syn's, not ours"
+)]
+fn is_declaration(item: &syn::Item) -> bool {
+    match item {
+        syn::Item::Mod(module) => module.content.is_none() || is_test_only(&module.attrs),
+        syn::Item::Use(item) => matches!(item.vis, syn::Visibility::Public(_)),
+        _ => false,
+    }
 }
 
 /// Layers of which ARCHITECTURE.md has no row, or a row with other modules or another reason.
@@ -170,7 +202,7 @@ fn lowest_layers(used: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Layer, refused, undocumented};
+    use super::{Layer, items_of_the_root, refused, undocumented};
     use crate::imports::Crate;
     use crate::scratch::Scratch;
 
@@ -196,6 +228,30 @@ mod tests {
             ("identity.rs", identity),
         ]);
         refused("core", &Crate::read(folder.path()).unwrap(), LAYERS)
+    }
+
+    #[test]
+    fn item_of_lib_rs_is_refused_because_it_would_hide_a_layer() {
+        let complaints = |root: &str| {
+            let folder = Scratch::with(&[("lib.rs", root), ("doors.rs", "")]);
+            items_of_the_root("core", &Crate::read(folder.path()).unwrap())
+        };
+        for item in [
+            "pub fn f() { doors::f() }",
+            "pub struct Top;",
+            "pub type Top = doors::Door;",
+            "macro_rules! top { () => { $crate::doors::f() } }",
+            "pub mod top { pub fn f() { crate::doors::f() } }",
+            "use doors::Door;",
+        ] {
+            let found = complaints(&format!("mod doors;\n{item}\n"));
+            assert!(
+                found.len() == 1 && found[0].starts_with("core: lib.rs:2 defines an item"),
+                "{item}: {found:?}"
+            );
+        }
+        let allowed = "//! A crate.\n#![warn(missing_docs)]\nmod doors;\npub use doors::Door;\n#[cfg(test)]\nmod tests { fn f() {} }\n";
+        assert!(complaints(allowed).is_empty());
     }
 
     #[test]
