@@ -14,6 +14,7 @@ use testudo_core::Authority;
 use testudo_core::admission::client_name::name_client;
 use testudo_core::identity::Proof;
 use testudo_core::metadata::resolve::metadata_at_first_use;
+use testudo_core::rejection::CredentialReason;
 use testudo_core::rules::{Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
 use testudo_protocol::Timestamp;
@@ -181,21 +182,50 @@ async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Gover
         Some(found) => governed(&attested, &found, &app.keys.load()),
     };
     let refusal = first_refusal(app, in_force, &attested, &trusted.credentials).await?;
-    governed.rejection = refusal.as_ref().map(|rejection| rejection.name().to_owned());
-    governed.problem = refusal.as_ref().map(ToString::to_string);
-    governed.hint = refusal.map(|rejection| rejection.hint());
+    if let Some(Refused {
+        rejection,
+        problem,
+        hint,
+    }) = refusal
+    {
+        governed.rejection = Some(rejection.to_owned());
+        governed.problem = Some(problem);
+        governed.hint = Some(hint);
+    }
     Ok(governed)
 }
 
-/// The rejection of the first kind of credential that the authority may issue; `None` where any of the kinds gets a
-/// token.
+/// Why an identity gets no token.
+struct Refused {
+    rejection: &'static str,
+    problem: String,
+    hint: String,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Refused {
+        Refused {
+            rejection: rejection.name(),
+            problem: rejection.to_string(),
+            hint: rejection.hint(),
+        }
+    }
+}
+
+/// The refusal of the first kind of credential that the authority may issue; `None` where any of the kinds gets a token.
+/// An authority that may issue none is asked for a JWT-SVID, which it does not accept.
 async fn first_refusal(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
     kinds: &[CredentialKind],
-) -> Result<Option<Rejection>, ErrorAnswer> {
+) -> Result<Option<Refused>, ErrorAnswer> {
     let mut first = None;
+    let kinds = if kinds.is_empty() {
+        &[CredentialKind::JwtSvid]
+    } else {
+        kinds
+    };
     for kind in kinds {
         let mut shown = AttestedIdentity {
             kind: *kind,
@@ -203,12 +233,25 @@ async fn first_refusal(
         };
         // With an X.509-SVID there is a certificate to which the token can be bound.
         shown.proof.certificate_thumbprint = (*kind == CredentialKind::X509Svid).then_some([0; 32]);
-        match today::of_identity(app, in_force, &shown).await? {
+        let refused = match today::of_identity(app, in_force, &shown).await? {
+            Err(rejection) => Refused::from(rejection),
+            Ok(_) if *kind == CredentialKind::X509Svid && !in_force.arrival.takes_certificates => {
+                no_certificate_arrives()
+            }
             Ok(_) => return Ok(None),
-            Err(rejection) => first = first.or(Some(rejection)),
-        }
+        };
+        first = first.or(Some(refused));
     }
     Ok(first)
+}
+
+/// Client certificates do not reach this server, so a request with an X.509-SVID arrives as one without a credential.
+fn no_certificate_arrives() -> Refused {
+    Refused {
+        problem: "no client can send its X.509-SVID: this server has neither TLS nor a proxy that forwards client certificates".to_owned(),
+        hint: "set server.tls, or server.proxy with client_certificate_header behind a TLS terminator".to_owned(),
+        rejection: Rejection::from(CredentialReason::NoCredential).name(),
+    }
 }
 
 impl Governed {

@@ -1,6 +1,6 @@
 //! Tests that `rule test` gives the result that a request of the identity would get.
 
-use crate::world::World;
+use crate::world::{RULES, World, domains};
 use serde_json::{Value, json};
 
 const PAY: &str = "/ns/pay/sa/api";
@@ -76,4 +76,47 @@ async fn rule_test_names_a_quota_that_is_full() {
     assert_eq!(full["rejection"], "too_many_clients", "{full}");
     let known = tested(&world, "spiffe://a.example/small/1").await;
     assert!(known["problem"].is_null(), "a known client is served: {known}");
+}
+
+#[tokio::test]
+async fn rule_test_names_an_authority_whose_keys_cannot_verify_a_request_of_the_identity() {
+    let missing = "[[trust_domains]]\nname = \"m.example\"\nbundle = { file = \"missing.json\" }\n\
+        [[trust_domains]]\nname = \"x.example\"\nbundle = { file = \"b.json\" }\ncredentials = [\"x509_svid\"]\n";
+    let rules =
+        "[[rules]]\nname = \"m\"\nidentities = [\"spiffe://m.example/*\", \"spiffe://x.example/*\"]\n";
+    let world = World::start_with(&(domains("") + missing), &(RULES.to_owned() + rules)).await;
+    for (identity, rejection, named) in [
+        (
+            "spiffe://m.example/api",
+            "bundle_unavailable",
+            "there is no bundle of the trust domain `m.example`",
+        ),
+        (
+            "spiffe://x.example/api",
+            "certificate_refused",
+            "not a currently valid authority",
+        ),
+    ] {
+        let refused = tested(&world, identity).await;
+        assert_eq!(refused["rejection"], rejection, "{refused}");
+        assert!(refused["problem"].as_str().unwrap().contains(named), "{refused}");
+        assert_eq!(refused["rule"], "m", "the matching rule must be shown");
+    }
+    assert!(tested(&world, PAY_ID).await["problem"].is_null());
+    std::fs::remove_file(world.folder.join("a.json")).unwrap();
+    world.running.app.clock.shift(3601);
+    assert_eq!(world.ask(PAY, &[]).await.error(), "temporarily_unavailable");
+    let outdated = tested(&world, PAY_ID).await;
+    assert_eq!(outdated["rejection"], "bundle_unavailable", "{outdated}");
+}
+
+#[tokio::test]
+async fn rule_test_names_that_no_client_certificate_reaches_the_server() {
+    let (world, _tls) = World::start_with_tls_off("").await;
+    let refused = tested(&world, "spiffe://b.example/x/api").await;
+    assert_eq!(refused["rejection"], "no_credential", "{refused}");
+    assert!(
+        refused["hint"].as_str().unwrap().contains("server.tls"),
+        "{refused}"
+    );
 }

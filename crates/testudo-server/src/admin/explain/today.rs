@@ -9,18 +9,22 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
 use testudo_core::grants::GrantRequest;
+use testudo_core::identity::VerifiedBy;
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWithoutEvidence};
 use testudo_core::possession::Possession;
+use testudo_core::policy::AuthorityPolicy;
 use testudo_core::records::{Event, RequestDetails};
 use testudo_core::rejection::{Authorization, CredentialReason, Endpoint, Rejection, Statement};
 use testudo_core::trace::Step;
 use testudo_core::{
     AttestedIdentity, AuthorityKind, CredentialKind, Moment, OccasionKind, RequestRef, Trace,
 };
+use testudo_protocol::jose::JoseError;
+use testudo_protocol::spiffe::{PathError, X509Error};
 
 /// The request that is decided, with what it contained.
 enum ExplainedRequest<'a> {
@@ -187,6 +191,9 @@ async fn decide(
         let authority = authority.clone();
         return Ok(Err(CredentialReason::UnknownAuthority { authority }.into()));
     }
+    if let Err(rejection) = keys_verify(app, in_force, identity) {
+        return Ok(Err(rejection));
+    }
     let occasion = match asked {
         ExplainedRequest::Token { .. } => OccasionKind::Token,
         ExplainedRequest::Registration { .. } => OccasionKind::Registration,
@@ -239,6 +246,32 @@ async fn decide(
             }))
         }
     }
+}
+
+/// Whether the keys of the authority can verify a credential of this kind at all. A request is refused for missing keys
+/// before anything is known of its identity. Without keys of a disabled authority, the later check names the switch.
+fn keys_verify(app: &App, in_force: &InForce, identity: &AttestedIdentity) -> Result<(), Rejection> {
+    let authority = &identity.authority;
+    let is_issued = |trusted: &AuthorityPolicy| trusted.credentials.contains(&identity.kind);
+    let (Some(by), true) = (
+        identity.kind.verified_by(),
+        in_force.policy.authority(authority).is_some_and(is_issued)
+            && app.switches.load().is_enabled(authority),
+    ) else {
+        return Ok(());
+    };
+    let Some(keys) = in_force.authority_keys(authority, app.moment()) else {
+        let authority = authority.clone();
+        return Err(CredentialReason::BundleUnavailable { authority }.into());
+    };
+    if keys.can_verify(by, app.now()) {
+        return Ok(());
+    }
+    Err(match by {
+        VerifiedBy::Certificates => CredentialReason::Certificate(X509Error::Path(PathError::NoAuthority)),
+        VerifiedBy::TokenKeys | VerifiedBy::ClientKeys => CredentialReason::Jose(JoseError::NoKey),
+    }
+    .into())
 }
 
 /// A registration by evidence, or a registration without evidence where this server assigned the client id.
