@@ -3,7 +3,7 @@
 use crate::admin;
 use crate::audit::{tell, tell_left_out};
 use crate::client_records::flush_last_used;
-use crate::config::{Configuration, ConnectionLimits, ServerSettings};
+use crate::config::{Configuration, ConnectionLimits, ServerSettings, listening};
 use crate::listen::{self, Connections, Endpoints, Listener, PassedSockets};
 use crate::open_store::open_store;
 use crate::state::app::{App, AppParts};
@@ -61,7 +61,8 @@ pub async fn start_server(configuration: Configuration, options: Options) -> Res
     let server = configuration.server.clone();
     let admin_settings = configuration.admin.clone();
     let mut passed = options.passed;
-    passed.must_be_configured(&configured_addresses(&server, admin_settings.listen))?;
+    let listening = listening(&server, &admin_settings);
+    passed.must_be_configured(&listening)?;
     let certificates = Certificates::read(&configuration)?;
     let acceptor = |certificate: &Option<Arc<Certificate>>, asking| {
         let acceptor = certificate
@@ -102,22 +103,18 @@ pub async fn start_server(configuration: Configuration, options: Options) -> Res
     news.extend(refused::news(&[], &app.refused_switches.load()));
     tell(&app, news).await;
 
+    let mut sockets = Vec::new();
+    for (position, wanted) in listening.iter().enumerate() {
+        let earlier = listening.get(..position).unwrap_or_default();
+        sockets.push(passed.bind(wanted, earlier)?);
+    }
+    let admin_socket = admin_settings.listen.and_then(|_| sockets.pop());
     let mut bound = Vec::new();
     let mut addresses = Vec::new();
-    let mtls_listen = server
-        .mtls
-        .iter()
-        .flat_map(|settings| &settings.listen)
-        .map(|address| (address, &mtls));
-    for (address, tls) in server
-        .listen
-        .iter()
-        .map(|address| (address, &tls))
-        .chain(mtls_listen)
-    {
-        let listener = passed.bind(*address)?;
-        addresses.push(listener.local_addr().map_err(|error| error.to_string())?);
-        bound.push((listener, tls.clone()));
+    for (position, socket) in sockets.into_iter().enumerate() {
+        let is_public = position < server.listen.len();
+        addresses.push(socket.local_addr().map_err(|error| error.to_string())?);
+        bound.push((socket, if is_public { tls.clone() } else { mtls.clone() }));
     }
     let (connections, admin_connections) = connections(&app, &server);
     let (stop, stopped) = watch::channel(false);
@@ -126,15 +123,14 @@ pub async fn start_server(configuration: Configuration, options: Options) -> Res
         tokio::spawn(admin_connections.clone().reap()),
     ];
     let mut listeners = Vec::new();
-    let admin_listener = admin_settings.listen.map(|address| passed.bind(address));
-    let listening = admin::AdminListeners {
-        listener: admin_listener.transpose()?,
+    let admin_listeners = admin::AdminListeners {
+        listener: admin_socket,
         address: connections.clone(),
         socket: admin_connections.clone(),
         tls: admin_tls,
     };
     let (admin_listeners, admin_address) =
-        admin::listen(&app, &admin_settings, listening, stopped.clone()).await?;
+        admin::listen(&app, &admin_settings, admin_listeners, stopped.clone()).await?;
     listeners.extend(admin_listeners);
     tasks.push(tokio::spawn(upkeep::watch_certificates(app.clone())));
     if app.file.path.is_some() {
@@ -172,12 +168,6 @@ pub async fn start_server(configuration: Configuration, options: Options) -> Res
         admin_connections,
         socket: admin::BoundSocket::at(&admin_settings.socket),
     })
-}
-
-/// Every TCP address of the configuration.
-fn configured_addresses(server: &ServerSettings, admin: Option<SocketAddr>) -> Vec<SocketAddr> {
-    let mtls = server.mtls.iter().flat_map(|settings| &settings.listen);
-    server.listen.iter().chain(mtls).copied().chain(admin).collect()
 }
 
 /// The connections of all TCP listeners, as many as the limit of open files allows, and those of the admin socket.

@@ -47,7 +47,9 @@ impl Checker<'_> {
             self.plain_admin_listener(listen, tls.is_some());
         }
         let socket = self.path(section.socket.as_deref().unwrap_or("testudo.sock"));
-        if let Some(why) = too_long_to_create(&socket) {
+        if section.socket.as_deref() == Some("") {
+            self.report.error("admin.socket", "is empty", None);
+        } else if let Some(why) = too_long_to_create(&socket) {
             self.report.refuse("admin.socket", why, Some(SHORTER));
         }
         Some(AdminSettings { socket, listen, tls })

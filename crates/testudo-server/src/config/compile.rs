@@ -45,6 +45,12 @@ pub(super) fn compile(
     let server = checker.server(&file.server, &file.trust_domains);
     let store = checker.store(&file.store);
     let admin = checker.admin(&file.admin);
+    if let (Some(server), Some(admin)) = (&server, &admin) {
+        checker.addresses_are_distinct(server, admin);
+    }
+    if let (Some(admin), Some(store)) = (&admin, &store) {
+        checker.socket_is_no_file_of_the_store(&admin.socket, &store.url);
+    }
     let administration = checker.administration(&file.admin, &file.rules);
     let log = checker.log(&file.log);
     let tokens = checker.tokens(&file.tokens);

@@ -127,6 +127,16 @@ pub fn key_encryption_key_beside(database: &Path) -> PathBuf {
     database.with_added_extension("kek")
 }
 
+/// The files in which SQLite keeps a database.
+pub(super) fn database_files(database: &Path) -> Vec<PathBuf> {
+    let file = |suffix| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    ["", "-wal", "-shm"].map(file).into()
+}
+
 impl Checker<'_> {
     pub(super) fn store(&mut self, section: &StoreSection) -> Option<StoreSettings> {
         let url = self.store_url(section);
@@ -228,10 +238,8 @@ impl Checker<'_> {
     /// Checks the permissions of the database and of the files beside it. An earlier version created databases that all
     /// users can read: that is a warning and no error.
     fn sqlite_files(&mut self, path: &Path, has_key_beside: bool) {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            self.warn_if_exposed("store.url", Path::new(&name));
+        for file in database_files(path) {
+            self.warn_if_exposed("store.url", &file);
         }
         if has_key_beside {
             self.key_encryption_key_file("store.key_encryption_key", &key_encryption_key_beside(path));

@@ -2,6 +2,7 @@
 
 use super::listener::Listener;
 use super::serve_connection::serve_connection;
+use crate::config::Listening;
 use crate::local_process::LocalProcess;
 use crate::peer::Peer;
 use std::io::ErrorKind;
@@ -27,9 +28,18 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Why the server cannot listen on an address, and what to do.
-pub fn cannot_bind(error: &std::io::Error) -> (String, &'static str) {
+/// Why the server cannot listen on an address, and what to do. `earlier` are those on which it listens already.
+pub fn cannot_bind(
+    error: &std::io::Error,
+    wanted: &Listening,
+    earlier: &[Listening],
+) -> (String, &'static str) {
     let is = |kind| error.kind() == kind;
+    let own = earlier.iter().find(|earlier| earlier.may_exclude(wanted));
+    if let (true, Some(own)) = (is(ErrorKind::AddrInUse), own) {
+        let remedy = "give each listener a port of its own, or remove one of the two";
+        return (format!("this server itself listens there for {own}"), remedy);
+    }
     if is(ErrorKind::AddrInUse) {
         let remedy = "end that process (`ss -ltnp` names it), or configure another port";
         return ("another process listens there".to_owned(), remedy);

@@ -5,6 +5,7 @@
 //! `check` and administrators read in the configuration on which addresses the server listens.
 
 use super::accept::{bind, cannot_bind};
+use crate::config::Listening;
 use listenfd::ListenFd;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -37,11 +38,12 @@ impl PassedSockets {
     }
 
     /// Refuses a passed socket whose address is not in the configuration: connections to it would never be answered.
-    pub fn must_be_configured(&self, configured: &[SocketAddr]) -> Result<(), String> {
-        let Some((address, _)) = self.0.iter().find(|(address, _)| !configured.contains(address)) else {
+    pub fn must_be_configured(&self, configured: &[Listening]) -> Result<(), String> {
+        let is_configured = |address| configured.iter().any(|known| known.address == address);
+        let Some((address, _)) = self.0.iter().find(|(address, _)| !is_configured(*address)) else {
             return Ok(());
         };
-        let configured: Vec<String> = configured.iter().map(SocketAddr::to_string).collect();
+        let configured: Vec<String> = configured.iter().map(|known| known.address.to_string()).collect();
         Err(format!(
             "the service manager passed a socket on {address} (LISTEN_FDS), and the configuration does not name that \
              address; server.listen, server.mtls and admin.listen name {}: write one of them in ListenStream= of the \
@@ -50,12 +52,13 @@ impl PassedSockets {
         ))
     }
 
-    /// The passed socket of this address, or a new socket.
-    pub fn bind(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
+    /// The passed socket of this address, or a new socket. `earlier` are the addresses that were bound before.
+    pub fn bind(&mut self, wanted: &Listening, earlier: &[Listening]) -> Result<TcpListener, String> {
+        let address = wanted.address;
         let Some(place) = self.0.iter().position(|(passed, _)| *passed == address) else {
             return bind(address).map_err(|error| {
-                let (what, remedy) = cannot_bind(&error);
-                format!("cannot listen on {address}: {what}: {remedy}")
+                let (what, remedy) = cannot_bind(&error, wanted, earlier);
+                format!("cannot listen on {address} ({}): {what}: {remedy}", wanted.key)
             });
         };
         let (_, socket) = self.0.swap_remove(place);

@@ -192,7 +192,7 @@ fn nothing_is_said_to_be_missing_that_is_there_and_has_an_error() {
         ),
         (
             format!(
-                "{GOOD}[server]\ntls = \"x\"\nlisten = [\"0.0.0.0:1\"]\nmtls = {{ listen = [\"127.0.0.1:1\"], url = \"https://m.example\" }}"
+                "{GOOD}[server]\ntls = \"x\"\nlisten = [\"0.0.0.0:1\"]\nmtls = {{ listen = [\"127.0.0.1:2\"], url = \"https://m.example\" }}"
             ),
             "server.tls",
         ),

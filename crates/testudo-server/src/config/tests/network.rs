@@ -24,7 +24,7 @@ fn listener_without_tls_beyond_loopback_is_reported() {
         );
     }
     for far in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
-        let said = warnings(&server(&format!("listen = [\"127.0.0.1:1\", \"{far}\"]")));
+        let said = warnings(&server(&format!("listen = [\"127.0.0.1:2\", \"{far}\"]")));
         assert_eq!(said.len(), 1, "{far}");
         assert!(
             said[0].contains(far) && said[0].contains("is not loopback and serves plain HTTP"),
@@ -173,4 +173,74 @@ fn default_limits_are_those_of_the_page_of_limits() {
         let row = format!("| `{key}` | {default} |");
         assert!(page.contains(&row), "docs/operations/limits.md has no row {row}");
     }
+}
+
+#[test]
+fn two_listeners_with_one_address_are_refused_with_the_keys_of_both() {
+    let tls = "tls = { certificate = \"c\", private_key = \"k\" }";
+    for (name, text, key, saying) in [
+        (
+            "one address twice in a list",
+            "[server]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\", \"127.0.0.1:1\"]".to_owned(),
+            "server.listen[2]",
+            "is also the address of server.listen[0]",
+        ),
+        (
+            "all addresses of the machine and one of them",
+            format!("[server]\nlisten = [\"127.0.0.1:1\", \"0.0.0.0:1\"]\n{tls}"),
+            "server.listen[1]",
+            "includes or is part of \"127.0.0.1:1\" in server.listen[0]",
+        ),
+        (
+            "admin and public",
+            "[server]\nlisten = [\"127.0.0.1:1\"]\n[admin]\nlisten = \"127.0.0.1:1\"".to_owned(),
+            "admin.listen",
+            "is also the address of server.listen[0]",
+        ),
+        (
+            "admin and the default of server.listen",
+            "[admin]\nlisten = \"127.0.0.1:8080\"".to_owned(),
+            "admin.listen",
+            "is also the address of server.listen[0]",
+        ),
+        (
+            "client certificates and public",
+            format!(
+                "[server]\nlisten = [\"127.0.0.1:1\"]\n{tls}\n\
+                 mtls = {{ listen = [\"127.0.0.1:1\"], url = \"https://mtls.as.example\" }}"
+            ),
+            "server.mtls.listen[0]",
+            "is also the address of server.listen[0]",
+        ),
+    ] {
+        let report = judge(&format!("{GOOD}{text}\n"))
+            .err()
+            .unwrap_or_else(|| panic!("{name}"));
+        let found = report.errors().find(|problem| problem.key == key);
+        assert!(
+            found.is_some_and(|problem| problem.problem.contains(saying)),
+            "{name}: {report}"
+        );
+    }
+    for good in [
+        "[server]\nlisten = [\"127.0.0.1:1\", \"127.0.0.2:1\", \"[::1]:1\"]",
+        "[server]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"",
+    ] {
+        assert!(judge(&format!("{GOOD}{good}\n")).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn admin_socket_without_a_path_or_at_a_file_of_the_store_is_refused() {
+    refused(
+        &format!("{GOOD}[admin]\nsocket = \"\""),
+        "admin.socket",
+        "is empty",
+    );
+    let store = with("memory:", "sqlite:data/testudo.db");
+    for file in ["data/testudo.db", "data/testudo.db-wal", "./data/testudo.db.kek"] {
+        let text = format!("{store}[admin]\nsocket = \"{file}\"");
+        refused(&text, "admin.socket", "is a file of the database of store.url");
+    }
+    assert!(judge(&format!("{store}[admin]\nsocket = \"data/testudo.sock\"")).is_ok());
 }

@@ -217,4 +217,21 @@ const BROKEN: &[Broken] = &[
         fault: "store.url",
         remedy: "sqlite:",
     },
+    Broken {
+        name: "one-address-for-two-listeners",
+        how: "The admin listener has the address of the public listener.",
+        set_up: |site| {
+            edit(site, "[\"127.0.0.1:0\"]", "[\"127.0.0.1:8443\"]");
+            edit(site, "listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:8443\"");
+        },
+        fault: "is also the address of server.listen[0]",
+        remedy: "give each listener a port of its own",
+    },
+    Broken {
+        name: "admin-socket-at-the-database",
+        how: "The path of the admin socket is that of the database.",
+        set_up: |site| edit(site, "socket = \"testudo.sock\"", "socket = \"testudo.db\""),
+        fault: "is a file of the database",
+        remedy: "name another path",
+    },
 ];

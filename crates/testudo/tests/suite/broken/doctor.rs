@@ -34,6 +34,25 @@ fn doctor(site: &Site) -> String {
 }
 
 #[test]
+fn serve_names_its_own_listener_that_has_the_address_already() {
+    let site = Site::new();
+    let port = free_port();
+    edit(&site, "[\"127.0.0.1:0\"]", &format!("[\"[::]:{port}\"]"));
+    edit(
+        &site,
+        "listen = \"127.0.0.1:0\"",
+        &format!("listen = \"127.0.0.1:{port}\""),
+    );
+    let output = site.run(&["serve"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains(&format!("cannot listen on 127.0.0.1:{port} (admin.listen)"))
+            && said.contains("this server itself listens there for server.listen"),
+        "{said}"
+    );
+}
+
+#[test]
 fn doctor_creates_no_file_before_the_first_start_and_passes_while_the_server_runs() {
     let site = Site::new();
     let files = || {
@@ -261,6 +280,21 @@ const BROKEN: &[Broken] = &[
         },
         fault: "another process listens there",
         remedy: "ss -ltnp",
+    },
+    Broken {
+        name: "addresses-that-exclude-each-other",
+        how: "`[::]` includes the IPv4 address of the admin listener, on the same port.",
+        set_up: |site| {
+            let port = free_port();
+            edit(site, "[\"127.0.0.1:0\"]", &format!("[\"[::]:{port}\"]"));
+            edit(
+                site,
+                "listen = \"127.0.0.1:0\"",
+                &format!("listen = \"127.0.0.1:{port}\""),
+            );
+        },
+        fault: "this server itself listens there for server.listen",
+        remedy: "give each listener a port of its own",
     },
     Broken {
         name: "file-at-path-of-admin-socket",

@@ -81,7 +81,7 @@ fn mask_word(word: &str) -> String {
         return format!("NUMBER{tail}");
     }
     match bare.split_once(':') {
-        Some((host @ ("127.0.0.1" | "localhost"), port))
+        Some((host @ ("127.0.0.1" | "localhost" | ""), port))
             if port.parse().is_ok_and(|port: u16| port > 9_999) =>
         {
             format!("{host}:PORT{tail}")
