@@ -7,13 +7,24 @@ use super::{AdmissionReason, CredentialReason, MetadataReason, ProofReason, Requ
 use crate::identity::{AuthorityKind, SenderConstraint};
 use std::borrow::Cow;
 use testudo_protocol::jose::JoseError;
+use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::spiffe::X509Error;
 
 pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
     match reason {
-        RequestReason::NotAForm | RequestReason::MalformedForm(_) => {
+        RequestReason::NotAForm | RequestReason::MalformedForm(FormError::NotText) => {
             "the client must send its parameters as a form (`curl --data-urlencode name=value`)"
+        }
+        RequestReason::MalformedForm(FormError::DuplicateParameter { .. }) => {
+            "the client must send each parameter once; only resource and audience may repeat"
+        }
+        RequestReason::MalformedForm(FormError::TooManyParameters) => "the client must send fewer parameters",
+        RequestReason::MalformedForm(FormError::ControlCharacter { .. }) => {
+            "the client must send the value without control characters, line breaks among them"
+        }
+        RequestReason::MalformedForm(FormError::LineBreakAtEnd { .. }) => {
+            "the client must remove the line break at the end of the value, which a file often has: `tr -d '\\n' < FILE`"
         }
         RequestReason::NotJson | RequestReason::MalformedJson => {
             "the client must send one JSON object with Content-Type: application/json"

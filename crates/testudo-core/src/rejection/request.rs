@@ -58,7 +58,9 @@ impl RequestReason {
                 "not_a_form",
                 "the body must be application/x-www-form-urlencoded in UTF-8",
             ),
-            RequestReason::MalformedForm(fault) => invalid("malformed_form", form_sentence(fault)),
+            RequestReason::MalformedForm(fault) => {
+                Row::new("malformed_form", ErrorCode::InvalidRequest, fault.to_string())
+            }
             // [RFC9110 §15.5.16]
             RequestReason::NotJson => invalid("not_json", "the body must be application/json").status(415),
             RequestReason::MalformedJson => Row::new(
@@ -134,15 +136,6 @@ impl RequestReason {
                 "resource must name one resource: request a separate token for each",
             ),
         }
-    }
-}
-
-fn form_sentence(fault: &FormError) -> &'static str {
-    match fault {
-        FormError::NotText => "the form is not UTF-8 with correct percent-encoding",
-        FormError::DuplicateParameter => "a parameter is present twice",
-        FormError::TooManyParameters => "the form has more than 64 parameters",
-        FormError::ControlCharacter => "a parameter contains a control character",
     }
 }
 

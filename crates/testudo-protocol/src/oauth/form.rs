@@ -13,28 +13,60 @@ pub struct Form {
 /// Parameters that their specification lets repeat. [RFC8707 §2]
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
+/// Parameters that an error names. Any other name is text of the caller, which an answer must not repeat.
+const KNOWN: [&str; 8] = [
+    "grant_type",
+    "client_id",
+    "client_assertion",
+    "client_assertion_type",
+    "client_secret",
+    "scope",
+    "resource",
+    "audience",
+];
+
 /// Why a form is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormError {
     /// Not UTF-8, or a `%` without two hexadecimal digits.
     NotText,
-    /// A parameter is present twice. The error does not contain its name, which may be any text.
-    DuplicateParameter,
+    /// A parameter is present twice.
+    DuplicateParameter {
+        /// Its name; see [`KNOWN`].
+        name: Option<&'static str>,
+    },
     /// More than 64 parameters.
     TooManyParameters,
     /// A NUL or another control character in a name or a value.
-    ControlCharacter,
+    ControlCharacter {
+        /// The name of the parameter, if its value has the character; see [`KNOWN`].
+        name: Option<&'static str>,
+    },
+    /// A value is followed by a line break, as the content of a file often is.
+    LineBreakAtEnd {
+        /// The name of the parameter; see [`KNOWN`].
+        name: Option<&'static str>,
+    },
 }
 
 impl fmt::Display for FormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FormError::NotText => "the form is not UTF-8 with correct percent-encoding",
-            FormError::DuplicateParameter => "a parameter is present twice",
-            FormError::TooManyParameters => "the form has more than 64 parameters",
-            FormError::ControlCharacter => "a parameter contains a control character",
-        })
+        let named = |name: &Option<&'static str>| name.unwrap_or("a parameter");
+        match self {
+            FormError::NotText => f.write_str("the form is not UTF-8 with correct percent-encoding"),
+            FormError::DuplicateParameter { name } => write!(f, "{} is present twice", named(name)),
+            FormError::TooManyParameters => f.write_str("the form has more than 64 parameters"),
+            FormError::ControlCharacter { name } => {
+                write!(f, "{} contains a control character", named(name))
+            }
+            FormError::LineBreakAtEnd { name } => write!(f, "{} ends in a line break", named(name)),
+        }
     }
+}
+
+/// The name of a parameter, if errors name it.
+fn known(name: &str) -> Option<&'static str> {
+    KNOWN.into_iter().find(|known| *known == name)
 }
 
 impl Form {
@@ -49,11 +81,12 @@ impl Form {
                 return Err(FormError::TooManyParameters);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name)?, decode(value)?);
+            let name = decode(name, None)?;
+            let value = decode(value, Some(&name))?;
             // [RFC6749 §3.2] A parameter sent twice is an error, not a choice. An empty one counts as sent.
             let is_duplicate = form.parameters.iter().any(|(known, _)| *known == name);
             if is_duplicate && !REPEATABLE.contains(&name.as_str()) {
-                return Err(FormError::DuplicateParameter);
+                return Err(FormError::DuplicateParameter { name: known(&name) });
             }
             form.parameters.push((name, value));
         }
@@ -90,7 +123,8 @@ impl Form {
     }
 }
 
-fn decode(part: &str) -> Result<String, FormError> {
+/// Decodes a name, or the value of the parameter with this name.
+fn decode(part: &str, name: Option<&str>) -> Result<String, FormError> {
     // Fast path: most names and values, and the long ones, contain nothing to decode.
     if part
         .bytes()
@@ -114,10 +148,15 @@ fn decode(part: &str) -> Result<String, FormError> {
         });
     }
     let text = String::from_utf8(bytes).map_err(|_| FormError::NotText)?;
-    if text.chars().any(char::is_control) {
-        return Err(FormError::ControlCharacter);
+    if !text.chars().any(char::is_control) {
+        return Ok(text);
     }
-    Ok(text)
+    let is_clean = !text.trim_end_matches(['\r', '\n']).chars().any(char::is_control);
+    let name = name.and_then(known);
+    Err(match is_clean {
+        true => FormError::LineBreakAtEnd { name },
+        false => FormError::ControlCharacter { name },
+    })
 }
 
 #[cfg(test)]
@@ -135,15 +174,16 @@ mod tests {
 
     #[test]
     fn rfc6749_3_2_duplicate_parameter_is_refused() {
-        for body in [
-            "scope=a&scope=b",
-            "scope=&scope=b",
-            "scope=a&sc%6fpe=b",
-            "x=1&x=1",
+        for (body, name) in [
+            ("scope=a&scope=b", Some("scope")),
+            ("scope=&scope=b", Some("scope")),
+            ("scope=a&sc%6fpe=b", Some("scope")),
+            ("grant_type=a&grant_type=a", Some("grant_type")),
+            ("x=1&x=1", None),
         ] {
             assert_eq!(
                 Form::parse(body.as_bytes()).unwrap_err(),
-                FormError::DuplicateParameter,
+                FormError::DuplicateParameter { name },
                 "{body}"
             );
         }
@@ -170,11 +210,36 @@ mod tests {
         assert_eq!(Form::parse(b"a=%f").unwrap_err(), FormError::NotText);
         assert_eq!(Form::parse(b"a=%ff").unwrap_err(), FormError::NotText);
         assert_eq!(Form::parse(b"a=\xff").unwrap_err(), FormError::NotText);
-        assert_eq!(Form::parse(b"a=%00").unwrap_err(), FormError::ControlCharacter);
-        assert_eq!(
-            Form::parse(b"a=x%0d%0ay").unwrap_err(),
-            FormError::ControlCharacter
-        );
+        for (body, name) in [
+            ("a=%00", None),
+            ("a%00=b", None),
+            ("a=x%0d%0ay", None),
+            ("scope=x%0d%0ay", Some("scope")),
+            ("scope=x%00%0a", Some("scope")),
+        ] {
+            assert_eq!(
+                Form::parse(body.as_bytes()).unwrap_err(),
+                FormError::ControlCharacter { name },
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn line_break_at_the_end_of_a_value_is_named_with_the_parameter() {
+        for (body, name, text) in [
+            (
+                "client_assertion=x%0a",
+                Some("client_assertion"),
+                "client_assertion ends in a line break",
+            ),
+            ("scope=x%0d%0a", Some("scope"), "scope ends in a line break"),
+            ("a=x%0a", None, "a parameter ends in a line break"),
+        ] {
+            let error = Form::parse(body.as_bytes()).unwrap_err();
+            assert_eq!(error, FormError::LineBreakAtEnd { name }, "{body}");
+            assert_eq!(error.to_string(), text);
+        }
     }
 
     #[test]

@@ -34,9 +34,15 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::MalformedScope("client_name"),
         RequestReason::MalformedResource("client_name"),
         RequestReason::SeveralResources,
-        RequestReason::MalformedForm(FormError::DuplicateParameter),
+        RequestReason::MalformedForm(FormError::DuplicateParameter { name: None }),
+        RequestReason::MalformedForm(FormError::DuplicateParameter {
+            name: Some("grant_type"),
+        }),
         RequestReason::MalformedForm(FormError::TooManyParameters),
-        RequestReason::MalformedForm(FormError::ControlCharacter),
+        RequestReason::MalformedForm(FormError::ControlCharacter { name: None }),
+        RequestReason::MalformedForm(FormError::LineBreakAtEnd {
+            name: Some("client_assertion"),
+        }),
     ]
 }
 

@@ -35,7 +35,9 @@ impl Shop {
     }
 
     fn over(site: Site, issuer: String) -> Shop {
-        site.write("svid.jwt", &site.issuer.svid("/ns/shop/sa/pay", &issuer, now()));
+        // Most tools write a line break at the end.
+        let svid = site.issuer.svid("/ns/shop/sa/pay", &issuer, now());
+        site.write("svid.jwt", &format!("{svid}\n"));
         let file = site.folder.join("svid.jwt").display().to_string();
         Shop {
             _server: site.serve(),
