@@ -9,12 +9,24 @@ pub struct Trace {
     steps: Option<Vec<Step>>,
 }
 
-/// One check that passed.
+/// Whether a check passed.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckOutcome {
+    /// The check passed.
+    Passed,
+    /// The check refused the request. It is the last one.
+    Failed,
+}
+
+/// One check.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, schemars::JsonSchema)]
 pub struct Step {
-    /// Name of the check.
+    /// Name of the check; of one that failed, the name of the rejection.
     pub check: String,
-    /// The values that were checked.
+    /// Whether it passed.
+    pub outcome: CheckOutcome,
+    /// The values that were checked; of a check that failed, why.
     pub detail: String,
 }
 
@@ -33,9 +45,19 @@ impl Trace {
 
     /// Records that a check passed.
     pub fn passed(&mut self, check: &str, detail: impl FnOnce() -> String) {
+        self.record(check, CheckOutcome::Passed, detail);
+    }
+
+    /// Records the check that refused the request, by the name of its rejection.
+    pub fn failed(&mut self, rejection: &str, why: impl FnOnce() -> String) {
+        self.record(rejection, CheckOutcome::Failed, why);
+    }
+
+    fn record(&mut self, check: &str, outcome: CheckOutcome, detail: impl FnOnce() -> String) {
         if let Some(steps) = &mut self.steps {
             steps.push(Step {
                 check: check.to_owned(),
+                outcome,
                 detail: detail(),
             });
         }

@@ -173,7 +173,6 @@ impl<'a> TokenRequest<'a> {
             Err(refusal) => return refused(refusal),
         };
         let limits = limits(governed, at.policy);
-        trace.passed("velocity has room", || format!("{} limits", limits.len()));
         let creation = Creation {
             metadata,
             registration: None,

@@ -27,6 +27,11 @@ pub(crate) async fn rehearse<O: Occasion>(
     if let Err(rejection) = limits_have_room(app, &decision, at).await? {
         return Ok(Err(rejection));
     }
+    if !decision.limits.is_empty() {
+        trace.passed("velocity has room", || {
+            format!("{} limits", decision.limits.len())
+        });
+    }
     for conflict in conflicts(app, &decision.batch).await? {
         match occasion.conflict(&conflict) {
             Resolution::Refuse(rejection) => return Ok(Err(rejection)),

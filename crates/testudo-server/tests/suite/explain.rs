@@ -124,9 +124,30 @@ registrations_per_minute = 1
     assert_explained(&world, &full, ("too_many_clients", "too_many_clients")).await;
     assert_eq!(world.ask("/slow/1", &[]).await.status, 200);
     let fast = world.ask("/slow/2", &[]).await;
-    assert_explained(&world, &fast, ("too_fast", "too_fast")).await;
+    let explained = assert_explained(&world, &fast, ("too_fast", "too_fast")).await;
+    let steps = explained["steps"].as_array().unwrap();
+    let is_velocity = |step: &&Value| step["check"] == "velocity has room";
+    assert!(
+        !steps.iter().any(|step| is_velocity(&step)),
+        "the check failed: {steps:?}"
+    );
+    let last = steps.last().unwrap();
+    assert_eq!(
+        (&last["check"], &last["outcome"], &last["detail"]),
+        (
+            &json!("too_fast"),
+            &json!("failed"),
+            &explained["today"]["detail"]
+        )
+    );
     world.running.app.clock.shift(61);
-    assert_explained(&world, &fast, ("too_fast", "allowed")).await;
+    let explained = assert_explained(&world, &fast, ("too_fast", "allowed")).await;
+    let steps = explained["steps"].as_array().unwrap();
+    assert!(steps.iter().all(|step| step["outcome"] == "passed"), "{steps:?}");
+    assert!(
+        steps.iter().any(|step| step["check"] == "velocity has room"),
+        "{steps:?}"
+    );
     assert_eq!(world.clients().await.len(), 2, "explain registers no client");
     assert_eq!(
         world.ask("/slow/2", &[]).await.status,

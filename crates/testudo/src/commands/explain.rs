@@ -81,7 +81,8 @@ fn print(explanation: &Value) -> Result<(), Failed> {
     }
     for step in items(&explanation["steps"]) {
         let (check, detail) = (as_text(&step["check"]), as_text(&step["detail"]));
-        print_prose(&format!("passed   {check}: {detail}"))?;
+        let outcome = as_text(&step["outcome"]);
+        print_prose(&format!("{outcome:8} {check}: {detail}"))?;
     }
     if then.as_ref().is_some_and(|then| then.agrees_with(today)) {
         print_prose(&format!("today: the same, {}", today.outcome))?;

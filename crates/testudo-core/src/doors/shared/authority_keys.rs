@@ -1,11 +1,11 @@
 //! The keys of an authority, and what they can verify.
 
 use crate::identity::{Authority, AuthorityKind, CredentialKind, VerifiedBy};
-use crate::rejection::{AdmissionReason, Rejection};
+use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::KeySet;
-use testudo_protocol::spiffe::Bundle;
+use testudo_protocol::jose::{JoseError, KeySet};
+use testudo_protocol::spiffe::{Bundle, PathError, X509Error};
 
 /// The current keys of an authority. A credential is verified only with the keys of its own authority. [decision 0007]
 #[derive(Debug, Clone)]
@@ -96,6 +96,19 @@ impl AuthorityKeys {
                 .is_some_and(|bundle| bundle.x509_authorities.iter().any(|known| known.is_valid(now))),
             VerifiedBy::ClientKeys => false,
         }
+    }
+
+    /// The reason for which every credential of this kind is refused, if there is no valid key for it.
+    pub fn must_verify(&self, by: VerifiedBy, now: Timestamp) -> Result<(), CredentialReason> {
+        if self.can_verify(by, now) {
+            return Ok(());
+        }
+        Err(match by {
+            VerifiedBy::Certificates => {
+                CredentialReason::Certificate(X509Error::Path(PathError::NoAuthority))
+            }
+            VerifiedBy::TokenKeys | VerifiedBy::ClientKeys => CredentialReason::Jose(JoseError::NoKey),
+        })
     }
 }
 

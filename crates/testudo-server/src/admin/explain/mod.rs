@@ -19,6 +19,7 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::Rejection;
+use testudo_core::Trace;
 use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource};
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, RequestReason};
@@ -91,7 +92,7 @@ pub(super) struct Explanation {
     /// Parts of the request that the event does not contain, and assumptions of the current decision.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
-    /// The checks that pass now, in their order.
+    /// The checks of the current decision in their order, with the one that refuses the request.
     pub steps: Vec<Step>,
     /// `then` for a request, `today` for a credential.
     #[serde(flatten)]
@@ -110,10 +111,7 @@ pub(super) async fn explain(
                 Ok(grant) => today::of_credential(&app, credential, &grant, client_id).await?,
                 Err(rejection) => {
                     let authorization = Authorization::Absent;
-                    (
-                        Vec::new(),
-                        Verdict::of(Err(rejection), Endpoint::Token { authorization }),
-                    )
+                    today::concluded(Trace::on(), Err(rejection), Endpoint::Token { authorization })
                 }
             };
             Ok(Json(Explanation {

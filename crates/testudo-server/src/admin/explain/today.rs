@@ -9,22 +9,19 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
 use testudo_core::grants::GrantRequest;
-use testudo_core::identity::VerifiedBy;
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWithoutEvidence};
-use testudo_core::possession::Possession;
 use testudo_core::policy::AuthorityPolicy;
+use testudo_core::possession::Possession;
 use testudo_core::records::{Event, RequestDetails};
 use testudo_core::rejection::{Authorization, CredentialReason, Endpoint, Rejection, Statement};
 use testudo_core::trace::Step;
 use testudo_core::{
     AttestedIdentity, AuthorityKind, CredentialKind, Moment, OccasionKind, RequestRef, Trace,
 };
-use testudo_protocol::jose::JoseError;
-use testudo_protocol::spiffe::{PathError, X509Error};
 
 /// The request that is decided, with what it contained.
 enum ExplainedRequest<'a> {
@@ -63,7 +60,7 @@ pub(in crate::admin) async fn of_credential(
         Ok(identity) => decide(app, &in_force, &identity, asked, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
-    Ok((trace.into_steps(), Verdict::of(outcome, AT_TOKEN)))
+    Ok(concluded(trace, outcome, AT_TOKEN))
 }
 
 /// A token request of this identity without scope and resource.
@@ -125,7 +122,7 @@ pub(super) async fn of_event(
         });
         let requested = match requested {
             Ok(requested) => requested,
-            Err(rejection) => return Ok((trace.into_steps(), Verdict::of(Err(rejection), endpoint))),
+            Err(rejection) => return Ok(concluded(trace, Err(rejection), endpoint)),
         };
         let requested = Box::new(requested);
         (endpoint, ExplainedRequest::Registration { requested, details })
@@ -138,7 +135,19 @@ pub(super) async fn of_event(
     };
     let in_force = app.in_force.load_full();
     let outcome = decide(app, &in_force, identity, asked, &mut trace).await?;
-    Ok((trace.into_steps(), Verdict::of(outcome, endpoint)))
+    Ok(concluded(trace, outcome, endpoint))
+}
+
+/// The checks and the verdict. The last check of a refused request is the one that refused it.
+pub(super) fn concluded(
+    mut trace: Trace,
+    outcome: Result<String, Rejection>,
+    endpoint: Endpoint,
+) -> (Vec<Step>, Verdict) {
+    if let Err(rejection) = &outcome {
+        trace.failed(rejection.name(), || rejection.to_string());
+    }
+    (trace.into_steps(), Verdict::of(outcome, endpoint))
 }
 
 /// Verifies a credential whose `client_assertion_type` is not known: it is read as the kind that its subject names, or
@@ -264,14 +273,7 @@ fn keys_verify(app: &App, in_force: &InForce, identity: &AttestedIdentity) -> Re
         let authority = authority.clone();
         return Err(CredentialReason::BundleUnavailable { authority }.into());
     };
-    if keys.can_verify(by, app.now()) {
-        return Ok(());
-    }
-    Err(match by {
-        VerifiedBy::Certificates => CredentialReason::Certificate(X509Error::Path(PathError::NoAuthority)),
-        VerifiedBy::TokenKeys | VerifiedBy::ClientKeys => CredentialReason::Jose(JoseError::NoKey),
-    }
-    .into())
+    Ok(keys.must_verify(by, app.now())?)
 }
 
 /// A registration by evidence, or a registration without evidence where this server assigned the client id.
