@@ -1,5 +1,5 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
-//! heads, citations, references, words, parameters, log lines, SPIFFE types, pages of doors, banned crates.
+//! heads and lengths, citations, references, words, parameters, log lines, SPIFFE types, pages of doors, banned crates.
 
 mod crates;
 mod cycles;
@@ -36,6 +36,7 @@ pub fn run() -> Result<(), String> {
     log_lines::check(&texts, &mut complaints)?;
     spiffe::check(&texts, &mut complaints)?;
     for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
+        sources::length(&text.name, &text.text, &mut complaints);
         sources::file_head(&text.name, &text.text, &mut complaints);
         sources::citations(&text.name, &text.text, &mut complaints);
     }

@@ -1,0 +1,171 @@
+//! Rules in a configuration: patterns, templates, URLs, and names of authorities.
+
+use super::*;
+
+#[test]
+fn pattern_for_a_whole_trust_domain_needs_the_switch() {
+    let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
+    for pattern in ["spiffe://a.example/**", "spiffe://a.example/*/**"] {
+        let text = with(identities, &format!("identities = [\"{pattern}\"]"));
+        refused(
+            &text,
+            "rules[0].identities[0]",
+            "admits every identity of a trust domain",
+        );
+        assert!(judge(&format!("{text}\nentire_trust_domain = true")).is_ok());
+    }
+}
+
+#[test]
+fn bad_rules_are_refused_with_their_key() {
+    let name = "name = \"r\"";
+    let more = |line: &str| with(name, &format!("{name}\n{line}"));
+    refused(
+        &more("default_scopes = [\"x\"]"),
+        "rules[0].default_scopes[0]",
+        "not in `scopes`",
+    );
+    refused(
+        &more("resources = [\"/x\"]"),
+        "rules[0].resources[0]",
+        "not an absolute URI",
+    );
+    refused(
+        &more("client_id = \"fixed\""),
+        "rules[0].client_id",
+        "every identity would get the same id",
+    );
+    refused(
+        &more("redirect_uris = [\"https://{service}/cb\"]"),
+        "rules[0].redirect_uris[0]",
+        "must end with a literal host label",
+    );
+    refused(
+        &more("sender_constraint = \"tls\""),
+        "rules[0].sender_constraint",
+        "cannot be read",
+    );
+    refused(
+        &more("client_idle_lifetime = \"0s\""),
+        "rules[0].client_idle_lifetime",
+        "is zero",
+    );
+    refused(
+        &more("registrations_per_minute = 0"),
+        "rules[0].registrations_per_minute",
+        "is zero",
+    );
+    refused(&with(name, ""), "rules[0].name", "is missing");
+    refused(
+        &more("redirect_uri_hosts = [\"https://apps.example\"]"),
+        "rules[0].redirect_uri_hosts[0]",
+        "is not a host name",
+    );
+    refused(
+        &more("redirect_uri_hosts = [\"x-{service}.apps.example\"]"),
+        "rules[0].redirect_uri_hosts[0]",
+        "whole host label",
+    );
+    refused(
+        &format!("{GOOD}[[rules]]\nname = \"r\"\nidentities = [\"spiffe://a.example/y\"]"),
+        "rules[1].name",
+        "used twice",
+    );
+}
+
+#[test]
+fn rule_of_an_unknown_authority_is_warned_of_unless_the_name_of_an_authority_cannot_be_read() {
+    let rules = "[[rules]]\nname = \"s\"\nidentities = [\"spiffe://z.example/x\", \"cj:x\"]\n";
+    let domain = |name: &str| format!("[[trust_domains]]\nname = {name}\nbundle = {{ file = \"b\" }}\n");
+    let issuer = |name: &str| format!("[[issuers]]\nname = {name}\n");
+    let cases = [
+        (
+            "a domain and an issuer",
+            domain("\"b.example\"") + &issuer("\"ci\""),
+            true,
+        ),
+        ("a domain twice", domain("\"a.example\""), true),
+        ("no name", domain("\"\""), false),
+        ("wrong name of a domain", domain("\"Z.example\""), false),
+        ("name of a domain is a number", domain("1"), false),
+        ("wrong name of an issuer", issuer("\"CJ\""), false),
+        ("name of an issuer is a number", issuer("1"), false),
+    ];
+    for (case, authorities, is_warned) in cases {
+        let read = judge(&format!("{GOOD}{authorities}{rules}"));
+        let report = read.map_or_else(|report| report, |(_, report)| report);
+        let about = |entry: u8| {
+            let key = format!("rules[1].identities[{entry}]");
+            report.problems.iter().any(|problem| problem.key == key)
+        };
+        assert_eq!((about(0), about(1)), (is_warned, is_warned), "{case}: {report}");
+    }
+}
+
+#[test]
+fn client_id_templates_that_could_name_another_client_are_refused() {
+    let rule = "name = \"r\"";
+    let template = |text: &str| with(rule, &format!("{rule}\nclient_id = \"{text}\""));
+    for (text, saying) in [
+        (
+            "{namespace}-{service}",
+            "write for example \"{namespace}/{service}\"",
+        ),
+        (
+            "{namespace}{service}",
+            "write for example \"{namespace}/{service}\"",
+        ),
+        ("c_{service}", "write for example \"workload-{service}\""),
+        ("urn:x:{service}", "\"urn:\""),
+    ] {
+        refused(&template(text), "rules[0].client_id", saying);
+    }
+    let warnings = |text: &str| {
+        let (_, report) = judge(&template(text)).unwrap_or_else(|report| panic!("{report}"));
+        report.to_string().contains("the same id")
+    };
+    assert!(!warnings("{namespace}/{service}"));
+    assert!(warnings("workload-{service}"), "the namespace is left out");
+    for id in ["c_x", "u_x", "https://as.example", "vc:x"] {
+        let client = format!("{GOOD}\n[[clients]]\nclient_id = \"{id}\"\njwks = {{ keys = [] }}\n");
+        let report = judge(&client).err().unwrap();
+        assert!(
+            report.errors().any(|error| error.key == "clients[0].client_id"),
+            "{id}: {report}"
+        );
+    }
+}
+
+#[test]
+fn urls_of_rules_are_judged_like_those_that_clients_request() {
+    let rule = "name = \"r\"";
+    let key = |key: &str, value: &str| with(rule, &format!("{rule}\n{key} = {value}"));
+    for bad in [
+        "http://{service}.apps.example/",
+        "javascript:alert(1)",
+        "https://{service}/",
+        "https://u@apps.example/{service}",
+        "https://apps.example/{service}#x",
+        "https://apps.example/x{service}",
+        "data:text/html,{service}",
+    ] {
+        for member in ["client_uri", "logo_uri"] {
+            let text = key(member, &format!("{bad:?}"));
+            refused(&text, &format!("rules[0].{member}"), "");
+        }
+    }
+    for member in ["client_uri", "logo_uri"] {
+        let good = key(member, "\"https://{service}.apps.example/{namespace}\"");
+        judge(&good).unwrap_or_else(|report| panic!("{report}"));
+    }
+    for bad in [
+        "https://apps.example/cb?code=x",
+        "https://apps.example/cb?state={service}",
+    ] {
+        refused(
+            &key("redirect_uris", &format!("[{bad:?}]")),
+            "rules[0].redirect_uris[0]",
+            "response",
+        );
+    }
+}
