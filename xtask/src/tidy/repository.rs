@@ -28,15 +28,17 @@ impl Repository {
         Ok(found)
     }
 
-    /// Sources, documents, settings and scripts of this repository, without the lock file.
+    /// Sources, documents, settings, scripts, and everything that is deployed, without the lock files.
     pub fn texts(&self, root: &Path) -> Result<Vec<Text>, String> {
         self.files
             .iter()
             .filter(|name| {
-                let is_text = [".rs", ".md", ".toml", ".sql", ".yml", ".yaml"]
-                    .iter()
-                    .any(|ending| name.ends_with(ending));
-                is_text || name.starts_with(".ci/") || name.starts_with("docs/reference/")
+                let endings = [
+                    ".rs", ".md", ".toml", ".sql", ".yml", ".yaml", ".sh", ".tpl", ".html",
+                ];
+                let folders = [".ci/", "deploy/", "docs/reference/"];
+                endings.iter().any(|ending| name.ends_with(ending))
+                    || folders.iter().any(|folder| name.starts_with(folder))
             })
             .map(|name| {
                 let text =

@@ -3,7 +3,8 @@
 
 use super::repository::Text;
 
-/// Refused in sources and documents, in any case, as whole words: each with what to write instead.
+/// Refused in all texts and names, in any case, as whole words: each with what to write instead. The parts of a name in
+/// code are words too.
 const REFUSED: &[(&str, &str)] = &[
     ("whoever", ACTOR),
     ("somebody", ACTOR),
@@ -66,9 +67,9 @@ const CHECKS: &str = "write checks, reads or compares";
 /// This list names them.
 const OWN_SOURCE: &str = "xtask/src/tidy/words.rs";
 
-/// Complains about each line of a source or document that has one of these words.
+/// Complains about each line of a text that has one of these words.
 pub fn check(texts: &[Text], complaints: &mut Vec<String>) {
-    for text in texts.iter().filter(|text| is_read(&text.name)) {
+    for text in texts.iter().filter(|text| text.name != OWN_SOURCE) {
         for (number, line) in text.text.lines().enumerate() {
             for (word, instead) in words_in(line) {
                 complaints.push(format!("{}:{} \"{word}\": {instead}", text.name, number + 1));
@@ -77,19 +78,14 @@ pub fn check(texts: &[Text], complaints: &mut Vec<String>) {
     }
 }
 
-fn is_read(name: &str) -> bool {
-    name != OWN_SOURCE && (name.ends_with(".rs") || name.ends_with(".md"))
-}
-
 fn words_in(line: &str) -> Vec<(&'static str, &'static str)> {
-    let lower = line.to_lowercase();
-    let is_part_of_word = |char: char| char.is_alphanumeric() || char == '_';
+    let lower = line.to_lowercase().replace('_', " ");
     REFUSED
         .iter()
         .filter(|(word, _)| {
             lower.match_indices(word).any(|(at, _)| {
-                !lower[..at].ends_with(is_part_of_word)
-                    && !lower[at + word.len()..].starts_with(is_part_of_word)
+                !lower[..at].ends_with(char::is_alphanumeric)
+                    && !lower[at + word.len()..].starts_with(char::is_alphanumeric)
             })
         })
         .copied()
@@ -98,7 +94,9 @@ fn words_in(line: &str) -> Vec<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OWN_SOURCE, REFUSED, Text, check, is_read, words_in};
+    use super::{OWN_SOURCE, REFUSED, Text, check, words_in};
+    use crate::scratch::Scratch;
+    use crate::tidy::repository::Repository;
 
     #[test]
     fn refused_words_are_found_as_whole_words_in_any_case() {
@@ -114,7 +112,11 @@ mod tests {
         );
         assert_eq!(found("goes to and fro"), ["to and fro"]);
         assert_eq!(found("a Stranger's key; strangers"), ["stranger", "strangers"]);
-        assert!(words_in("fn for_whoever_is_not_approved() { nobodys() }").is_empty());
+        assert_eq!(
+            found("fn whoever_has_a_say() { is_told }"),
+            ["whoever", "has a say", "is told"]
+        );
+        assert!(words_in("fn f() { nobodys(thieves) }").is_empty());
     }
 
     #[test]
@@ -129,11 +131,33 @@ mod tests {
     }
 
     #[test]
-    fn sources_and_documents_are_read_and_the_list_itself_is_not() {
-        assert!(is_read("crates/testudo-core/src/lib.rs"));
-        assert!(is_read("README.md"));
-        assert!(!is_read("docs/reference/admin-api.json"));
-        assert!(!is_read(OWN_SOURCE));
+    fn refused_word_is_found_in_every_kind_of_text_but_not_in_the_list_itself() {
+        let names = [
+            ".ci/run",
+            "Cargo.toml",
+            "README.md",
+            "crates/x/src/001.sql",
+            "crates/x/src/lib.rs",
+            "deploy/Containerfile",
+            "deploy/debian/postinst",
+            "deploy/helm/testudo/templates/_helpers.tpl",
+            "deploy/helm/testudo/values.yaml",
+            "x.sh",
+        ];
+        let mut files: Vec<(&str, &str)> = names.iter().map(|name| (*name, "for nobody\n")).collect();
+        files.extend([(OWN_SOURCE, "nobody"), ("Cargo.lock", "nobody")]);
+        let folder = Scratch::with(&files);
+        let texts = Repository::read(folder.path())
+            .unwrap()
+            .texts(folder.path())
+            .unwrap();
+        let mut complaints = Vec::new();
+        check(&texts, &mut complaints);
+        let found: Vec<&str> = complaints
+            .iter()
+            .filter_map(|text| Some(text.split_once(':')?.0))
+            .collect();
+        assert_eq!(found, names);
     }
 
     #[test]

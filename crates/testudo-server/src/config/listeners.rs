@@ -82,8 +82,8 @@ impl Checker<'_> {
             .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
         let mtls = self.mtls(section);
         let proxy = self.proxy(section);
-        let is_told = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
-        if asks_for_certificates && !is_encrypted && !is_told {
+        let is_forwarded = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
+        if asks_for_certificates && !is_encrypted && !is_forwarded {
             self.report.warn(
                 "server.tls",
                 "is absent although a trust domain accepts \"x509_svid\": clients can present a certificate only over TLS",

@@ -86,7 +86,7 @@ struct Look {
     files: TlsFiles,
     digest: [u8; 32],
     /// True where it was logged that these files cannot be used.
-    is_told: bool,
+    is_reported: bool,
 }
 
 /// The result of reading the files again.
@@ -126,7 +126,7 @@ impl Certificate {
             look: Mutex::new(Look {
                 files: files.clone(),
                 digest: contents.digest(),
-                is_told: false,
+                is_reported: false,
             }),
             provider,
             asks: Arc::default(),
@@ -193,7 +193,7 @@ impl Certificate {
         };
         let digest = contents.digest();
         if digest == look.digest {
-            return match look.is_told {
+            return match look.is_reported {
                 true => Renewal::StillKept,
                 false => Renewal::Unchanged,
             };
@@ -203,7 +203,7 @@ impl Certificate {
             Ok(pair) => {
                 let ends = pair.validity.not_after;
                 self.pair.store(Arc::new(pair));
-                (look.digest, look.is_told) = (digest, false);
+                (look.digest, look.is_reported) = (digest, false);
                 Renewal::Renewed(ends)
             }
         }
@@ -216,10 +216,10 @@ impl Certificate {
             return Some(self.renew());
         }
         let mut look = self.look();
-        let before = (look.digest, look.is_told);
+        let before = (look.digest, look.is_reported);
         match self.renew_locked(&mut look) {
             Renewal::Kept(_) => {
-                (look.digest, look.is_told) = before;
+                (look.digest, look.is_reported) = before;
                 None
             }
             renewal @ (Renewal::Unchanged | Renewal::StillKept | Renewal::Renewed(_)) => Some(renewal),
@@ -233,10 +233,10 @@ impl Certificate {
 
 impl Look {
     fn refuse(&mut self, digest: [u8; 32], why: String) -> Renewal {
-        if self.is_told && self.digest == digest {
+        if self.is_reported && self.digest == digest {
             return Renewal::StillKept;
         }
-        (self.digest, self.is_told) = (digest, true);
+        (self.digest, self.is_reported) = (digest, true);
         Renewal::Kept(why)
     }
 }

@@ -31,7 +31,7 @@ pub fn check(repository: &Repository, texts: &[Text], complaints: &mut Vec<Strin
                     found.extend(paths::missing_in_backticks(repository, comment));
                     found.extend(rows::missing_in_comment(&known_rows, comment));
                 }
-                found.extend(rows::missing_in_test_name(&known_rows, line));
+                found.extend(rows::in_function_name(&known_rows, line));
             }
             for what in found {
                 complaints.push(format!("{}:{} {what}", text.name, number + 1));

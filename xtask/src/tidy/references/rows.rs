@@ -1,4 +1,5 @@
-//! Checks rows of the conformance tables that tests name: `rf_24_…` and `RF-24` must be in `docs/conformance/`.
+//! Checks rows of the conformance tables: `RF-24` in a comment must be in `docs/conformance/`, and no name of a test begins
+//! with a row.
 
 use super::super::repository::Text;
 use std::collections::BTreeSet;
@@ -16,47 +17,27 @@ pub fn known(texts: &[Text]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Complaints about rows in the name of a test that are in no table.
-pub fn missing_in_test_name(known: &BTreeSet<String>, line: &str) -> Vec<String> {
-    let Some((_, name)) = line.split_once("fn ") else {
-        return Vec::new();
-    };
-    let words: Vec<&str> = name
+/// Complains about the name of a function that begins with a row: the name is the behaviour, and a comment above it names
+/// the rows.
+pub fn in_function_name(known: &BTreeSet<String>, line: &str) -> Option<String> {
+    let (_, name) = line.split_once("fn ")?;
+    let mut words = name
         .split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-        .next()
-        .unwrap_or_default()
-        .split('_')
-        .collect();
-    let mut at = 0;
-    let mut rows = Vec::new();
-    // `rf_30_to_rf_32_…` and `dr_02_dr_13_…`: the rows come first, then the behaviour.
-    while let Some([family, number]) = words.get(at..at + 2) {
-        let row = format!("{}-{number}", family.to_ascii_uppercase());
-        if *family == "to" {
-            at += 1;
-        } else if is_row(known, &row) {
-            rows.push(row);
-            at += 2;
-        } else {
-            break;
-        }
-    }
-    complaints(known, rows)
+        .next()?
+        .split('_');
+    let row = format!("{}-{}", words.next()?.to_ascii_uppercase(), words.next()?);
+    is_row(known, &row).then(|| {
+        format!(
+            "names row {row} in the name of a function: name the behaviour, and the row in a comment above it"
+        )
+    })
 }
 
 /// Complaints about rows in a comment that are in no table.
 pub fn missing_in_comment(known: &BTreeSet<String>, comment: &str) -> Vec<String> {
-    let rows = comment
+    comment
         .split(|char: char| !char.is_ascii_alphanumeric() && char != '-')
-        .filter(|word| is_row(known, word))
-        .map(str::to_owned)
-        .collect();
-    complaints(known, rows)
-}
-
-fn complaints(known: &BTreeSet<String>, rows: Vec<String>) -> Vec<String> {
-    rows.into_iter()
-        .filter(|row| !known.contains(row))
+        .filter(|word| is_row(known, word) && !known.contains(*word))
         .map(|row| format!("names row {row}, which is in no table of {FOLDER}"))
         .collect()
 }
