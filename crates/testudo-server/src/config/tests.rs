@@ -47,6 +47,24 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn trust_domain_whose_credentials_are_all_refused_is_an_error() {
+    let bundle = "bundle = { url = \"https://spire.a.example\"";
+    for age in ["0s", "0h"] {
+        refused(
+            &with(bundle, &format!("{bundle}, max_staleness = \"{age}\"")),
+            "trust_domains[0].bundle.max_staleness",
+            "is shorter than 1s",
+        );
+    }
+    assert!(judge(&with(bundle, &format!("{bundle}, max_staleness = \"1s\""))).is_ok());
+    refused(
+        &with("[[rules]]", "credentials = []\n[[rules]]"),
+        "trust_domains[0].credentials",
+        "is empty",
+    );
+}
+
+#[test]
 fn defaults_are_those_of_the_reference() {
     let (configuration, _) = judge(GOOD).unwrap();
     let authority = Authority::of_key("spiffe://a.example").unwrap();

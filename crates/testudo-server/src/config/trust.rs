@@ -71,6 +71,9 @@ pub struct BundleSection {
     pub max_staleness: Option<String>,
 }
 
+/// Shortest maximum age of a bundle: a bundle is fetched again after half of it, and at most twice in a second.
+const MAX_STALENESS_MIN: Seconds = Seconds(1);
+
 /// Where an authority's keys come from, as a bundle document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleSource {
@@ -186,6 +189,12 @@ impl Checker<'_> {
             .credentials
             .clone()
             .unwrap_or_else(|| vec![CredentialKind::JwtSvid]);
+        if credentials.is_empty() {
+            let hint = "to refuse the trust domain, remove its entry or run `testudo trust disable`";
+            let problem = "is empty: every credential of the trust domain would be refused";
+            self.report
+                .error(format!("{key}.credentials"), problem, Some(hint));
+        }
         for (entry, kind) in credentials.iter().enumerate() {
             let key = format!("{key}.credentials[{entry}]");
             if !is_svid(kind) {
@@ -256,6 +265,10 @@ impl Checker<'_> {
             section.max_staleness.as_deref(),
             Seconds(3600),
         );
+        if max_staleness.is_some_and(|age| age < MAX_STALENESS_MIN) {
+            let problem = "is shorter than 1s: the bundle would be too old between two fetches";
+            self.report.error(format!("{key}.max_staleness"), problem, None);
+        }
         let origin = match (&section.url, &section.file, &section.workload_api) {
             (Some(url), None, None) => self.bundle_url(&key, url, section)?,
             (None, Some(file), None) => BundleOrigin::File(self.path(file)),
