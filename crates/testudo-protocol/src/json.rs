@@ -12,17 +12,42 @@ use std::fmt;
 
 /// The text is not JSON of the expected type, or exceeds a bound. The reason is for logs only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonError(pub String);
+pub struct JsonError {
+    /// The member of the outermost object in which the problem is, as the text names it.
+    pub member: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+}
+
+const DUPLICATE: &str = "duplicate member";
+
+impl JsonError {
+    /// A problem of the whole text.
+    pub fn new(problem: impl Into<String>) -> JsonError {
+        JsonError {
+            member: None,
+            problem: problem.into(),
+        }
+    }
+
+    /// True if an object has two members with one name.
+    pub fn is_duplicate(&self) -> bool {
+        self.problem.starts_with(DUPLICATE)
+    }
+}
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match &self.member {
+            Some(name) => write!(f, "member `{}`: {}", excerpt(name), self.problem),
+            None => f.write_str(&self.problem),
+        }
     }
 }
 
 /// Checks `bytes` with [`check_shape`] and parses them into `T`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| JsonError("not UTF-8".into()))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::new("not UTF-8"))?;
     check_shape(text)?;
     serde_json::from_str(text).map_err(|error| of_member(text, &error))
 }
@@ -32,13 +57,13 @@ fn of_member(text: &str, error: &serde_json::Error) -> JsonError {
     let problem = error.to_string();
     // The place of a member that is missing is the end of the object.
     if problem.starts_with("missing field") {
-        return JsonError(problem);
+        return JsonError::new(problem);
     }
     let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let end = lines.map(str::len).sum::<usize>() + error.column();
-    match last_member(text.get(..end).unwrap_or(text)) {
-        Some(name) => JsonError(format!("member `{}`: {problem}", excerpt(name))),
-        None => JsonError(problem),
+    JsonError {
+        member: last_member(text.get(..end).unwrap_or(text)).map(str::to_owned),
+        problem,
     }
 }
 
@@ -74,7 +99,7 @@ fn last_member(text: &str) -> Option<&str> {
 /// duplicate member.
 pub fn check_shape(text: &str) -> Result<(), JsonError> {
     if !text.trim_start().starts_with('{') {
-        return Err(JsonError("not a JSON object".into()));
+        return Err(JsonError::new("not a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Walk {
@@ -142,7 +167,7 @@ impl<'de> Visitor<'de> for Walk {
                 return Err(serde::de::Error::custom("too many members"));
             }
             if names.contains(&name) {
-                return Err(serde::de::Error::custom("duplicate member"));
+                return Err(serde::de::Error::custom(DUPLICATE));
             }
             names.push(name);
             members.next_value_seed(deeper)?;
@@ -212,7 +237,7 @@ mod tests {
                 "member `exp\\u{202e}`: duplicate member",
             ),
         ] {
-            let error = from_slice::<Claims>(text.as_bytes()).unwrap_err().0;
+            let error = from_slice::<Claims>(text.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(says), "{text}: {error}");
         }
     }

@@ -62,27 +62,29 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
         });
     }
     let mut set = KeySet::default();
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: Vec<(&str, usize)> = Vec::new();
     for (position, key) in keys.iter().enumerate() {
         if !key.is_object() {
             return Err(MetadataReason::JwksMalformed);
         }
         // A private key is refused even if its type is unknown.
         if Jwk::names_private_material(key) {
-            return Err(MetadataReason::PrivateKeyDisclosed);
+            return Err(MetadataReason::PrivateKeyDisclosed { position });
         }
         if key.get("kty").and_then(Value::as_str) == Some("oct") {
-            return Err(MetadataReason::JwksKeySymmetric);
+            return Err(MetadataReason::JwksKeySymmetric { position });
         }
-        let jwk: Jwk = serde_json::from_value(key.clone()).map_err(|_| MetadataReason::JwksKeyMalformed)?;
+        let jwk: Jwk =
+            serde_json::from_value(key.clone()).map_err(|_| MetadataReason::JwksKeyMalformed { position })?;
         match PublicKey::from_client_jwk(&jwk) {
             Ok(public) => {
                 // Only among signature keys: an encryption key may have the same `kid` as a signature key.
                 if let Some(kid) = key.get("kid").and_then(Value::as_str) {
-                    if names.contains(&kid) {
-                        return Err(MetadataReason::JwksKeyIdRepeated);
+                    if let Some((_, earlier)) = names.iter().find(|(known, _)| *known == kid) {
+                        let earlier = *earlier;
+                        return Err(MetadataReason::JwksKeyIdRepeated { position, earlier });
                     }
-                    names.push(kid);
+                    names.push((kid, position));
                 }
                 set.push(public);
             }

@@ -63,8 +63,8 @@ impl RequestedMetadata {
 
     /// The members of the request body that have a value. A duplicate member is refused. [RFC7591 §3.1]
     pub fn members(body: &[u8]) -> Result<Map<String, Value>, Rejection> {
-        let mut members: Map<String, Value> =
-            json::from_slice(body).map_err(|_| Rejection::Request(RequestReason::MalformedJson))?;
+        let mut members: Map<String, Value> = json::from_slice(body)
+            .map_err(|error| Rejection::Request(RequestReason::MalformedJson(error)))?;
         members.retain(|name, value| !is_absent(name, value));
         Ok(members)
     }

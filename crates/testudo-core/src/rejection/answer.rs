@@ -145,15 +145,18 @@ impl Row {
     fn at_registration(&self, statement: Statement) -> (ErrorCode, Option<Cow<'static, str>>) {
         let invalid = (
             ErrorCode::InvalidSoftwareStatement,
-            Some("the software statement is not valid".into()),
+            Some("software_statement is not valid".into()),
         );
         let unapproved = (
             ErrorCode::UnapprovedSoftwareStatement,
-            Some("the statement is not accepted here".into()),
+            Some("software_statement is not accepted by this server".into()),
         );
         match (&self.statement_effect, statement) {
-            (StatementEffect::Member(code, sentence), _) => (*code, Some(sentence.clone())),
-            (StatementEffect::Nothing, _)
+            (
+                StatementEffect::Member(code, sentence),
+                Statement::Absent | Statement::Unverified | Statement::Verified,
+            ) => (*code, Some(sentence.clone())),
+            (StatementEffect::Nothing, Statement::Absent | Statement::Unverified | Statement::Verified)
             | (
                 StatementEffect::Invalid | StatementEffect::Unapproved | StatementEffect::NoneIsTaken,
                 Statement::Absent,

@@ -142,7 +142,7 @@ impl CredentialReason {
         let of_token = |name, sentence| {
             Row::new(name, ErrorCode::InvalidToken, sentence).challenge("Bearer error=\"invalid_token\"")
         };
-        let invalid_statement = "the software statement is not valid";
+        let invalid_statement = "software_statement is not valid";
         match self {
             CredentialReason::NoCredential => Row::unauthenticated("no_credential"),
             CredentialReason::UnsupportedMechanism => Row::unauthenticated("unsupported_mechanism"),
@@ -183,7 +183,7 @@ impl CredentialReason {
             CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
             CredentialReason::IssuedAtMissing => Row::unauthenticated("issued_at_missing"),
             CredentialReason::EvidenceMissing => Row::unauthenticated("evidence_missing")
-                .sentence("show a software statement or a client certificate")
+                .sentence("software_statement is missing, and so is a client certificate: send one of them")
                 .status(401)
                 .challenge(BEARER),
             CredentialReason::TwoIdentities => {
@@ -299,7 +299,7 @@ impl fmt::Display for CredentialReason {
             ),
             CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             CredentialReason::EvidenceMissing => {
-                f.write_str("show a software statement or a client certificate")
+                f.write_str("software_statement is missing, and so is a client certificate: send one of them")
             }
             CredentialReason::TwoIdentities => {
                 f.write_str("the statement and the certificate prove two different identities")

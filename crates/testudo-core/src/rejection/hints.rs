@@ -26,7 +26,7 @@ pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
         RequestReason::MalformedForm(FormError::LineBreakAtEnd { .. }) => {
             "the client must remove the line break at the end of the value, which a file often has: `tr -d '\\n' < FILE`"
         }
-        RequestReason::NotJson | RequestReason::MalformedJson => {
+        RequestReason::NotJson | RequestReason::MalformedJson(_) => {
             "the client must send one JSON object with Content-Type: application/json"
         }
         RequestReason::BodyTooLarge => "the client must send a smaller body: the maximum is 64 KiB",
@@ -233,7 +233,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
             "leave software_id out of the request, or correct the value that the attester states"
         }
         MetadataReason::JwksUriNotTaken => "the client must send its keys in jwks",
-        MetadataReason::PrivateKeyDisclosed => {
+        MetadataReason::PrivateKeyDisclosed { .. } => {
             "the private key has been disclosed: the client must create a new key, and send only the public key"
         }
         MetadataReason::NarrowingNeedsCertificate { .. } | MetadataReason::BindingNotShown => {
@@ -279,9 +279,9 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::JwksMissing
         | MetadataReason::JwksMalformed
         | MetadataReason::JwksTooLarge { .. }
-        | MetadataReason::JwksKeyIdRepeated
-        | MetadataReason::JwksKeySymmetric
-        | MetadataReason::JwksKeyMalformed
+        | MetadataReason::JwksKeyIdRepeated { .. }
+        | MetadataReason::JwksKeySymmetric { .. }
+        | MetadataReason::JwksKeyMalformed { .. }
         | MetadataReason::JwksKeyRefused { .. }
         | MetadataReason::JwksWithoutKey
         | MetadataReason::JwksUriMalformed => {

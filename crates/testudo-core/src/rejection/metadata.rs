@@ -103,17 +103,17 @@ pub enum MetadataReason {
     /// `jwks` has too many keys or bytes.
     JwksTooLarge { keys_max: usize, kib_max: usize },
     /// Two keys have the same `kid`.
-    JwksKeyIdRepeated,
+    JwksKeyIdRepeated { position: usize, earlier: usize },
     /// A key is symmetric.
-    JwksKeySymmetric,
+    JwksKeySymmetric { position: usize },
     /// A key is not a JWK.
-    JwksKeyMalformed,
+    JwksKeyMalformed { position: usize },
     /// A key is weak, broken, or not for the algorithm that it names.
     JwksKeyRefused { position: usize, why: KeyError },
     /// No key can verify signatures.
     JwksWithoutKey,
     /// `jwks` contains a private key, which is therefore no longer secret.
-    PrivateKeyDisclosed,
+    PrivateKeyDisclosed { position: usize },
     /// `jwks_uri` is not enabled; keys must be sent in `jwks`.
     JwksUriNotTaken,
     /// `jwks_uri` is a URL from which keys must not be fetched.
@@ -310,20 +310,27 @@ impl MetadataReason {
                 "jwks_too_large",
                 format!("jwks has more than {keys_max} keys, or more than {kib_max} KiB"),
             ),
-            MetadataReason::JwksKeyIdRepeated => {
-                wrong("jwks_key_id_repeated", "two keys of the jwks have one kid")
-            }
-            MetadataReason::JwksKeySymmetric => wrong("jwks_key_symmetric", "a key of the jwks is symmetric"),
-            MetadataReason::JwksKeyMalformed => wrong("jwks_key_malformed", "a key of the jwks is malformed"),
+            MetadataReason::JwksKeyIdRepeated { position, earlier } => wrong(
+                "jwks_key_id_repeated",
+                format!("jwks: keys[{position}] has the kid of keys[{earlier}]: each key needs its own"),
+            ),
+            MetadataReason::JwksKeySymmetric { position } => wrong(
+                "jwks_key_symmetric",
+                format!("jwks: keys[{position}] is symmetric: send public keys only"),
+            ),
+            MetadataReason::JwksKeyMalformed { position } => wrong(
+                "jwks_key_malformed",
+                format!("jwks: keys[{position}] is not a JWK: kty is missing, or a member has a wrong type"),
+            ),
             MetadataReason::JwksKeyRefused { position, why } => {
                 wrong("jwks_key_refused", format!("jwks: keys[{position}]: {why}"))
             }
             MetadataReason::JwksWithoutKey => {
                 wrong("jwks_without_key", "jwks has no key that can verify a signature")
             }
-            MetadataReason::PrivateKeyDisclosed => wrong(
+            MetadataReason::PrivateKeyDisclosed { position } => wrong(
                 "private_key_disclosed",
-                "the jwks contains a private key: it is no longer secret, replace it",
+                format!("jwks: keys[{position}] is a private key: it is no longer secret, replace it"),
             ),
             MetadataReason::JwksUriNotTaken => wrong(
                 "jwks_uri_not_taken",

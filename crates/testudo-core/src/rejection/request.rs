@@ -2,7 +2,10 @@
 //! caller sent it.
 
 use super::row::Row;
+use crate::members::{base, member};
 use std::fmt;
+use testudo_protocol::json::JsonError;
+use testudo_protocol::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
 use testudo_protocol::oauth::{ErrorCode, FormError};
 
 /// What is wrong with a request, independent of the client that sent it.
@@ -15,7 +18,7 @@ pub enum RequestReason {
     /// The body is not `application/json`. [RFC7591 §3.1]
     NotJson,
     /// The body is not one JSON object, or has a duplicate member.
-    MalformedJson,
+    MalformedJson(JsonError),
     /// The body has more than 64 KiB.
     BodyTooLarge,
     /// The body did not arrive before the deadline.
@@ -63,10 +66,10 @@ impl RequestReason {
             }
             // [RFC9110 §15.5.16]
             RequestReason::NotJson => invalid("not_json", "the body must be application/json").status(415),
-            RequestReason::MalformedJson => Row::new(
+            RequestReason::MalformedJson(error) => Row::new(
                 "malformed_json",
                 ErrorCode::InvalidClientMetadata,
-                "the body is not one JSON object without duplicate members",
+                json_sentence(error),
             ),
             // [RFC9110 §15.5.14]
             RequestReason::BodyTooLarge => {
@@ -122,8 +125,8 @@ impl RequestReason {
                 "client_id_missing",
                 "client_id is required with a client certificate",
             ),
-            RequestReason::MalformedScope(_) => {
-                Row::new("malformed_scope", ErrorCode::InvalidScope, "scope is malformed")
+            RequestReason::MalformedScope(why) => {
+                Row::new("malformed_scope", ErrorCode::InvalidScope, format!("scope {why}"))
             }
             RequestReason::MalformedResource(_) => Row::new(
                 "malformed_resource",
@@ -139,10 +142,27 @@ impl RequestReason {
     }
 }
 
+/// The sentence names a member only if it is in the table of members: another name is text of the caller.
+fn json_sentence(error: &JsonError) -> String {
+    let member = error.member.as_deref().and_then(|name| member(base(name)));
+    let expected = format!("at most {JSON_MEMBERS_MAX} members in an object and {JSON_DEPTH_MAX} levels");
+    match (member, error.is_duplicate()) {
+        (Some(member), true) => format!("{} is present twice, or has a member twice", member.name),
+        (None, true) => "a member of the body is present twice".into(),
+        (Some(member), false) => {
+            format!("{} or what follows it is not JSON with {expected}", member.name)
+        }
+        (None, false) => format!("the body must be one JSON object, with {expected}"),
+    }
+}
+
 impl fmt::Display for RequestReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.row().public_sentence.sentence())?;
-        if let RequestReason::MalformedScope(why) | RequestReason::MalformedResource(why) = self {
+        if let RequestReason::MalformedJson(error) = self {
+            write!(f, ": {error}")?;
+        }
+        if let RequestReason::MalformedResource(why) = self {
             write!(f, ": it {why}")?;
         }
         Ok(())

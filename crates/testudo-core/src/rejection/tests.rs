@@ -5,6 +5,8 @@ mod examples;
 
 use super::*;
 use crate::identity::{Authority, CredentialKind, SenderConstraint};
+use crate::members::MEMBERS;
+use crate::metadata::requested::RequestedMetadata;
 use examples::reasons;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -144,42 +146,105 @@ fn every_reason_has_a_unique_name() {
     }
 }
 
+/// Parameters of the token endpoint, and members that are in no row of the table.
+const PARAMETERS: [&str; 6] = [
+    "grant_type",
+    "client_id",
+    "client_assertion",
+    "scope",
+    "resource",
+    "client_certificate",
+];
+
+/// Reasons that have an answer about no single member or parameter: it is about the body, a header field, a token, a limit
+/// or the state of the client, or the parameter has a name that is text of the caller.
+const ABOUT_NO_MEMBER: &[&str] = &[
+    "authority_disabled",
+    "binding_missing",
+    "body_encoded",
+    "body_late",
+    "body_too_large",
+    "bundle_unavailable",
+    "client_frozen",
+    "credential_not_accepted",
+    "credentials_in_url",
+    "dpop_nonce_missing",
+    "dpop_nonce_not_accepted",
+    "dpop_refused",
+    "dpop_repeated",
+    "dpop_replayed",
+    "host_invalid",
+    "host_not_one",
+    "identity_blocked",
+    "initial_access_token_has_no_scope",
+    "initial_access_token_refused",
+    "malformed_form",
+    "malformed_json",
+    "method_not_allowed",
+    "no_rule",
+    "no_such_endpoint",
+    "not_a_form",
+    "not_json",
+    "proof_share_used",
+    "registration_token_missing",
+    "registration_token_refused",
+    "registration_token_superseded",
+    "rule_disabled",
+    "too_fast",
+    "too_many_clients",
+    "two_mechanisms",
+];
+
 #[test]
-fn sentences_are_ascii_and_those_about_metadata_name_a_member() {
-    let members = [
-        "client_name",
-        "contacts",
-        "spiffe_id",
-        "software_id",
-        "software_statement",
-        "client_id",
-        "application_type",
-        "grant_types",
-        "response_types",
-        "scope",
-        "dpop_bound_access_tokens",
-        "jwks",
-        "jwks_uri",
-        "redirect_uris",
-        "tls_client_certificate_bound_access_tokens",
-        "token_endpoint_auth_method",
-        "token_endpoint_auth_signing_alg",
-    ];
+fn sentences_are_ascii_and_name_the_member_or_parameter_that_is_wrong() {
+    let names = || MEMBERS.iter().map(|member| member.name).chain(PARAMETERS);
+    let mut unnamed = BTreeSet::new();
     for reason in reasons() {
         for (endpoint, at) in ENDPOINTS {
             let sentence = reason.answer(at).sentence;
             assert!(
-                sentence.is_ascii() && !sentence.contains('"'),
+                sentence.is_ascii() && !sentence.contains(['"', '\\']),
                 "{endpoint}: {sentence}"
             );
+            // This sentence is the same for every reason.
+            let is_secret = sentence == "client authentication failed";
+            if !is_secret && !names().any(|name| sentence.contains(name)) {
+                unnamed.insert(reason.name());
+            }
         }
-        if let Rejection::Metadata(reason) = &reason {
-            let sentence = reason.to_string();
-            assert!(
-                members.iter().any(|member| sentence.contains(member)),
-                "{sentence}"
-            );
-        }
+    }
+    assert_eq!(unnamed.into_iter().collect::<Vec<_>>(), ABOUT_NO_MEMBER);
+}
+
+#[test]
+fn body_that_is_not_json_is_answered_with_the_member_if_it_is_in_the_table() {
+    for (body, sentence) in [
+        (
+            r#"{"scope":"a","scope":"b"}"#,
+            "scope is present twice, or has a member twice",
+        ),
+        (
+            r#"{"client_name#de":"a","client_name#de":"b"}"#,
+            "client_name is present twice, or has a member twice",
+        ),
+        (
+            r#"{"x\u202e":1,"x\u202e":2}"#,
+            "a member of the body is present twice",
+        ),
+        (
+            r#"{"scope":"a" "jwks":1}"#,
+            "scope or what follows it is not JSON with at most 64 members in an object and 8 levels",
+        ),
+        (
+            "[]",
+            "the body must be one JSON object, with at most 64 members in an object and 8 levels",
+        ),
+    ] {
+        let rejection = RequestedMetadata::parse(body.as_bytes()).unwrap_err();
+        let at = Endpoint::Registration {
+            statement: Statement::Absent,
+        };
+        assert_eq!(rejection.answer(at).sentence, sentence, "{body}");
     }
 }
 
@@ -197,7 +262,7 @@ fn every_reason_has_a_hint_that_differs_from_its_sentence() {
 fn log_contains_what_is_malformed_in_a_scope_or_a_resource() {
     let scope = ScopeSet::parse(&"a ".repeat(10_000)).unwrap_err();
     let scope = Rejection::Request(RequestReason::MalformedScope(scope));
-    assert_eq!(scope.to_string(), "scope is malformed: it is too long");
+    assert_eq!(scope.to_string(), "scope is longer than 4096 bytes");
     let resource = Resource::parse("https://a.example/#x").unwrap_err();
     let resource = Rejection::Request(RequestReason::MalformedResource(resource));
     assert_eq!(

@@ -123,17 +123,17 @@ impl Jws {
         // `HeaderMembers` refuses duplicate members, so `check_shape` is not needed before it.
         let header = members
             .of(&decode(header)?)
-            .map_err(|error| JoseError::Header(JsonError(error.to_string())))?;
+            .map_err(|error| JoseError::Header(JsonError::new(error.to_string())))?;
         if header
             .kid
             .as_ref()
             .is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX)
         {
-            return Err(JoseError::Header(JsonError("kid is too long".into())));
+            return Err(JoseError::Header(JsonError::new("kid is too long")));
         }
         if header.kid.as_deref().is_some_and(|kid| !is_printable(kid)) {
             let problem = "kid has control or invisible characters";
-            return Err(JoseError::Header(JsonError(problem.into())));
+            return Err(JoseError::Header(JsonError::new(problem)));
         }
         Ok(Jws {
             header,

@@ -32,13 +32,16 @@ impl ScopeSet {
     /// Parses a `scope` parameter.
     pub fn parse(text: &str) -> Result<ScopeSet, &'static str> {
         if text.len() > SCOPE_BYTES_MAX {
-            return Err("is too long");
+            return Err("is longer than 4096 bytes");
         }
         let mut set = ScopeSet::default();
         for value in text.split(' ').filter(|value| !value.is_empty()) {
-            set.insert(Scope::parse(value)?);
+            let value = Scope::parse(value);
+            set.insert(
+                value.map_err(|_| "has a value with a character that is not allowed in scope values")?,
+            );
             if set.0.len() > SCOPE_VALUES_MAX {
-                return Err("has too many values");
+                return Err("has more than 128 values");
             }
         }
         Ok(set)

@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes};
 use hyper::{HeaderMap, Request, header};
 use testudo_core::rejection::{Rejection, RequestReason};
+use testudo_protocol::json::JsonError;
 use testudo_protocol::limits::BODY_BYTES_MAX;
 
 /// The body of a request, from a listener or from a test.
@@ -81,7 +82,9 @@ pub(super) async fn json_body<B: RequestBody>(request: Request<B>) -> Result<Byt
     }
     read(
         request.into_body(),
-        Rejection::Request(RequestReason::MalformedJson),
+        Rejection::Request(RequestReason::MalformedJson(JsonError::new(
+            "the body is incomplete",
+        ))),
     )
     .await
 }

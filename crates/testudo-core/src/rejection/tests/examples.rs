@@ -7,6 +7,7 @@ use super::{
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, KeyError};
+use testudo_protocol::json::JsonError;
 use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
@@ -17,7 +18,7 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::NotAForm,
         RequestReason::MalformedForm(FormError::NotText),
         RequestReason::NotJson,
-        RequestReason::MalformedJson,
+        RequestReason::MalformedJson(JsonError::new("not a JSON object")),
         RequestReason::BodyTooLarge,
         RequestReason::BodyLate,
         RequestReason::BodyEncoded,
@@ -31,8 +32,8 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::MalformedClientId,
         RequestReason::TwoMechanisms,
         RequestReason::ClientIdMissing,
-        RequestReason::MalformedScope("client_name"),
-        RequestReason::MalformedResource("client_name"),
+        RequestReason::MalformedScope("is longer than 4096 bytes"),
+        RequestReason::MalformedResource("has a fragment"),
         RequestReason::SeveralResources,
         RequestReason::MalformedForm(FormError::DuplicateParameter { name: None }),
         RequestReason::MalformedForm(FormError::DuplicateParameter {
@@ -187,15 +188,18 @@ fn metadata_reasons() -> Vec<MetadataReason> {
             keys_max: 20,
             kib_max: 20,
         },
-        MetadataReason::JwksKeyIdRepeated,
-        MetadataReason::JwksKeySymmetric,
-        MetadataReason::JwksKeyMalformed,
+        MetadataReason::JwksKeyIdRepeated {
+            position: 1,
+            earlier: 0,
+        },
+        MetadataReason::JwksKeySymmetric { position: 0 },
+        MetadataReason::JwksKeyMalformed { position: 0 },
         MetadataReason::JwksKeyRefused {
             position: 0,
             why: KeyError::ClientRsaExponent,
         },
         MetadataReason::JwksWithoutKey,
-        MetadataReason::PrivateKeyDisclosed,
+        MetadataReason::PrivateKeyDisclosed { position: 0 },
         MetadataReason::JwksUriNotTaken,
         MetadataReason::JwksUriMalformed,
         MetadataReason::RedirectUrisMalformed { items_max: 20 },
