@@ -1,6 +1,7 @@
 //! Sources of SVIDs. An SVID is read again for each token, so that a rotated SVID needs no restart.
 
 use crate::ClientError;
+use std::fmt;
 use std::path::PathBuf;
 use testudo_fetch::ClientIdentity;
 use testudo_protocol::spiffe::X509Svid;
@@ -24,7 +25,6 @@ pub enum Svids {
 }
 
 /// An SVID, ready for a token request.
-#[derive(Debug)]
 pub enum Svid {
     /// A JWT-SVID, sent in the form of the request.
     Jwt(String),
@@ -35,6 +35,16 @@ pub enum Svid {
         /// Certificate chain and private key.
         identity: ClientIdentity,
     },
+}
+
+/// Prints no token and no key.
+impl fmt::Debug for Svid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Svid::Jwt(_) => f.write_str("Jwt"),
+            Svid::X509 { spiffe_id, .. } => write!(f, "X509({spiffe_id:?})"),
+        }
+    }
 }
 
 impl Svids {
@@ -125,4 +135,23 @@ fn x509(identity: ClientIdentity) -> Result<Svid, ClientError> {
         spiffe_id: svid.unverified_spiffe_id().to_string(),
         identity,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_has_no_token_and_no_key() {
+        let jwt = Svid::Jwt("s3cret".to_owned());
+        assert_eq!(format!("{jwt:?}"), "Jwt");
+        let x509 = Svid::X509 {
+            spiffe_id: "spiffe://a.example/w".to_owned(),
+            identity: ClientIdentity {
+                chain: vec![],
+                private_key: b"s3cret".to_vec(),
+            },
+        };
+        assert_eq!(format!("{x509:?}"), r#"X509("spiffe://a.example/w")"#);
+    }
 }

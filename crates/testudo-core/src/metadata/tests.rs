@@ -362,3 +362,12 @@ fn tagged_label_of_the_wrong_type_is_refused_before_its_tag_is_checked() {
     };
     assert_eq!(RequestedMetadata::of(members.as_object().unwrap()), Err(refused));
 }
+
+#[test]
+fn debug_output_of_a_request_has_names_and_no_values() {
+    let body =
+        br#"{"software_statement":"s3cret","client_name":"s3cret","jwks_uri":"https://s3cret.example/"}"#;
+    let requested = RequestedMetadata::parse(body).unwrap();
+    let printed = format!("{requested:?}");
+    assert_eq!(printed, r#"["software_statement", "labels", "jwks_uri"]"#);
+}

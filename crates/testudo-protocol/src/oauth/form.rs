@@ -5,9 +5,18 @@ use std::fmt;
 
 /// A parsed form. Each parameter is present once, except those that may repeat; parameters without a value are left
 /// out.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Form {
     parameters: Vec<(String, String)>,
+}
+
+/// Prints names only: values are tokens, assertions and secrets.
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.parameters.iter().map(|(name, _)| name))
+            .finish()
+    }
 }
 
 /// Parameters that their specification lets repeat. [RFC8707 §2]
@@ -170,6 +179,12 @@ mod tests {
         assert_eq!(form.get("scope"), Some("a b c"));
         assert_eq!(form.get("x"), None);
         assert_eq!(form.get("y"), None);
+    }
+
+    #[test]
+    fn debug_output_has_names_and_no_values() {
+        let form = Form::parse(b"client_assertion=s3cret&client_secret=s3cret").unwrap();
+        assert_eq!(format!("{form:?}"), r#"["client_assertion", "client_secret"]"#);
     }
 
     #[test]
