@@ -268,7 +268,7 @@ const ROWS: &[Row] = &[
 ];
 
 const ISSUER: &[&str] = &["issuers.name = 'ci'"];
-const NO_DOOR: &str = "ci has no door in this version";
+const NO_DOOR: &str = "ci is not supported by this version";
 const HTTPS_SPIFFE: &str = "is for the profile \"https_spiffe\", which is not available in this version";
 
 #[test]
