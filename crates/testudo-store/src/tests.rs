@@ -1,6 +1,7 @@
 //! Every engine passes the suite; SQLite and PostgreSQL also keep records across restarts and crashes.
 
 mod postgres_announcements;
+mod postgres_connect_faults;
 mod postgres_exchanged;
 mod postgres_faults;
 mod postgres_schema;

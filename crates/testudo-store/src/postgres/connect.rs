@@ -4,6 +4,7 @@
 //! which our statements depend are set again in every session, so that neither a default of the database administrator
 //! nor a schema of another role changes the effect of a statement.
 
+use super::connect_fault::Target;
 use super::hosts::each_host;
 use super::{CONNECT_DEADLINE, PostgresAddress, STATEMENT_DEADLINE, Transport, fault, with_causes};
 use crate::StoreFault;
@@ -46,6 +47,7 @@ pub(super) struct Route {
     primary: Arc<AtomicUsize>,
     tls: Option<MakeRustlsConnect>,
     begin: Arc<str>,
+    target: Target,
 }
 
 impl Route {
@@ -69,11 +71,17 @@ impl Route {
             Transport::PlainNearby | Transport::PlainFar => None,
         };
         Ok(Route {
+            target: Target::new(&hosts),
             hosts: hosts.into(),
             primary: Arc::new(AtomicUsize::new(0)),
             tls,
             begin: begin(&address.schema).into(),
         })
+    }
+
+    /// The database, for messages.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The time that is allowed for finding the primary among all hosts.
@@ -147,11 +155,8 @@ impl Route {
     ) -> Result<(Client, AbortOnDrop), StoreFault> {
         match tokio::time::timeout(self.deadline(), self.connect(notified)).await {
             Ok(Ok((client, driver))) => Ok((client, AbortOnDrop(Some(driver)))),
-            Ok(Err(error)) => Err(with_causes(&error)),
-            Err(_) => Err(fault(format!(
-                "no connection within {} s",
-                self.deadline().as_secs()
-            ))),
+            Ok(Err(error)) => Err(self.target.fault(&error)),
+            Err(_) => Err(self.target.no_answer(self.deadline())),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! server are not used any more.
 
 use super::connect::Route;
+use super::connect_fault::Target;
 use super::{CONNECT_DEADLINE, CONNECTIONS_MAX, fault};
 use crate::StoreFault;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
@@ -16,6 +17,7 @@ pub(super) struct Connections {
     /// When the listener last found that another server answers, or the same server after a restart. A connection that
     /// was requested earlier may lead to the former server, which may still answer.
     exchanged: Arc<Mutex<Option<Instant>>>,
+    target: Target,
 }
 
 impl Connections {
@@ -35,7 +37,13 @@ impl Connections {
         Ok(Connections {
             pool,
             exchanged: Arc::default(),
+            target: route.target().clone(),
         })
+    }
+
+    /// The database, for messages.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// A connection that was opened after the last change of the database server.

@@ -23,6 +23,7 @@ pub(crate) async fn look(url: &str, extra_roots_pem: Option<&[u8]>) -> Result<Lo
     let route = Route::new(&address, extra_roots_pem)?;
     let (client, _ends_with_us) = route.connect_alone(Arc::new(Notify::new())).await?;
     schema::refuse_transaction_pooling(&route, &client).await?;
+    schema::require_encoding(&route, &client).await?;
     let found = schema::look(&client, &address).await?;
     let text = "SELECT current_setting('transaction_read_only') = 'on'";
     if yes(&client, text).await? {

@@ -7,6 +7,7 @@
 
 mod address;
 mod connect;
+mod connect_fault;
 mod connections;
 mod hint;
 mod hosts;
@@ -297,6 +298,10 @@ impl PostgresEngine {
 
 /// The errors of pool and driver print only that an operation failed; the reason is in the chain of their sources.
 fn with_causes(error: &dyn std::error::Error) -> StoreFault {
+    fault(causes(error))
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(below) = cause {
@@ -306,5 +311,5 @@ fn with_causes(error: &dyn std::error::Error) -> StoreFault {
         }
         cause = below.source();
     }
-    fault(text)
+    text
 }

@@ -46,6 +46,7 @@ pub(super) enum Found {
 pub(super) async fn migrate_to_current(route: &Route, address: &PostgresAddress) -> Result<(), StoreFault> {
     let (mut client, _ends_with_us) = route.connect_alone(Arc::new(Notify::new())).await?;
     refuse_transaction_pooling(route, &client).await?;
+    require_encoding(route, &client).await?;
     let found = look(&client, address).await?;
     if found == Found::Current {
         return Ok(());
@@ -92,6 +93,21 @@ pub(super) async fn refuse_transaction_pooling(route: &Route, first: &Client) ->
              lead to PostgreSQL directly, or to a pooler in session mode",
         )),
         false => Ok(()),
+    }
+}
+
+/// Refuses a database whose encoding has no place for every character: names and events could not be written.
+/// `SQL_ASCII` stores any bytes unchanged.
+pub(super) async fn require_encoding(route: &Route, client: &Client) -> Result<(), StoreFault> {
+    let row = bounded(client.query_one("SHOW server_encoding", &[])).await?;
+    let encoding: &str = row.get(0);
+    match encoding {
+        "UTF8" | "SQL_ASCII" => Ok(()),
+        other => Err(fault(format!(
+            "the database has the encoding {other}, and UTF8 is needed ({}): create another one with `createdb \
+             --encoding=UTF8 --template=template0 NAME`",
+            route.target()
+        ))),
     }
 }
 
