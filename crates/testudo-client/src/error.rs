@@ -7,7 +7,10 @@ use testudo_fetch::FetchFault;
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]
 pub enum ClientError {
-    Issuer(&'static str),
+    Issuer {
+        issuer: String,
+        problem: &'static str,
+    },
     Tls(String),
     Metadata(String),
     Svid {
@@ -48,8 +51,11 @@ impl ClientError {
                 let hints: Vec<String> = again.into_iter().chain(ask).collect();
                 (!hints.is_empty()).then(|| hints.join("; "))
             }
-            ClientError::Issuer(_)
-            | ClientError::Tls(_)
+            ClientError::Issuer { .. } => Some(
+                "write the issuer identifier as the metadata of the server has it, such as https://as.example.net"
+                    .into(),
+            ),
+            ClientError::Tls(_)
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
             | ClientError::Answer(_) => None,
@@ -60,7 +66,7 @@ impl ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClientError::Issuer(problem) => write!(f, "the issuer {problem}"),
+            ClientError::Issuer { issuer, problem } => write!(f, "the issuer {issuer:?} {problem}"),
             ClientError::Tls(problem) => f.write_str(problem),
             ClientError::Metadata(problem) => write!(f, "the issuer's metadata cannot be used: {problem}"),
             ClientError::Svid { problem, .. } => write!(f, "no SVID could be read: {problem}"),

@@ -111,7 +111,10 @@ impl TokenClient {
         options: FetcherOptions,
     ) -> Result<TokenClient, ClientError> {
         let fetcher = Fetcher::new(options.clone()).map_err(ClientError::Tls)?;
-        let issuer = IssuerUrl::parse(issuer).map_err(ClientError::Issuer)?;
+        let issuer = IssuerUrl::parse(issuer).map_err(|problem| ClientError::Issuer {
+            issuer: issuer.to_owned(),
+            problem,
+        })?;
         Ok(TokenClient {
             issuer,
             svids,
@@ -170,7 +173,9 @@ impl TokenClient {
         // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
         let svid = self.svids.svid(self.issuer.as_str()).await?;
         match &svid {
-            Svid::Jwt(token) => look::at_jwt(token, self.issuer.as_str())?,
+            Svid::Jwt(token) => {
+                look::at_jwt(token, self.issuer.as_str()).map_err(|error| self.svids.name_source(error))?;
+            }
             Svid::X509 { identity, .. } => look::at_certificate(identity)?,
         }
         let metadata = self
@@ -236,7 +241,10 @@ pub async fn discover(
     fetcher: &Fetcher,
     issuer: &IssuerUrl,
 ) -> Result<AuthorizationServerMetadata, ClientError> {
-    let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer("is not a URL"))?;
+    let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer {
+        issuer: issuer.as_str().to_owned(),
+        problem: "is not a URL",
+    })?;
     let answer = fetcher
         .get(&url, UrlOrigin::Configuration, FetchLimits::default())
         .await?;

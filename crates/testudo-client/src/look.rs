@@ -25,7 +25,7 @@ struct Claims {
 
 pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
     let unreadable = |why: String| ClientError::Svid {
-        problem: format!("what was given is no JWT-SVID: {why}"),
+        problem: format!("this is not a JWT-SVID: {why}"),
         hint: "give the JWT-SVID alone: three parts between dots, as the Workload API answers it",
     };
     let jws = Jws::parse(token).map_err(|error| unreadable(error.to_string()))?;

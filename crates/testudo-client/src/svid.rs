@@ -2,6 +2,7 @@
 
 use crate::ClientError;
 use std::fmt;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use testudo_fetch::ClientIdentity;
 use testudo_protocol::spiffe::X509Svid;
@@ -51,6 +52,28 @@ impl Svids {
     /// The Workload API at the socket in the environment variable `SPIFFE_ENDPOINT_SOCKET`.
     pub fn from_environment() -> Svids {
         Svids::WorkloadApi(None)
+    }
+
+    /// The error with the name of the file from which the SVID comes.
+    pub(crate) fn name_source(&self, error: ClientError) -> ClientError {
+        let Svids::File(path) = self else { return error };
+        let named = |problem: String| format!("{}: {problem}", path.display());
+        match error {
+            ClientError::Svid { problem, hint } => ClientError::Svid {
+                problem: named(problem),
+                hint,
+            },
+            ClientError::Unfit { problem, hint } => ClientError::Unfit {
+                problem: named(problem),
+                hint,
+            },
+            other @ (ClientError::Issuer { .. }
+            | ClientError::Tls(_)
+            | ClientError::Metadata(_)
+            | ClientError::Fetch(_)
+            | ClientError::Answer(_)
+            | ClientError::Refused { .. }) => other,
+        }
     }
 
     /// A fresh SVID; JWT-SVIDs are for `audience`.
@@ -104,12 +127,60 @@ impl Svids {
     }
 }
 
+/// The environment variable with the address of the Workload API. [SPIFFE-ENDPOINT §4]
+const ENDPOINT_SOCKET: &str = "SPIFFE_ENDPOINT_SOCKET";
+
 async fn connect(socket: Option<&str>) -> Result<spiffe::WorkloadApiClient, ClientError> {
-    let connected = match socket {
-        Some(socket) => spiffe::WorkloadApiClient::connect_to(socket).await,
-        None => spiffe::WorkloadApiClient::connect_env().await,
+    let from_environment = || std::env::var(ENDPOINT_SOCKET).ok();
+    let Some(address) = socket.map(str::to_owned).or_else(from_environment) else {
+        return Err(ClientError::Svid {
+            problem: format!(
+                "{ENDPOINT_SOCKET} is not set, and no other address of the Workload API was given"
+            ),
+            hint: "set it to the socket of the SPIFFE agent, as unix:///run/spire/sockets/agent.sock, or name a file with an SVID",
+        });
     };
-    connected.map_err(of_workload_api)
+    let name = match socket {
+        Some(_) => format!("the address of the Workload API {address:?}"),
+        None => format!("{ENDPOINT_SOCKET}={address:?}"),
+    };
+    if let Some((problem, hint)) = wrong_address(&address) {
+        return Err(ClientError::Svid {
+            problem: format!("{name} {problem}"),
+            hint,
+        });
+    }
+    spiffe::WorkloadApiClient::connect_to(&address)
+        .await
+        .map_err(|error| ClientError::Svid {
+            problem: format!("{name}: the Workload API: {error}"),
+            hint: "start the SPIFFE agent, and let this user open its socket",
+        })
+}
+
+/// Why no agent can be at this address, and what to do.
+fn wrong_address(address: &str) -> Option<(&'static str, &'static str)> {
+    const FORM: &str = "write it as unix:///run/spire/sockets/agent.sock, with an absolute path";
+    if address.starts_with("tcp:") {
+        return None;
+    }
+    let Some(path) = address.strip_prefix("unix:") else {
+        return Some(("has no scheme", FORM));
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if !path.starts_with('/') {
+        return Some(("has no absolute path", FORM));
+    }
+    match std::fs::metadata(path) {
+        Ok(found) if found.file_type().is_socket() => None,
+        Ok(_) => Some(("is not a socket", "name the socket of the SPIFFE agent")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some((
+            "does not exist",
+            "start the SPIFFE agent, or correct the path of its socket",
+        )),
+        // The error of the connection names the reason.
+        Err(_) => None,
+    }
 }
 
 fn of_workload_api(error: spiffe::WorkloadApiError) -> ClientError {

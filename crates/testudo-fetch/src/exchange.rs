@@ -67,7 +67,9 @@ async fn exchange(
     // Without TCP_NODELAY, small requests wait for the delayed acknowledgement of the other side.
     let _ = stream.set_nodelay(true);
     if !is_tls {
-        return send_and_read(stream, request, body_bytes_max).await;
+        return send_and_read(stream, request, body_bytes_max)
+            .await
+            .map_err(perhaps_tls);
     }
     let name = match url.host().ok_or(FetchFault::NoHost)? {
         Host::Domain(name) => {
@@ -83,6 +85,16 @@ async fn exchange(
             FetchFault::Tls(tls_problem::describe(url.host_str().unwrap_or_default(), &error))
         })?;
     send_and_read(stream, request, body_bytes_max).await
+}
+
+/// A server that expects TLS answers a request in plain text with an alert, or closes the connection.
+fn perhaps_tls(fault: FetchFault) -> FetchFault {
+    match fault {
+        FetchFault::Http(why) => FetchFault::Http(format!(
+            "{why}; if the server expects TLS at this port, write https:// instead of http://"
+        )),
+        other => other,
+    }
 }
 
 /// Checks that the URL is https, or http with a loopback address in the configuration; returns true for TLS. A URL of a

@@ -25,6 +25,7 @@ use names::Names;
 use running::RunningFetches;
 
 use rustls::ClientConfig;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashMap;
@@ -174,10 +175,34 @@ impl ClientIdentity {
         }
         let key = PrivateKeyDer::from_pem_slice(private_key)
             .map_err(|error| format!("there is no PEM private key: {error}"))?;
-        Ok(ClientIdentity {
+        let identity = ClientIdentity {
             chain,
             private_key: key.secret_der().to_vec(),
-        })
+        };
+        let certificates = identity.certificates();
+        match CertifiedKey::from_der(certificates, key, &rustls::crypto::aws_lc_rs::default_provider()) {
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                Err("the private key is not that of the first certificate".into())
+            }
+            Err(error) => Err(format!("certificate and key cannot be used: {error}")),
+            Ok(_) => Ok(identity),
+        }
+    }
+
+    fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let certificates = self.chain.iter().cloned();
+        certificates.map(CertificateDer::from).collect()
+    }
+}
+
+/// The trust roots of a PEM file, of which there must be at least one: a file without any would be ignored.
+pub fn roots_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let roots = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| format!("not PEM: {error}"))?;
+    match roots.is_empty() {
+        true => Err("contains no PEM certificate".into()),
+        false => Ok(roots),
     }
 }
 
@@ -194,11 +219,9 @@ impl Fetcher {
     /// Builds the client, which trusts the roots of the system and the extra ones.
     pub fn new(options: FetcherOptions) -> Result<Fetcher, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let roots: Vec<CertificateDer<'static>> = match &options.extra_roots_pem {
+        let roots = match &options.extra_roots_pem {
             None => Vec::new(),
-            Some(pem) => CertificateDer::pem_slice_iter(pem)
-                .collect::<Result<_, _>>()
-                .map_err(|error| format!("the extra roots are not PEM certificates: {error}"))?,
+            Some(pem) => roots_from_pem(pem).map_err(|why| format!("the extra roots: {why}"))?,
         };
         let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone())
             .map_err(|error| format!("the system's trust roots cannot be used: {error}"))?;
@@ -210,14 +233,9 @@ impl Fetcher {
         let mut tls = match &options.client_identity {
             None => tls.with_no_client_auth(),
             Some(identity) => {
-                let chain = identity
-                    .chain
-                    .iter()
-                    .map(|der| CertificateDer::from(der.clone()))
-                    .collect();
                 let key = PrivateKeyDer::try_from(identity.private_key.clone())
                     .map_err(|error| format!("the client key cannot be used: {error}"))?;
-                tls.with_client_auth_cert(chain, key)
+                tls.with_client_auth_cert(identity.certificates(), key)
                     .map_err(|error| format!("the client certificate cannot be used: {error}"))?
             }
         };

@@ -62,7 +62,8 @@ impl Verifier {
 
     /// As [`Verifier::new`], with a fetcher that has extra trust roots or a name map.
     pub fn with_fetcher(issuer: &str, audience: &str, fetcher: Arc<Fetcher>) -> Result<Verifier, String> {
-        let issuer = IssuerUrl::parse(issuer).map_err(|problem| format!("the issuer {problem}"))?;
+        let issuer =
+            IssuerUrl::parse(issuer).map_err(|problem| format!("the issuer {issuer:?} {problem}"))?;
         Ok(Verifier {
             audience: audience.to_owned(),
             source: Arc::new(Source { issuer, fetcher }),

@@ -5,9 +5,10 @@ use crate::output::{Failed, note, print_json, print_line};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use testudo_client::{Svids, TokenClient, TokenRequest};
-use testudo_fetch::FetcherOptions;
+use testudo_fetch::{Fetcher, FetcherOptions, roots_from_pem};
 use testudo_protocol::jose::Jws;
 use testudo_resource::Verifier;
 
@@ -49,6 +50,24 @@ pub struct TokenGet {
     pub json: Json,
 }
 
+/// The options of requests to the server, with the root certificates of this file.
+fn fetching(ca: Option<&Path>) -> Result<FetcherOptions, Failed> {
+    const HINT: &str = "name a PEM file with the root certificate of the server; `openssl x509 -inform der -in FILE` converts one in DER";
+    let Some(path) = ca else {
+        return Ok(FetcherOptions::default());
+    };
+    let name = path.display();
+    let pem = std::fs::read(path)
+        .map_err(|error| Failed::new(format!("--ca: {name} cannot be read: {error}")).hint(HINT))?;
+    if let Err(why) = roots_from_pem(&pem) {
+        return Err(Failed::new(format!("--ca: {name}: {why}")).hint(HINT));
+    }
+    Ok(FetcherOptions {
+        extra_roots_pem: Some(pem),
+        ..FetcherOptions::default()
+    })
+}
+
 #[derive(Args)]
 pub struct TokenInspect {
     /// Check the token with the keys of this issuer.
@@ -57,6 +76,9 @@ pub struct TokenInspect {
     /// The audience that the token must have; default: the audience in the token.
     #[arg(long, value_name = "URL", requires = "issuer")]
     pub audience: Option<String>,
+    /// PEM file with root certificates for the server's certificate, in addition to those of the system.
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    pub ca: Option<PathBuf>,
     #[command(flatten)]
     pub json: Json,
 }
@@ -78,17 +100,7 @@ async fn get(options: TokenGet) -> Result<(), Failed> {
         (None, _) if options.workload_api_x509 => Svids::WorkloadApiX509(options.workload_api),
         (None, _) => Svids::WorkloadApi(options.workload_api),
     };
-    let extra_roots_pem = match &options.ca {
-        None => None,
-        Some(path) => Some(
-            std::fs::read(path)
-                .map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?,
-        ),
-    };
-    let fetching = FetcherOptions {
-        extra_roots_pem,
-        ..FetcherOptions::default()
-    };
+    let fetching = fetching(options.ca.as_deref())?;
     let failed = |error: testudo_client::ClientError| Failed::new(error.to_string()).hint_if(error.hint());
     let scope = (!options.scope.is_empty()).then(|| options.scope.join(" "));
     let client = TokenClient::with_options(&options.issuer, svids, fetching)
@@ -132,7 +144,10 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
         .unwrap_or_default()
         .to_owned();
     let audience = options.audience.unwrap_or(own_audience);
-    let verifier = Verifier::new(issuer, &audience).map_err(Failed::new)?;
+    let fetcher = Fetcher::new(fetching(options.ca.as_deref())?).map_err(Failed::new)?;
+    let verifier = Verifier::with_fetcher(issuer, &audience, Arc::new(fetcher)).map_err(|why| {
+        Failed::new(why).hint("write the issuer identifier as the metadata of the server has it, such as https://as.example.net")
+    })?;
     let verified = verifier
         .verify(token)
         .await

@@ -632,3 +632,90 @@ fn token_get_names_the_file_of_the_svid_that_it_cannot_read_and_not_the_workload
         );
     }
 }
+
+/// Each mistake in the options of `token get` and `token inspect`, with the words that must name it and its remedy.
+#[test]
+fn token_commands_name_the_wrong_option_and_its_remedy() {
+    let (site, issuer) = Site::under_its_own_name();
+    let _server = site.serve();
+    let path = |name: &str| site.folder.join(name).to_str().unwrap().to_owned();
+    let (one, other) = (
+        testudo_testkit::x509::web_certificate("localhost").0,
+        testudo_testkit::x509::web_certificate("localhost").0,
+    );
+    site.write("one.pem", &one.chain_pem());
+    site.write("other.key", &other.key_pem());
+    site.write("bad.jwt", "no token");
+    site.write("empty.pem", "");
+    let (one, key, bad, empty) = (
+        path("one.pem"),
+        path("other.key"),
+        path("bad.jwt"),
+        path("empty.pem"),
+    );
+    let none = path("none");
+    let socket = format!("unix://{none}");
+    let plain = format!("unix://{bad}");
+    let svid = site.svid("/ns/shop/sa/pay");
+    let get = |more: &[&str]| {
+        let mut command = vec!["token".to_owned(), "get".to_owned()];
+        command.extend(more.iter().map(|part| (*part).to_owned()));
+        command
+    };
+    let by_socket = |address: &str| get(&["--issuer", &issuer, "--workload-api", address]);
+    for (command, names, remedy) in [
+        (
+            get(&["--issuer", &issuer, "--x509", &one, &key]),
+            [&one, &key].map(String::as_str),
+            "name the PEM file",
+        ),
+        (
+            get(&["--issuer", &issuer, "--svid-file", &bad]),
+            [&bad, "is not a JWT-SVID"],
+            "three parts between dots",
+        ),
+        (
+            by_socket("/run/agent.sock"),
+            ["\"/run/agent.sock\"", "has no scheme"],
+            "unix:///run",
+        ),
+        (
+            by_socket(&socket),
+            [&none, "does not exist"],
+            "start the SPIFFE agent",
+        ),
+        (by_socket(&plain), [&bad, "is not a socket"], "name the socket"),
+        (
+            get(&["--issuer", "as.example", "--svid-file", &bad]),
+            ["\"as.example\"", "the issuer"],
+            "https://as.example.net",
+        ),
+        (
+            get(&["--issuer", &issuer, "--svid-file", &bad, "--ca", &empty]),
+            [&empty, "contains no PEM certificate"],
+            "name a PEM file",
+        ),
+        (
+            get(&["--issuer", &issuer, "--svid-file", &bad, "--ca", &none]),
+            [&none, "cannot be read"],
+            "name a PEM file",
+        ),
+        (
+            ["token", "inspect", "--issuer", &issuer, "--ca", &none]
+                .map(str::to_owned)
+                .to_vec(),
+            [&none, "cannot be read"],
+            "name a PEM file",
+        ),
+    ] {
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let output = run(&command, &svid);
+        let text = stderr(&output);
+        for words in [names[0], names[1], "hint: ", remedy] {
+            assert!(
+                !output.status.success() && text.contains(words),
+                "{command:?}: {words:?} is not in {text}"
+            );
+        }
+    }
+}
