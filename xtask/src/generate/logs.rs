@@ -28,7 +28,9 @@ pub fn page() -> String {
     }
     page.push_str(&format!(
         "\n## Lines of audit events\n\nEvery [audit event](events.md) is also written to the log. So it can be found there \
-         after the store is lost or restored to an earlier state. Fields: {}; fields that do not apply are absent.\n\n\
+         after the store is lost or restored to an earlier state. Fields: {}; fields that do not apply are absent. \
+         While a refresh of a bundle fails again and again, its line is written when the reason changes and otherwise once \
+         an hour, and its event is written once.\n\n\
          | event | level | when |\n|---|---|---|\n",
         names(EVENT_FIELDS)
     ));

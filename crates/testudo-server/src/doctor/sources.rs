@@ -5,7 +5,7 @@ use super::finding::{Finding, Outcome, Problem, finding, problem};
 use super::store::Opened;
 use crate::config::{BundleOrigin, BundleSource, Configuration};
 use crate::state::clock::Clock;
-use crate::trust::{self, AuthorityStatus, Looked, NoKeys};
+use crate::trust::{self, AuthorityStatus, NoKeys, SourceKeys};
 use std::time::SystemTime;
 use testudo_core::CredentialKind;
 use testudo_core::doors::AuthorityKeys;
@@ -28,8 +28,8 @@ pub(super) async fn examine(checked: &Checked<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in &checked.configuration.bundles {
         let subject = format!("keys of {}", source.authority);
-        match trust::look(source, checked.fetcher).await {
-            Ok(looked) => findings.extend(check(checked, source, looked).await),
+        match trust::fetch_once(source, checked.fetcher).await {
+            Ok(fetched) => findings.extend(check(checked, source, fetched).await),
             Err(NoKeys::Malformed(error)) => {
                 let text = format!("{}: {error}", source.origin);
                 findings.push(finding(subject, Err(text.into())));
@@ -57,15 +57,15 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
     }
 }
 
-async fn check(checked: &Checked<'_>, source: &BundleSource, looked: Looked) -> Vec<Finding> {
+async fn check(checked: &Checked<'_>, source: &BundleSource, fetched: SourceKeys) -> Vec<Finding> {
     let subject = format!("keys of {}", source.authority);
-    let Looked { keys, date } = looked;
+    let SourceKeys { keys, date } = fetched;
     let mut findings = credential_kinds(checked, source, &keys);
     if let Some(Opened {
         store,
         encryption: Some(encryption),
     }) = checked.opened
-        && let Err(why) = trust::would_be_taken(source, &keys, store, encryption).await
+        && let Err(why) = trust::check_sequence(source, &keys, store, encryption).await
     {
         findings.push(finding(&subject, Err(why.into())));
     }

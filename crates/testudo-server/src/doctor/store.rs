@@ -23,7 +23,7 @@ pub(super) async fn examine(
     findings: &mut Vec<Finding>,
 ) -> Option<Opened> {
     let InspectedStore { store, what, exists } = match inspect_store(configuration).await {
-        Ok(looked) => looked,
+        Ok(inspected) => inspected,
         Err(why) => {
             findings.push(finding("store", Err(why.into())));
             return None;

@@ -38,7 +38,7 @@ pub struct Anchor {
     pub(super) last_failure: Mutex<Option<LastFailure>>,
     /// Why the stored record of the lowest accepted sequence is not used, where it is not.
     pub(super) refused_floor: Mutex<Option<String>>,
-    /// Held during a refresh, so that only one runs at a time: what is fetched, judged, stored and reported is then one
+    /// Held during a refresh, so that only one runs at a time: what is fetched, checked, stored and reported is then one
     /// bundle.
     pub(super) turn: tokio::sync::Mutex<()>,
     /// Wakes the loop that refreshes the bundle before its pause is over.
@@ -75,6 +75,8 @@ pub(super) struct FetchedBundle {
 #[derive(Debug, Clone, Default)]
 pub(super) struct LastFailure {
     pub(super) why: String,
+    /// The text of the last line in the log, and when it was written.
+    pub(super) line: Option<(String, Moment)>,
     pub(super) is_failure_said: bool,
     pub(super) held_back_said: Option<HeldBack>,
     pub(super) held_back: Option<HeldBack>,

@@ -7,16 +7,16 @@
 mod anchor;
 mod authorities;
 mod floor;
-mod look;
 mod refresh;
 pub(crate) mod remote_keys;
 mod source;
+mod source_check;
 mod status;
 mod workload_api;
 
 pub use anchor::{Anchor, Refreshed};
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
-pub(crate) use look::{Looked, NoKeys, look, would_be_taken};
 pub(crate) use refresh::{accept, first_bundles, follow, follow_all, keep_fresh, refresh_for};
+pub(crate) use source_check::{NoKeys, SourceKeys, check_sequence, fetch_once};
 pub use status::AnchorStatus;

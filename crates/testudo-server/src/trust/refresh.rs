@@ -12,6 +12,7 @@ use crate::config::BundleOrigin;
 use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::event_lines::log_event;
+use crate::state::moment::Moment;
 use crate::state::refused::RefusedRecord;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +22,7 @@ use testudo_core::admin::Order;
 use testudo_core::admin::bundle::{self, Accepted, Floor, HeldBack, Offered};
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, Event, EventKind};
+use testudo_protocol::Seconds;
 use testudo_store::{CommitError, StoreFault};
 
 /// How long the start of the server waits for the sources of bundles. A source that does not answer must not delay the
@@ -28,6 +30,8 @@ use testudo_store::{CommitError, StoreFault};
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 /// Most time for one fetch, from the first byte that is sent to the last byte that is read.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
+/// How often the line of a refresh that keeps failing is written to the log.
+const LINE_EVERY: Seconds = Seconds(3600);
 /// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is checked again.
 const ATTEMPTS: usize = 4;
 
@@ -374,6 +378,7 @@ async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
 /// If an administrator accepted a bundle on another node, the event of that node names the administrator. This node
 /// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
+    let mut is_line_due = false;
     let (kind, detail, is_written) = match outcome {
         // What another node accepted may be the bundle that is in force here: a later one does not follow from it.
         Refreshed::Unchanged => {
@@ -404,11 +409,14 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
         Refreshed::HeldBack(held_back) => {
             anchor.failures.fetch_add(1, Ordering::Relaxed);
             let is_new = is_new_rollback(anchor, *held_back);
+            is_line_due = take_line(anchor, app.moment());
             (EventKind::BundleRolledBack, held_back.to_string(), is_new)
         }
         Refreshed::Failed(why) | Refreshed::NotTaken(why) => {
             anchor.failures.fetch_add(1, Ordering::Relaxed);
-            (EventKind::BundleStale, why.clone(), is_new_failure(anchor, why))
+            let is_new = is_new_failure(anchor, why);
+            is_line_due = take_line(anchor, app.moment());
+            (EventKind::BundleStale, why.clone(), is_new)
         }
     };
     let authority = &anchor.source().authority;
@@ -421,8 +429,23 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
     };
     match is_written {
         true => write_event(app, kind, fill).await,
-        false => log_event(&new_event(app, kind, fill)),
+        false if is_line_due => log_event(&new_event(app, kind, fill)),
+        false => {}
     }
+}
+
+/// True if the line of a refresh that keeps failing is to be written: the reason is another one, or the last line is an
+/// hour old. A file is read every few seconds, and a line each time would fill the log.
+fn take_line(anchor: &Anchor, now: Moment) -> bool {
+    let mut last_failure = locked(&anchor.last_failure);
+    let LastFailure { why, line, .. } = last_failure.get_or_insert_with(LastFailure::default);
+    let is_due = line
+        .as_ref()
+        .is_none_or(|(last, at)| last != why || at.age(now) >= LINE_EVERY);
+    if is_due {
+        *line = Some((why.clone(), now));
+    }
+    is_due
 }
 
 /// Records a failure of a refresh. Returns true if it is the first failure since the last success.
@@ -441,4 +464,34 @@ fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
     last_failure.why = format!("{held_back}: not put in force");
     last_failure.held_back = Some(held_back);
     last_failure.held_back_said.replace(held_back) != Some(held_back)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::BundleSource;
+
+    #[test]
+    fn line_of_a_refresh_that_keeps_failing_is_written_when_the_reason_changes_and_once_an_hour() {
+        let anchor = Anchor::new(BundleSource {
+            authority: Authority::of_key("spiffe://a.example").unwrap(),
+            origin: BundleOrigin::File("absent.json".into()),
+            max_staleness: Seconds(60),
+        });
+        let mut written = Vec::new();
+        for (seconds, why) in [
+            (0, "absent"),
+            (5, "absent"),
+            (3599, "absent"),
+            (3600, "absent"),
+            (3605, "not JSON"),
+            (3610, "not JSON"),
+        ] {
+            is_new_failure(&anchor, why);
+            if take_line(&anchor, Moment::of(seconds)) {
+                written.push(seconds);
+            }
+        }
+        assert_eq!(written, [0, 3600, 3605]);
+    }
 }

@@ -10,7 +10,7 @@ use testudo_fetch::Fetcher;
 use testudo_store::Store;
 
 /// What a source gives.
-pub(crate) struct Looked {
+pub(crate) struct SourceKeys {
     pub(crate) keys: AuthorityKeys,
     /// The clock of the source, where it states one.
     pub(crate) date: Option<SystemTime>,
@@ -24,20 +24,20 @@ pub(crate) enum NoKeys {
     Malformed(String),
 }
 
-/// Fetches a source's keys once and judges the document: for `doctor`, which keeps none.
-pub(crate) async fn look(source: &BundleSource, fetcher: &Fetcher) -> Result<Looked, NoKeys> {
+/// Fetches the keys of a source once and parses the document.
+pub(crate) async fn fetch_once(source: &BundleSource, fetcher: &Fetcher) -> Result<SourceKeys, NoKeys> {
     let document = source::fetch(source, fetcher, Expected::AsMuchAs(None))
         .await
         .map_err(NoKeys::Unreachable)?;
     let keys = AuthorityKeys::parse(source.authority.kind(), &document.bytes).map_err(NoKeys::Malformed)?;
-    Ok(Looked {
+    Ok(SourceKeys {
         keys,
         date: document.date,
     })
 }
 
 /// Whether a server with this store would put the keys in force, by the sequences that were accepted before.
-pub(crate) async fn would_be_taken(
+pub(crate) async fn check_sequence(
     source: &BundleSource,
     keys: &AuthorityKeys,
     store: &Store,

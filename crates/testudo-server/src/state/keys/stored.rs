@@ -26,7 +26,7 @@ pub(crate) struct KeysSeen {
     pub(super) opaque: Arc<OpaqueKey>,
 }
 
-/// The keys of the store, after they were judged.
+/// The keys of the store, after they were checked.
 pub(crate) struct Found {
     /// The keys, their marks and their list.
     pub keys: SigningKeys,
@@ -66,7 +66,7 @@ struct Rows {
     opaque: Option<Stored>,
 }
 
-/// Reads and judges the keys. `known` is what a running server has read before.
+/// Reads and checks the keys. `known` is what a running server has read before.
 pub(crate) async fn read(
     store: &Store,
     encryption: &KeyEncryption,
@@ -113,11 +113,11 @@ pub(crate) async fn read(
     choose_list(&mut found, list, known);
     let is_there = |kid: &str| rows.keys.iter().any(|row| row.key == kid.as_bytes());
     found.keys.list.retain(is_there);
-    judge_marks(&mut found, &rows, now);
+    check_marks(&mut found, &rows, now);
     for (row, opened) in rows.keys.into_iter().zip(opened) {
-        judge_key(&mut found, row, opened, now);
+        check_key(&mut found, row, opened, now);
     }
-    judge_opaque(&mut found, opaque, known)?;
+    check_opaque(&mut found, opaque, known)?;
     found.keys.accepted.sort_by(|a, b| {
         let by_time = b.record.active_from.cmp(&a.record.active_from);
         by_time.then_with(|| a.record.kid.cmp(&b.record.kid))
@@ -220,7 +220,7 @@ fn choose_list(found: &mut Found, stored: Option<Result<KeyList, String>>, known
 /// Rejects keys that are marked as withdrawn, also where the mark was not made by a withdrawal: an attacker who can
 /// write to the database could delete the key as well. Marks that only such an attacker can have made or removed are
 /// reported.
-fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
+fn check_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
     for row in &rows.marks {
         let kid = String::from_utf8_lossy(&row.key).into_owned();
         let report = |what: &str| RefusedRecord::new("withdrawn_key", &row.key, what.to_owned());
@@ -256,7 +256,7 @@ fn judge_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
     found.refused.extend(gone.collect::<Vec<_>>());
 }
 
-fn judge_key(
+fn check_key(
     found: &mut Found,
     row: Row<StoredSigningKey>,
     opened: Option<Result<Arc<SigningKey>, String>>,
@@ -264,7 +264,7 @@ fn judge_key(
 ) {
     let kid = String::from_utf8_lossy(&row.key).into_owned();
     let is_withdrawn = found.keys.marked.contains_key(&kid) || found.keys.list.withdrawn_at(&kid).is_some();
-    let judged = match (row.record, opened) {
+    let checked = match (row.record, opened) {
         (Err(fault), _) => Err(fault.to_string()),
         (Ok(record), _) if record.kid.as_bytes() != row.key => {
             Err("is stored under another key id".to_owned())
@@ -288,7 +288,7 @@ fn judge_key(
         // Cannot happen: every record that can be read was decrypted or has an error.
         (Ok(_), None) => Err("was not decrypted".to_owned()),
     };
-    match judged {
+    match checked {
         Ok((record, key)) => {
             found.opened.insert(kid, key);
             found.keys.accepted.push(Versioned {
@@ -308,7 +308,7 @@ fn judge_key(
 
 /// A running server keeps the secret that it has. A server that starts refuses to start without the right secret: it
 /// would derive client ids that differ from those of other nodes.
-fn judge_opaque(
+fn check_opaque(
     found: &mut Found,
     stored: Option<Result<OpaqueKey, String>>,
     known: Option<&KeysSeen>,
