@@ -1,6 +1,7 @@
 //! The input of operations: JSON bodies, query parameters and names in paths. Each error is a JSON body of this server.
 
 use super::failure::Failure;
+use super::input_fault::{Input, sentence};
 pub(super) use super::json::Json;
 use super::reply::ErrorAnswer;
 use crate::http::content_type;
@@ -9,6 +10,7 @@ use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejectio
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use std::error::Error;
 
 /// The hint of an error of input.
@@ -51,13 +53,25 @@ fn is_too_large(rejection: &BytesRejection) -> bool {
 /// Parses a body. The error names the member that is wrong.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ErrorAnswer> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut reader);
-    let read = read.map_err(|error| match error.path().iter().len() {
-        0 => error.inner().to_string(),
-        _ => error.to_string(),
-    });
-    let read = read.and_then(|value| reader.end().map_err(|error| error.to_string()).map(|()| value));
-    read.map_err(|why| ErrorAnswer::bad_request(format!("the body: {why}"), Some(SEE.into())))
+    let refuse = |why: String| ErrorAnswer::bad_request(why, Some(SEE.into()));
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        refuse(match error.inner().classify() {
+            Category::Data => sentence(Input::Body, &error.path().to_string(), &error.inner().to_string()),
+            Category::Syntax | Category::Eof | Category::Io => not_json(error.inner()),
+        })
+    })?;
+    reader.end().map_err(|error| refuse(not_json(&error)))?;
+    Ok(value)
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    match (error.is_eof(), error.line(), error.column()) {
+        (true, _, 0) => "the body is empty, and a JSON object is needed, such as {}".to_owned(),
+        (true, ..) => "the body is not JSON: it ends before the object is complete".to_owned(),
+        (false, line, column) => {
+            format!("the body is not one JSON object: the error is in line {line}, character {column}")
+        }
+    }
 }
 
 /// Query parameters. The type refuses unknown parameters.
@@ -70,12 +84,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         read.map(|query| Query(query.0))
             .map_err(|rejection: QueryRejection| {
-                // Only the source of the error is used, which names the parameter; the rest of the sentence is that of
-                // axum.
-                let why = rejection
-                    .source()
-                    .map_or_else(|| "they cannot be read".into(), ToString::to_string);
-                ErrorAnswer::bad_request(format!("the query parameters: {why}"), Some(SEE.into()))
+                // The source of the error names the parameter; the rest of the sentence is that of axum.
+                let source = rejection.source().map(ToString::to_string).unwrap_or_default();
+                let (path, message) = source.split_once(": ").unwrap_or(("", &source));
+                ErrorAnswer::bad_request(sentence(Input::Query, path, message), Some(SEE.into()))
             })
     }
 }

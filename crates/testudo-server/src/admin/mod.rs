@@ -9,6 +9,7 @@ mod events;
 mod explain;
 mod failure;
 mod input;
+mod input_fault;
 mod json;
 mod keys;
 mod operation;
