@@ -29,6 +29,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("has a say", "write which rule, key or setting applies"),
     ("positive twin", "write the same case without the fault"),
     ("everybody", ACTOR),
+    ("anybody", ACTOR),
+    ("keeps out", "write refuses or blocks"),
     ("newcomer", "write new user or new administrator"),
     ("is told", TOLD),
     ("are told", TOLD),
