@@ -1,9 +1,9 @@
 //! Checks the sections of a configuration: the folder of relative paths, the report of problems, and the values that
 //! several sections have.
 
+use super::file_fault::{FileFault, read_file};
 use super::problem::Report;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use crate::pem_files;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use testudo_core::rules::RuleError;
@@ -94,19 +94,24 @@ impl Checker<'_> {
     }
 
     pub(super) fn certificates(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
-        let pem = match std::fs::read(path) {
-            Ok(pem) => pem,
-            Err(error) => {
-                self.report
-                    .error(key, format!("{} cannot be read: {error}", path.display()), None);
-                return None;
+        let pem = self.file(key, path)?;
+        match pem_files::certificates(&pem) {
+            Ok(_) => Some(pem),
+            Err(FileFault { problem, hint }) => {
+                let problem = format!("{} {problem}", path.display());
+                self.report.refuse(key, problem, Some(hint));
+                None
             }
-        };
-        match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-            Ok(list) if !list.is_empty() => Some(pem),
-            _ => {
-                self.report
-                    .error(key, format!("{} has no PEM certificates", path.display()), None);
+        }
+    }
+
+    /// The content of a file, or a problem of the key that names it.
+    pub(super) fn file(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
+        match read_file(path) {
+            Ok(bytes) => Some(bytes),
+            Err(FileFault { problem, hint }) => {
+                let problem = format!("{} {problem}", path.display());
+                self.report.refuse(key, problem, Some(hint));
                 None
             }
         }

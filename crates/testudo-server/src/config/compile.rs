@@ -58,6 +58,9 @@ pub(super) fn compile(
     let (authorities, bundles) = checker.trust_domains(&file.trust_domains);
     let reserved_ids = checker.issuers(file.issuer.as_deref(), &file.issuers);
     let rules = checker.rules(&file.rules, &authorities);
+    if let Some(tokens) = &tokens {
+        checker.lifetimes_of_rules(&file.rules, tokens.access_token_lifetime);
+    }
     let clients = checker.clients(&file.clients);
     let registration = checker.registration(file.registration.as_ref(), &file.rules);
     Some(Configuration {

@@ -4,6 +4,7 @@
 //! files: so an entry means the same in each file. The entries of included files follow those of the main file, in the
 //! byte order of the paths.
 
+use super::file_fault::{FileFault, cannot_read, is_folder};
 use super::locations::{Location, Locations, Source};
 use super::parse::parse;
 use super::problem::{Problem, Report};
@@ -30,7 +31,7 @@ pub(super) struct Included {
     pattern: usize,
     path: PathBuf,
     /// The text of the file, or why it cannot be read.
-    text: Result<String, String>,
+    text: Result<String, FileFault>,
 }
 
 /// The files that match the patterns, in byte order of the paths, and the problems of patterns, by number.
@@ -49,35 +50,48 @@ pub(super) fn patterns(table: &Table) -> Vec<String> {
 }
 
 /// Reads a text of at most `bytes_left` bytes and subtracts its size.
-pub(super) fn text_of(path: &Path, bytes_left: &mut u64) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+fn text_of(path: &Path, bytes_left: &mut u64) -> Result<String, FileFault> {
+    let cannot = |error: std::io::Error| cannot_read(&error);
+    let kind = path.metadata().map_err(cannot)?;
+    if kind.is_dir() {
+        return Err(is_folder());
+    }
     // Reading a named pipe could wait without end.
-    if !path.metadata().map_err(cannot)?.is_file() {
-        return Err("is not a file".to_owned());
+    if !kind.is_file() {
+        return Err(FileFault {
+            problem: "is a pipe, a socket or a device".to_owned(),
+            hint: "name a regular file",
+        });
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(cannot)?;
     file.take(*bytes_left + 1)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
-    *bytes_left = bytes_left.checked_sub(bytes.len() as u64).ok_or_else(|| {
-        format!(
-            "is too large: all files together may have {} MiB",
-            BYTES_MAX >> 20
-        )
-    })?;
+    *bytes_left = bytes_left
+        .checked_sub(bytes.len() as u64)
+        .ok_or_else(|| FileFault {
+            problem: format!(
+                "is too large: all files together may have {} MiB",
+                BYTES_MAX >> 20
+            ),
+            hint: "use patterns instead of one rule for each workload",
+        })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default()).into_owned();
-        format!(
-            "is not UTF-8: the first wrong byte is in line {}",
-            text.matches('\n').count() + 1
-        )
+        FileFault {
+            problem: format!(
+                "is not UTF-8: the first wrong byte is in line {}",
+                text.matches('\n').count() + 1
+            ),
+            hint: "save the file in the encoding UTF-8",
+        }
     })
 }
 
 /// The text of the main file, and how many bytes are left for the included files.
-pub(super) fn main_text(path: &Path) -> Result<(String, u64), String> {
+pub(super) fn main_text(path: &Path) -> Result<(String, u64), FileFault> {
     let mut bytes_left = BYTES_MAX;
     Ok((text_of(path, &mut bytes_left)?, bytes_left))
 }
@@ -159,7 +173,7 @@ impl Found {
         let digest = |text: &str| testudo_protocol::jose::sha256(text.as_bytes());
         for Included { path, text, .. } in &self.files {
             bytes.extend(digest(&path.to_string_lossy()));
-            let (Ok(text) | Err(text)) = text;
+            let (Ok(text) | Err(FileFault { problem: text, .. })) = text;
             bytes.extend(digest(text));
         }
     }
@@ -177,8 +191,9 @@ impl Found {
             let name = path.display().to_string();
             match text {
                 Ok(text) => append(Source { name, text }, table, report),
-                Err(problem) => {
-                    report.refuse(format!("include[{pattern}]"), format!("{name} {problem}"), None);
+                Err(FileFault { problem, hint }) => {
+                    let key = format!("include[{pattern}]");
+                    report.refuse(key, format!("{name} {problem}"), Some(hint));
                     note_unread(report);
                 }
             }

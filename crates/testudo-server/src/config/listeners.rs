@@ -128,6 +128,16 @@ impl Checker<'_> {
             // An address without a prefix length is the network of that one address.
             let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             match net {
+                Ok(net) if net != net.trunc() => {
+                    let problem = format!("{text:?} is an address with the prefix length of a network");
+                    let hint = format!(
+                        "write \"{}\" for the one address, or \"{}\" for the whole network",
+                        net.addr(),
+                        net.trunc()
+                    );
+                    let key = format!("server.proxy.trusted[{entry}]");
+                    self.report.refuse(key, problem, Some(&hint));
+                }
                 Ok(net) => trusted.push(canonical(net)),
                 Err(_) => {
                     let key = format!("server.proxy.trusted[{entry}]");
@@ -156,21 +166,30 @@ impl Checker<'_> {
             let name = name.to_ascii_lowercase();
             let chain = format!("{name}-chain");
             let key = "client_certificate_header";
-            certificate_fields = Some((field(key, name)?, field(key, chain)?));
+            certificate_fields = Some(field(key, name).zip(field(key, chain)));
         }
         let mut address_field = None;
         if let Some(name) = &proxy.client_address_header {
-            address_field = Some(field("client_address_header", name.to_ascii_lowercase())?);
+            address_field = Some(field("client_address_header", name.to_ascii_lowercase()));
         }
         let uses_a_header = certificate_fields.is_some() || address_field.is_some();
         if uses_a_header && proxy.trusted.is_empty() && !self.report.is_unread("server.proxy.trusted") {
             let problem = "is empty although a header of the proxy is configured";
             self.report.error("server.proxy.trusted", problem, None);
         }
-        (uses_a_header || !trusted.is_empty()).then_some(Proxy {
+        let is_shared = address_field.is_none() && !trusted.is_empty();
+        if is_shared && !self.report.is_unread("server.proxy.client_address_header") {
+            self.report.warn(
+                "server.proxy",
+                "has no client_address_header: all requests of the proxy count as one address, so all clients share the limits per address",
+                Some("set client_address_header to the header to which the proxy appends the address of the client, such as \"x-forwarded-for\""),
+            );
+        }
+        let proxy = Proxy {
             trusted,
-            certificate_fields,
-            address_field,
-        })
+            certificate_fields: certificate_fields.map_or(Some(None), |fields| fields.map(Some))?,
+            address_field: address_field.map_or(Some(None), |field| field.map(Some))?,
+        };
+        (uses_a_header || !proxy.trusted.is_empty()).then_some(proxy)
     }
 }

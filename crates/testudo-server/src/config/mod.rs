@@ -11,6 +11,7 @@ mod cleartext;
 mod clients;
 mod compile;
 mod connections;
+pub(crate) mod file_fault;
 mod forms;
 mod include;
 mod issuer;
@@ -56,23 +57,27 @@ pub use tls::TlsFiles;
 pub use trust::{BundleOrigin, BundleSource};
 pub use written::Written;
 
+use file_fault::FileFault;
 use overlay::Overlay;
 use std::path::{Path, PathBuf};
 
 /// Reads and checks a configuration: the file, the files that it includes, and the environment variables. On failure,
 /// the report contains every problem; on success, the warnings.
 pub fn load(path: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
-    let (text, _) = include::main_text(path).map_err(|problem| {
-        let hint = "run `testudo init` to write a starter file".to_owned();
-        let problem = Problem::error("the file", problem, Some(hint));
+    let (text, _) = include::main_text(path).map_err(|FileFault { problem, hint }| {
+        let hint = match path.try_exists() {
+            Ok(false) => "run `testudo init` to write a starter file, or name another file with --config",
+            _ => hint,
+        };
+        let problem = Problem::error("the file", problem, Some(hint.to_owned()));
         Report::of(problem.at(Location::file(path.display().to_string())))
     })?;
-    judge(path, &text, &Overlay::of_environment(), generation)
+    check_text(path, &text, &Overlay::of_environment(), generation)
 }
 
 /// Checks a configuration without environment variables. Relative paths begin in `folder`.
 pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuration, Report), Report> {
-    judge(
+    check_text(
         &folder.join("testudo.toml"),
         text,
         &Overlay::default(),
@@ -80,7 +85,7 @@ pub fn parse(text: &str, folder: &Path, generation: u64) -> Result<(Configuratio
     )
 }
 
-fn judge(
+fn check_text(
     path: &Path,
     text: &str,
     overlay: &Overlay,

@@ -40,8 +40,8 @@ impl OutboundSettings {
 impl Checker<'_> {
     pub(super) fn outbound(&mut self, section: &OutboundSection) -> Option<OutboundSettings> {
         let extra_roots_pem = match &section.ca {
-            None => None,
-            Some(path) => Some(self.certificates("outbound.ca", &self.path(path))?),
+            None => Some(None),
+            Some(path) => self.certificates("outbound.ca", &self.path(path)).map(Some),
         };
         let mut resolve = HashMap::new();
         for (name, text) in &section.resolve {
@@ -59,7 +59,7 @@ impl Checker<'_> {
             }
         }
         Some(OutboundSettings {
-            extra_roots_pem,
+            extra_roots_pem: extra_roots_pem?,
             resolve,
         })
     }

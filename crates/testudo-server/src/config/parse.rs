@@ -19,15 +19,24 @@ pub(super) fn parse(source: Source, report: &mut Report) -> Option<(Table, Node)
             continue;
         }
         lines.push(place.line);
-        let problem = format!("is not TOML: {}", error.message());
-        let problem = Problem::error("the file", problem, None);
-        report.problems.push(problem.at(place));
+        report.problems.push(syntax_error(&source.text, &error).at(place));
     }
     if !lines.is_empty() {
         return None;
     }
     let table = source.text.parse().ok()?;
     Some((table, Node::of_file(&source, spanned.get_ref())))
+}
+
+/// The text of the parser, or for a key that is there twice its name and the remedy.
+fn syntax_error(text: &str, error: &toml::de::Error) -> Problem {
+    let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+    if error.message() != "duplicate key" || key.is_empty() {
+        return Problem::error("the file", format!("is not TOML: {}", error.message()), None);
+    }
+    let hint = format!("write all of `{key}` in one place, and remove the other");
+    let problem = format!("contains the key `{key}` twice");
+    Problem::error("the file", problem, Some(hint))
 }
 
 /// The maximum number of syntax errors that are reported. After several, the errors of the parser are not reliable.

@@ -125,7 +125,7 @@ fn a_value_of(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",
         Value::Integer(_) | Value::Float(_) => "a number",
-        Value::Boolean(_) => "true or false",
+        Value::Boolean(_) => "a boolean",
         Value::Datetime(_) => "a date",
         Value::Array(_) => "a list",
         Value::Table(_) => "a table",

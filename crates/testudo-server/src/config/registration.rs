@@ -148,7 +148,7 @@ impl Checker<'_> {
         };
         let is_served = |grant: &String| grants::is_served(grant);
         if !spec.grant_types.iter().flatten().any(is_served) {
-            let problem = "has only grant types that need an authorization endpoint, which this version does not have: clients can register and cannot get a token";
+            let problem = "has only grant types for which a person signs in, and people cannot sign in at this version (/authorize answers with an error page): clients can register and cannot get a token";
             let hint = "add client_credentials for clients with keys";
             self.report
                 .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));

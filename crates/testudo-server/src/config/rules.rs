@@ -8,6 +8,7 @@ use testudo_core::rules::client_id::ClientIdTemplate;
 use testudo_core::rules::{GrainOfClient, Pattern};
 use testudo_core::rules::{Rule, RuleSet, RuleSpec};
 use testudo_core::{Authority, AuthorityKind};
+use testudo_protocol::Seconds;
 
 impl Checker<'_> {
     pub(super) fn rules(
@@ -16,29 +17,22 @@ impl Checker<'_> {
         authorities: &HashMap<Authority, AuthorityPolicy>,
     ) -> RuleSet {
         let mut rules: Vec<Rule> = Vec::new();
+        let mut names: HashMap<&str, usize> = HashMap::new();
         for (position, spec) in specs.iter().enumerate() {
             let key = format!("rules[{position}]");
+            match names.get(spec.name.as_str()) {
+                // A missing name is an error of its own.
+                Some(first) if !spec.name.is_empty() => {
+                    let first = format!("rules[{first}].name");
+                    self.report.twice(&format!("{key}.name"), &spec.name, &first);
+                }
+                _ => drop(names.insert(&spec.name, position)),
+            }
+            // A rule with an error is checked too, so that all problems are reported at once.
+            self.grants_are_served(&key, spec);
+            self.authorities_are_configured(&key, spec, authorities);
             match Rule::compile(spec) {
                 Ok(rule) => {
-                    if rules.iter().any(|known| known.name == rule.name) {
-                        let first = specs.iter().position(|spec| spec.name == rule.name);
-                        let first = format!("rules[{}].name", first.unwrap_or_default());
-                        self.report.twice(&format!("{key}.name"), &rule.name, &first);
-                    }
-                    for (entry, grant) in rule.grant_types.iter().enumerate() {
-                        if !grants::is_served(grant) {
-                            let problem = format!(
-                                "{grant:?} is not served by this version: a client can register for it, and not use it"
-                            );
-                            self.report
-                                .warn(format!("{key}.grant_types[{entry}]"), problem, None);
-                        }
-                    }
-                    for (entry, pattern) in rule.patterns.iter().enumerate() {
-                        if self.knows_all_authorities && !authorities.contains_key(pattern.authority()) {
-                            self.has_no_authority(&format!("{key}.identities[{entry}]"), pattern);
-                        }
-                    }
                     self.ids_may_clash(&key, &rule);
                     rules.push(rule);
                 }
@@ -63,6 +57,54 @@ impl Checker<'_> {
                 .warn("rules", "is empty: no workload gets a token", None);
         }
         rules
+    }
+
+    /// Warns of a lifetime that has no effect, because a rule can only shorten the lifetime of all tokens.
+    pub(super) fn lifetimes_of_rules(&mut self, specs: &[RuleSpec], of_all: Seconds) {
+        for (position, spec) in specs.iter().enumerate() {
+            let text = spec.access_token_lifetime.as_deref().unwrap_or_default();
+            if Seconds::parse(text).is_ok_and(|lifetime| lifetime > of_all) {
+                self.report.warn(
+                    format!("rules[{position}].access_token_lifetime"),
+                    format!(
+                        "{text:?} has no effect: it is longer than tokens.access_token_lifetime, {} s, and the shorter one applies",
+                        of_all.0
+                    ),
+                    Some("shorten it, or lengthen tokens.access_token_lifetime"),
+                );
+            }
+        }
+    }
+
+    fn grants_are_served(&mut self, key: &str, spec: &RuleSpec) {
+        for (entry, grant) in spec.grant_types.iter().flatten().enumerate() {
+            if !grants::is_served(grant) {
+                let problem = format!(
+                    "{grant:?} is not served by this version: a client can register for it, and not use it"
+                );
+                self.report
+                    .warn(format!("{key}.grant_types[{entry}]"), problem, None);
+            }
+        }
+    }
+
+    fn authorities_are_configured(
+        &mut self,
+        key: &str,
+        spec: &RuleSpec,
+        authorities: &HashMap<Authority, AuthorityPolicy>,
+    ) {
+        if !self.knows_all_authorities {
+            return;
+        }
+        for (entry, text) in spec.identities.iter().enumerate() {
+            // A pattern with an error is reported where the rule is compiled.
+            if let Ok(pattern) = Pattern::parse(text)
+                && !authorities.contains_key(pattern.authority())
+            {
+                self.has_no_authority(&format!("{key}.identities[{entry}]"), &pattern);
+            }
+        }
     }
 
     /// No identity comes from an authority that is not configured.

@@ -276,20 +276,16 @@ impl Checker<'_> {
             SecretText::Text(text) => Some(Zeroizing::new(text.as_bytes().to_vec())),
             SecretText::File { file } => {
                 let path = self.path(file);
-                match std::fs::read(&path) {
-                    Ok(bytes) => Some(Zeroizing::new(bytes)),
-                    Err(error) => {
-                        self.report
-                            .error(key, format!("{} cannot be read: {error}", path.display()), None);
-                        None
-                    }
-                }
+                self.file(key, &path).map(Zeroizing::new)
             }
             SecretText::Env { env } => match std::env::var(env) {
                 Ok(text) => Some(Zeroizing::new(text.into_bytes())),
                 Err(_) => {
-                    self.report
-                        .error(key, format!("the environment has no variable {env}"), None);
+                    let problem = format!("names the variable {env}, which is not in the environment");
+                    let hint = format!(
+                        "start testudo with {env} in its environment; a systemd unit sets it with Environment= or EnvironmentFile="
+                    );
+                    self.report.refuse(key, problem, Some(&hint));
                     None
                 }
             },

@@ -3,6 +3,7 @@
 use super::*;
 use testudo_core::Authority;
 
+mod files;
 mod include;
 mod locations;
 mod network;
@@ -309,7 +310,7 @@ fn registration_section_opens_what_it_names_and_bad_keys_are_refused() {
     assert!(
         report
             .to_string()
-            .contains("only grant types that need an authorization endpoint"),
+            .contains("only grant types for which a person signs in"),
         "{report}"
     );
     let open = policy.open.unwrap();

@@ -1,10 +1,12 @@
 //! `server.tls` and `admin.tls`: certificate and key of a listener.
 
 use super::checker::Checker;
-use rustls_pki_types::pem::PemObject as _;
+use super::file_fault::FileFault;
+use crate::pem_files;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// `server.tls`
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -33,13 +35,11 @@ impl Checker<'_> {
         };
         self.certificates(&format!("{section}.certificate"), &files.certificate);
         self.warn_if_exposed(&format!("{section}.private_key"), &files.private_key);
-        if let Err(error) = rustls_pki_types::PrivateKeyDer::from_pem_file(&files.private_key) {
-            let path = files.private_key.display();
-            self.report.error(
-                format!("{section}.private_key"),
-                format!("{path} has no PEM private key: {error}"),
-                None,
-            );
+        let key = format!("{section}.private_key");
+        let pem = self.file(&key, &files.private_key).map(Zeroizing::new);
+        if let Some(Err(FileFault { problem, hint })) = pem.map(|pem| pem_files::private_key(&pem)) {
+            let problem = format!("{} {problem}", files.private_key.display());
+            self.report.refuse(key, problem, Some(hint));
         }
         files
     }

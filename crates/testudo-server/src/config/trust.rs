@@ -208,6 +208,13 @@ impl Checker<'_> {
                 );
             }
         }
+        for (entry, audience) in section.accept_audiences.iter().enumerate() {
+            if audience.is_empty() {
+                let key = format!("{key}.accept_audiences[{entry}]");
+                self.report
+                    .error(key, "is empty", Some("remove it, or write an audience value"));
+            }
+        }
         for (name, value) in [
             ("registrations_per_minute", section.registrations_per_minute),
             ("registrations_burst", section.registrations_burst),

@@ -2,14 +2,15 @@
 //! sessions are not affected; only new handshakes use the new certificate.
 
 use crate::client_certificates::AskForCertificate;
+use crate::config::file_fault::read_file;
 use crate::config::{Configuration, TlsFiles};
+use crate::pem_files;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -251,9 +252,7 @@ impl Contents {
     /// Reads the files by their names, so that the replacement of a symbolic link (as Kubernetes does it) is seen as a
     /// change.
     fn read(files: &TlsFiles) -> Result<Contents, String> {
-        let read = |path: &Path| {
-            std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
-        };
+        let read = |path: &Path| read_file(path).map_err(|fault| fault.of(path));
         Ok(Contents {
             certificate: read(&files.certificate)?,
             private_key: read(&files.private_key)?.into(),
@@ -267,16 +266,14 @@ impl Contents {
 
     fn pair(&self, files: &TlsFiles, provider: &CryptoProvider) -> Result<Pair, String> {
         let (certificate, private_key) = (files.certificate.display(), files.private_key.display());
-        let chain = CertificateDer::pem_slice_iter(&self.certificate)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("{certificate} is not PEM: {error}"))?;
+        let chain =
+            pem_files::certificates(&self.certificate).map_err(|fault| fault.of(&files.certificate))?;
         let leaf = chain
             .first()
             .ok_or_else(|| format!("{certificate} has no PEM certificate"))?;
         let validity = Validity::of(leaf)
             .ok_or_else(|| format!("the first PEM block of {certificate} is not an X.509 certificate"))?;
-        let key = PrivateKeyDer::from_pem_slice(&self.private_key)
-            .map_err(|error| format!("{private_key} has no PEM private key: {error}"))?;
+        let key = pem_files::private_key(&self.private_key).map_err(|fault| fault.of(&files.private_key))?;
         let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
             let why = if let rustls::Error::InconsistentKeys(_) = error {
                 "the key is that of another certificate".to_owned()

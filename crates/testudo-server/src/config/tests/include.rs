@@ -214,7 +214,7 @@ fn rules_that_cannot_be_read_are_not_said_to_be_missing() {
     std::fs::create_dir(folder.0.join("rules.d/a.toml")).unwrap();
     let said = folder.said();
     assert!(
-        said.contains("include[0] rules.d/a.toml is not a file") && !said.contains("is empty"),
+        said.contains("include[0] rules.d/a.toml is a folder") && !said.contains("is empty"),
         "{said}"
     );
     std::fs::remove_dir(folder.0.join("rules.d/a.toml")).unwrap();
