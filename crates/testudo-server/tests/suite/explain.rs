@@ -270,7 +270,7 @@ async fn request_is_found_by_the_id_of_a_trusted_proxy_and_by_its_own_id() {
 }
 
 /// Registers a client without evidence; returns the answer.
-async fn registered_by_anybody(quota: &str) -> (World, Connection, Answer) {
+async fn registered_without_evidence(quota: &str) -> (World, Connection, Answer) {
     let server = format!("{TLS}\n[registration]\nopen = {{ grant_types = [\"client_credentials\"]{quota} }}");
     let (world, tls) = World::start_with_tls(RULES, &server).await;
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k1"));
@@ -286,7 +286,7 @@ async fn registered_by_anybody(quota: &str) -> (World, Connection, Answer) {
 
 #[tokio::test]
 async fn replacement_of_a_registration_is_explained_only_by_its_event() {
-    let (world, mut connection, registered) = registered_by_anybody("").await;
+    let (world, mut connection, registered) = registered_without_evidence("").await;
     let client = registered.json();
     let path = format!("/register/{}", client["client_id"].as_str().unwrap());
     let bearer = format!("Bearer {}", client["registration_access_token"].as_str().unwrap());
@@ -304,7 +304,7 @@ async fn replacement_of_a_registration_is_explained_only_by_its_event() {
 
 #[tokio::test]
 async fn path_of_a_registration_that_does_not_exist_is_not_kept_in_the_event() {
-    let (world, mut connection, _) = registered_by_anybody("").await;
+    let (world, mut connection, _) = registered_without_evidence("").await;
     let path = format!("/register/{}", "x".repeat(20_000));
     let headers = [("authorization", "Bearer wrong")];
     let refused = connection.send("GET", &path, &headers, "").await;
@@ -316,7 +316,7 @@ async fn path_of_a_registration_that_does_not_exist_is_not_kept_in_the_event() {
 
 #[tokio::test]
 async fn quota_that_the_explained_registration_filled_is_named_today() {
-    let (world, _, registered) = registered_by_anybody(", clients_max = 1").await;
+    let (world, _, registered) = registered_without_evidence(", clients_max = 1").await;
     assert_explained(&world, &registered, ("allowed", "too_many_clients")).await;
 }
 
@@ -341,4 +341,34 @@ async fn event_that_is_not_of_a_request_is_not_explained_as_a_refusal() {
             .contains("authority.disabled"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn certificate_chain_in_pem_is_explained_and_other_texts_get_a_fitting_error() {
+    let (world, tls) = World::start_with_tls(RULES, TLS).await;
+    let issuer = &tls.a;
+    let ask = async |credential: &str| {
+        world
+            .try_admin("POST", "/admin/v1/explain", json!({ "credential": credential }))
+            .await
+            .1
+    };
+    let explained = ask(&issuer.svid("/x/1").chain_pem()).await;
+    assert_eq!(explained["outcome"], "allowed", "{explained:#}");
+    let form = explained["steps"][0]["detail"].as_str().unwrap();
+    assert!(form.contains("whether the client has the private key"), "{form}");
+    for (credential, problem, hint) in [
+        (" ", "is empty", "JWT-SVID"),
+        ("Bearer eyJ.eyJ.x", "begins with `Bearer`", "without `Bearer`"),
+        (
+            &issuer.svid("/x/1").key_pem(),
+            "it contains a private key",
+            "BEGIN CERTIFICATE",
+        ),
+    ] {
+        let answer = ask(credential).await;
+        let found =
+            [&answer["error_description"], &answer["hint"]].map(|text| text.as_str().unwrap_or_default());
+        assert!(found[0].contains(problem) && found[1].contains(hint), "{answer}");
+    }
 }

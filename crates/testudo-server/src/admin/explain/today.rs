@@ -1,13 +1,16 @@
 //! Decides how a request would be answered now. Nothing is counted or written.
 
 use super::{ErrorAnswer, Verdict, grant};
+use crate::config::file_fault::FileFault;
 use crate::fault::Fault;
 use crate::gather::gather;
 use crate::http::within_sponsor;
+use crate::pem_files;
 use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use testudo_core::doors::{self, Credential, Facts, Presented, Purpose, Terms};
+use std::sync::Arc;
+use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
 use testudo_core::grants::GrantRequest;
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -56,7 +59,8 @@ pub(in crate::admin) async fn of_credential(
         details: &details,
     };
     let in_force = app.in_force.load_full();
-    let outcome = match verify(app, &in_force, credential, &mut trace).await {
+    let given = Given::of(credential)?;
+    let outcome = match verify(app, &in_force, given, &mut trace).await {
         Ok(identity) => decide(app, &in_force, &identity, asked, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
@@ -150,16 +154,61 @@ pub(super) fn concluded(
     (trace.into_steps(), Verdict::of(outcome, endpoint))
 }
 
+/// A credential that an administrator gives.
+enum Given<'a> {
+    Token(&'a str),
+    Chain(PeerCertificates),
+}
+
+impl Given<'_> {
+    fn of(text: &str) -> Result<Given<'_>, ErrorAnswer> {
+        let refuse = |problem: &str, hint: &str| {
+            Err(ErrorAnswer::bad_request(
+                format!("the credential {problem}"),
+                Some(hint.to_owned()),
+            ))
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            return refuse(
+                "is empty",
+                "write a JWT-SVID, an assertion, or the PEM certificates of an X.509-SVID into it",
+            );
+        }
+        if text
+            .get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
+        {
+            return refuse("begins with `Bearer`", "write the token alone, without `Bearer`");
+        }
+        if !text.contains("-----BEGIN ") {
+            return Ok(Given::Token(text));
+        }
+        match pem_files::certificates(text.as_bytes()) {
+            Ok(chain) => Ok(Given::Chain(PeerCertificates::new(
+                chain.iter().map(|der| der.to_vec()).collect(),
+            ))),
+            Err(FileFault { problem, hint }) => refuse(&problem, hint),
+        }
+    }
+}
+
 /// Verifies a credential whose `client_assertion_type` is not known: it is read as the kind that its subject names, or
 /// else as the first kind whose door can read it. Guessing is allowed only here, where no token is issued.
 async fn verify(
     app: &App,
     in_force: &InForce,
-    credential: &str,
+    given: Given<'_>,
     trace: &mut Trace,
 ) -> Result<AttestedIdentity, Rejection> {
-    let credential = recognise(credential.trim())?;
-    trace.passed("form", || "a JWS in compact form".to_owned());
+    let (credential, form) = match given {
+        Given::Token(token) => (recognise(token)?, "a JWS in compact form"),
+        Given::Chain(chain) => (
+            doors::recognise(&Presented::certificates(Arc::new(chain)))?,
+            "a certificate chain in PEM; only a TLS handshake shows whether the client has the private key of the leaf",
+        ),
+    };
+    trace.passed("form", || form.to_owned());
     let policy = &in_force.policy;
     // If the store cannot be read, a registered client is treated as unknown, as the token endpoint does.
     let facts = gather(app, in_force, credential.lookups()).await;
