@@ -55,6 +55,12 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// The error with the name of the member in which it is: serde_json states a line and a column.
 fn of_member(text: &str, error: &serde_json::Error) -> JsonError {
     let problem = error.to_string();
+    // The position in the decoded token helps no reader: the member is named instead.
+    let problem = problem
+        .rfind(" at line ")
+        .and_then(|at| problem.get(..at))
+        .unwrap_or(&problem)
+        .to_owned();
     // The place of a member that is missing is the end of the object.
     if problem.starts_with("missing field") {
         return JsonError::new(problem);

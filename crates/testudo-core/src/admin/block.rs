@@ -56,7 +56,12 @@ pub fn block(
         Some(Held { version, .. }) => batch.replace(&block, version),
     }
     let changes = audited(order, batch, EventKind::IdentityBlocked, identity);
-    Ok(Decided::change(changes, format!("{identity}: blocked")))
+    Ok(Decided {
+        warning: has_no_effect(identity, policy).then_some(
+            "the trust domain is not configured: the block has no effect until it is; check the spelling",
+        ),
+        ..Decided::change(changes, format!("{identity}: blocked"))
+    })
 }
 
 /// Removes the block of an identity, also if the record of the block cannot be read. `held`: the text under which the
@@ -105,6 +110,17 @@ fn check(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> 
             }
         },
     }
+}
+
+/// True for an identity or a pattern of an authority that is not configured.
+fn has_no_effect(identity: &str, policy: &Policy) -> bool {
+    let authority = match blocks::pattern(identity) {
+        Some(Ok(pattern)) => Some(pattern.authority().clone()),
+        Some(Err(_)) => None,
+        None => Authority::of_identity(identity).ok(),
+    };
+    authority.is_some_and(|authority| policy.authority(&authority).is_none())
+        && !policy.clients.contains_key(identity)
 }
 
 /// The issuer of an identity must be configured, because almost every text with a colon has the form of an issuer's

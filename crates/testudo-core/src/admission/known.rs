@@ -54,6 +54,9 @@ pub(crate) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(),
 pub(crate) fn is_not_frozen(client: &Client) -> Result<(), Rejection> {
     match client.state {
         ClientState::Active => Ok(()),
-        ClientState::Frozen => Err(AdmissionReason::ClientFrozen.into()),
+        ClientState::Frozen => Err(AdmissionReason::ClientFrozen {
+            client_id: client.client_id.clone(),
+        }
+        .into()),
     }
 }

@@ -47,7 +47,10 @@ pub enum AdmissionReason {
         expected: String,
     },
     /// An administrator froze the client.
-    ClientFrozen,
+    ClientFrozen {
+        /// The id of the client.
+        client_id: String,
+    },
     /// The identity is unknown, and first use is off.
     FirstUseOff {
         /// The authority or rule that has this setting.
@@ -131,7 +134,7 @@ impl AdmissionReason {
                     sentence.into(),
                 ))
             }
-            AdmissionReason::ClientFrozen => closed("client_frozen"),
+            AdmissionReason::ClientFrozen { .. } => closed("client_frozen"),
             AdmissionReason::FirstUseOff { .. } => Row::not_admitted("first_use_off"),
             AdmissionReason::FirstUseObserved { .. } => Row::not_admitted("first_use_observed"),
             AdmissionReason::AttestedClaimMalformed(reason) => {
@@ -206,7 +209,7 @@ impl fmt::Display for AdmissionReason {
                     excerpt(sent)
                 )
             }
-            AdmissionReason::ClientFrozen => f.write_str("the client is frozen"),
+            AdmissionReason::ClientFrozen { .. } => f.write_str("the client is frozen"),
             AdmissionReason::FirstUseOff { by } => {
                 write!(f, "the identity is unknown, and first use is off for {by}")
             }

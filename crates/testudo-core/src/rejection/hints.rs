@@ -174,7 +174,7 @@ fn of_token(fault: &JoseError) -> &'static str {
             "send the token exactly as the issuer issued it: three parts of base64url, separated by dots, without line breaks"
         }
         JoseError::Header(_) | JoseError::Claims(_) => {
-            "the token is not an SVID as an issuer creates it: inspect it with `testudo explain --credential FILE`"
+            "the token is not an SVID as an issuer creates it: compare its claims with those of an SVID that the Workload API returns, such as with `spire-agent api fetch jwt`"
         }
     }
 }
@@ -348,7 +348,7 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::ClientIdMismatch { expected, .. } => {
             format!("leave client_id out, or send `{expected}`").into()
         }
-        AdmissionReason::ClientFrozen => "run `testudo client thaw` with the client's id".into(),
+        AdmissionReason::ClientFrozen { client_id } => format!("run `testudo client thaw '{client_id}'`").into(),
         AdmissionReason::FirstUseOff { by } | AdmissionReason::FirstUseObserved { by } => {
             format!("set first_use = \"on\" for {by}").into()
         }

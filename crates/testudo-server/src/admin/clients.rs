@@ -136,7 +136,14 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     let unused_before = match filter.unused_for.as_deref().map(Seconds::parse) {
         None => None,
         Some(Ok(seconds)) => Some(app.now() - seconds),
-        Some(Err(problem)) => return Err(ErrorAnswer::bad_request(format!("unused_for {problem}"), None)),
+        Some(Err(problem)) => {
+            let given = filter.unused_for.as_deref().unwrap_or_default();
+            let hint = "write a number and its unit, s, m, h or d, such as 30d";
+            return Err(ErrorAnswer::bad_request(
+                format!("unused_for {given:?} {problem}"),
+                Some(hint.to_owned()),
+            ));
+        }
     };
     let counted_under = filter.trust_domain.clone().map(|name| counted_under(&app, name));
     let wanted = filter

@@ -175,6 +175,18 @@ impl Checker<'_> {
             }
             Some(("sqlite", path)) if !path.is_empty() => {
                 let path = self.path(path);
+                if path.is_dir() {
+                    let hint = format!(
+                        "name a file in it, such as sqlite:{}",
+                        path.join("testudo.db").display()
+                    );
+                    self.report.refuse(
+                        "store.url",
+                        format!("names the folder {}", path.display()),
+                        Some(&hint),
+                    );
+                    return None;
+                }
                 let has_key =
                     self.is_written(section.key_encryption_key.as_ref(), "store.key_encryption_key");
                 self.sqlite_files(&path, !has_key);

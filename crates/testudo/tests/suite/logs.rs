@@ -265,8 +265,8 @@ fn reason_of_a_failed_start_is_written_in_the_format_of_the_log() {
             .any(|line| line["key"] == "tokens.access_token_lifetime" && line["hint"].is_string()),
         "{printed}"
     );
-    // A folder cannot be a database, which the server finds after the configuration is accepted.
-    let printed = serve(&text.replace("testudo.db", "."));
+    // The folder of the database does not exist, which the server finds after the configuration is accepted.
+    let printed = serve(&text.replace("testudo.db", "absent/testudo.db"));
     let lines = all_documented(&printed);
     assert!(events(&lines).contains("server.failed") && !events(&lines).contains("configuration.problem"));
     for printed in [

@@ -83,6 +83,20 @@ fn block_names_the_identity_the_administrator_and_the_reason() {
 }
 
 #[test]
+fn block_of_a_trust_domain_that_is_not_configured_is_warned_of() {
+    for (identity, is_warned) in [
+        (PAY, false),
+        ("spiffe://a.example/**", false),
+        ("ci:ops/deploy", false),
+        ("spiffe://not.configured.example/x", true),
+        ("spiffe://not.configured.example/**", true),
+    ] {
+        let decided = blocked(identity).unwrap();
+        assert_eq!(decided.warning.is_some(), is_warned, "{identity}");
+    }
+}
+
+#[test]
 fn block_that_would_match_no_identity_is_refused() {
     for (identity, words) in [
         ("", "neither a pattern nor an identity"),

@@ -237,7 +237,9 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             sent: "y".to_owned(),
             expected: "x".to_owned(),
         },
-        AdmissionReason::ClientFrozen,
+        AdmissionReason::ClientFrozen {
+            client_id: "spiffe://prod.example/x".into(),
+        },
         AdmissionReason::FirstUseOff { by: "x".to_owned() },
         AdmissionReason::FirstUseObserved { by: "x".to_owned() },
         AdmissionReason::AttestedClaimMalformed(MetadataReason::ScopeMalformed),

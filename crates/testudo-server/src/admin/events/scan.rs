@@ -44,6 +44,14 @@ impl Range {
         };
         let since = moment("since", search.since.as_deref(), now)?;
         let until = moment("until", search.until.as_deref(), now)?;
+        if let (Some(since), Some(until)) = (since, until)
+            && since > until
+        {
+            return Err(ErrorAnswer::bad_request(
+                format!("since ({since}) is later than until ({until}), so no event can be found"),
+                Some("exchange the two times, or leave one of them out".to_owned()),
+            ));
+        }
         narrow(since.map(key_at), until.map(key_at));
         narrow(
             cursor("after", search.after.as_deref())?,

@@ -8,6 +8,7 @@ use crate::output::{Failed, Lines, as_text, note};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
+use testudo_core::records::counted;
 
 #[derive(Subcommand)]
 pub enum Event {
@@ -212,8 +213,8 @@ async fn list(
             Order::Newest => ("earlier", "before"),
         };
         note(&format!(
-            "{} events shown, the number of --limit; events {side} than {time} are not shown: continue with --{flag} {next}, or write all events with `testudo event export`",
-            events.len()
+            "{} shown, the number of --limit; events {side} than {time} are not shown: continue with --{flag} {next}, or write all events with `testudo event export`",
+            counted(events.len(), "event")
         ));
     }
     Ok(())

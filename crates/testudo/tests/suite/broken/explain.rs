@@ -279,7 +279,7 @@ const REFUSED: &[Refused] = &[
         after: NOTHING,
         request: |fixture| token(&fixture.draft().claim("exp", "tomorrow").sign(), &[]),
         fault: "member `exp`",
-        remedy: "testudo explain --credential",
+        remedy: "spire-agent api fetch jwt",
     },
     Refused {
         name: "client-secret",
