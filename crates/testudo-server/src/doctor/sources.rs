@@ -6,6 +6,7 @@ use super::store::Opened;
 use crate::config::{BundleOrigin, BundleSource, Configuration};
 use crate::state::clock::Clock;
 use crate::trust::{self, AuthorityStatus, NoKeys, SourceKeys};
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::SystemTime;
 use testudo_core::CredentialKind;
 use testudo_core::doors::AuthorityKeys;
@@ -31,13 +32,29 @@ pub(super) async fn examine(checked: &Checked<'_>) -> Vec<Finding> {
         match trust::fetch_once(source, checked.fetcher).await {
             Ok(fetched) => findings.extend(check(checked, source, fetched).await),
             Err(NoKeys::Malformed(error)) => {
-                let text = format!("{}: {error}", source.origin);
-                findings.push(finding(subject, Err(text.into())));
+                findings.push(finding(subject, Err(malformed(source, &error))));
             }
             Err(NoKeys::Unreachable(why)) => findings.push(finding(subject, Err(unreachable(source, &why)))),
         }
     }
     findings
+}
+
+fn malformed(source: &BundleSource, error: &str) -> Problem {
+    let text = format!("{}: {error}", source.origin);
+    // Some errors of the document name the remedy.
+    if error.contains("spire-server") {
+        return text.into();
+    }
+    let hint = match error.contains("private key") {
+        true => {
+            "remove the private members from the document and replace these keys: with them, each reader of the document can issue credentials"
+        }
+        false => {
+            "publish the document again as its authority writes it: `spire-server bundle show -format spiffe` prints that of a SPIRE server"
+        }
+    };
+    problem(text, hint)
 }
 
 fn unreachable(source: &BundleSource, why: &str) -> Problem {
@@ -50,11 +67,22 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
             format!("{url}: {why}"),
             "try the URL with curl from this machine; set `outbound.ca` for a private root certificate, `outbound.resolve` for the address of a host",
         ),
+        BundleOrigin::WorkloadApi(socket) if is_other_file(socket) => problem(
+            format!("{socket} is a file and not a socket"),
+            "set bundle.workload_api to the socket of the SPIFFE agent, such as unix:///run/spire/sockets/agent.sock",
+        ),
         BundleOrigin::WorkloadApi(socket) => problem(
             format!("{socket}: {why}"),
             "the SPIFFE agent must run on this machine, and this user must be able to open its socket",
         ),
     }
+}
+
+/// True if a file is at the path of the socket, and is not a socket.
+fn is_other_file(socket: &str) -> bool {
+    let path = socket.trim_start_matches("unix:").trim_start_matches("//");
+    let found = std::fs::metadata(path);
+    found.is_ok_and(|found| !found.file_type().is_socket())
 }
 
 async fn check(checked: &Checked<'_>, source: &BundleSource, fetched: SourceKeys) -> Vec<Finding> {

@@ -135,6 +135,47 @@ const BROKEN: &[Broken] = &[
         remedy: "key set of OpenID Connect",
     },
     Broken {
+        name: "bundle-is-not-json",
+        how: "The bundle file is not JSON.",
+        set_up: |site| site.write("bundle.json", "keys: []"),
+        fault: "bundle.json: ",
+        remedy: "publish the document again",
+    },
+    Broken {
+        name: "bundle-with-two-keys-of-one-kid",
+        how: "The bundle lists one key twice.",
+        set_up: |site| {
+            let mut bundle = site.issuer.bundle();
+            let keys = bundle["keys"].as_array_mut().unwrap();
+            keys.push(keys[0].clone());
+            site.write("bundle.json", &bundle.to_string());
+        },
+        fault: "kid",
+        remedy: "publish the document again",
+    },
+    Broken {
+        name: "bundle-with-private-key",
+        how: "The bundle contains the private member of a key.",
+        set_up: |site| {
+            let mut bundle = site.issuer.bundle();
+            bundle["keys"][0]["d"] = "AAAA".into();
+            site.write("bundle.json", &bundle.to_string());
+        },
+        fault: "private key",
+        remedy: "replace these keys",
+    },
+    Broken {
+        name: "agent-socket-is-a-file",
+        how: "A plain file is at the path of the Workload API socket.",
+        set_up: |site| {
+            let file = site.folder.join("bundle.json");
+            let socket = format!("{{ workload_api = \"unix://{}\" }}", file.display());
+            edit(site, "{ file = \"bundle.json\" }", &socket);
+        },
+        fault: "is a file and not a socket",
+        remedy: "set bundle.workload_api to the socket",
+    },
+    Broken {
         name: "bundle-without-keys",
         how: "The bundle lists no key.",
         set_up: |site| site.write("bundle.json", "{\"keys\":[]}"),
