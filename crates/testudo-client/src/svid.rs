@@ -127,7 +127,7 @@ impl Svids {
     }
 }
 
-/// The environment variable with the address of the Workload API. [SPIFFE-ENDPOINT §4]
+/// The environment variable with the address of the Workload API.
 const ENDPOINT_SOCKET: &str = "SPIFFE_ENDPOINT_SOCKET";
 
 async fn connect(socket: Option<&str>) -> Result<spiffe::WorkloadApiClient, ClientError> {

@@ -5,7 +5,7 @@ use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
 use super::reply::{ErrorAnswer, Reply};
-use crate::config::Report;
+use crate::config::{Problem, Report};
 use crate::scrape::scrape;
 use crate::state::app::App;
 use crate::state::readiness::Readiness;
@@ -84,6 +84,8 @@ struct ReloadDone {
     /// Warnings about the file, and what is not in force yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
+    /// The same warnings, one by one.
+    problems: Vec<Problem>,
     /// What changed on this node, by name.
     configuration: ConfigurationChange,
 }
@@ -95,6 +97,7 @@ async fn reload(State(app): State<Arc<App>>, by: Administrator, body: Reason) ->
             Ok(Json(ReloadDone {
                 done: format!("reloaded: {}", reloaded.summary()),
                 warning: (!warnings.problems.is_empty()).then(|| text(&warnings)),
+                problems: warnings.problems,
                 configuration: reloaded.change,
             }))
         }

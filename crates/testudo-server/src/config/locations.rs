@@ -4,7 +4,8 @@
 //! The TOML parser provides the spans. They are a tree with the shape of the values; a value that is removed from the
 //! configuration is also removed from the tree.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,7 @@ use toml::de::{DeTable, DeValue};
 const VALUE_CHARACTERS_MAX: usize = 80;
 
 /// The location of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// The name of the file; absent if an environment variable sets the value.
     #[serde(skip_serializing_if = "Option::is_none")]

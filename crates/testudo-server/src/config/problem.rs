@@ -3,11 +3,12 @@
 
 use super::forms::{form, is_secret};
 use super::locations::{Location, Locations};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One error or warning in a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// The location of the value, or of the table in which it is missing.
     #[serde(flatten)]

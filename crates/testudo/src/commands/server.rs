@@ -1,14 +1,21 @@
 //! `testudo reload`, `testudo status`.
 
-use crate::admin::Admin;
+use crate::admin::{Admin, print_done};
 use crate::arguments::{Change, Json, Place};
-use crate::output::{Failed, as_text, print_fields, print_json, print_list};
+use crate::output::{Failed, as_text, note_problem, print_fields, print_json, print_list};
 use serde_json::{Map, Value, json};
+use testudo_server::config::Problem;
 
 pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
-    Admin::at(place)
-        .change("/admin/v1/reload", json!({}), change)
-        .await
+    let order = json!({ "reason": change.reason });
+    let mut answer: Map<String, Value> = Admin::at(place).post("/admin/v1/reload", &order).await?;
+    // An earlier server answers with the text of all warnings only.
+    if let Some(problems) = answer.remove("problems").filter(|_| change.json.json) {
+        answer.remove("warning");
+        let problems: Vec<Problem> = serde_json::from_value(problems).unwrap_or_default();
+        problems.iter().for_each(note_problem);
+    }
+    print_done(&Value::Object(answer), change)
 }
 
 /// Members of `status` in the order in which they are shown. Members that only a newer server has follow after them.

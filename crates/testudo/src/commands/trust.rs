@@ -48,6 +48,18 @@ pub enum Trust {
     },
 }
 
+/// The items of a list, one on each line, so that the lines are short also where a program reads them.
+fn one_per_line(name: &'static str, list: &Value) -> Vec<(&'static str, String)> {
+    let items = list.as_array().map_or(&[][..], Vec::as_slice);
+    match items.split_first() {
+        None => vec![(name, as_text(list))],
+        Some((first, rest)) => {
+            let rest = rest.iter().map(|item| ("", as_text(item)));
+            std::iter::once((name, as_text(first))).chain(rest).collect()
+        }
+    }
+}
+
 pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
     let admin = Admin::at(place);
     match command {
@@ -103,19 +115,21 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 ("refreshed", refreshed(&domain)),
                 ("sequence", as_text(&domain["sequence"])),
                 ("held back", as_text(&domain["held_back"])),
-                ("jwt keys", as_text(&domain["jwt_keys"])),
-                ("x509 authorities", as_text(&domain["x509_authorities"])),
-                ("ignored", as_text(&domain["ignored"])),
-                ("last error", as_text(&domain["last_error"])),
             ];
+            for (name, member) in [
+                ("jwt keys", "jwt_keys"),
+                ("x509 authorities", "x509_authorities"),
+                ("ignored", "ignored"),
+            ] {
+                fields.extend(one_per_line(name, &domain[member]));
+            }
+            fields.push(("last error", as_text(&domain["last_error"])));
             let authorities = domain["x509_authority_validity"].as_array();
-            fields.extend(authorities.into_iter().flatten().map(|known| {
+            fields.extend(authorities.into_iter().flatten().flat_map(|known| {
                 let [thumbprint, from, until, state] = ["thumbprint", "valid_from", "valid_until", "state"]
                     .map(|member| as_text(&known[member]));
-                (
-                    "x509 authority",
-                    format!("{thumbprint} {state}, {from} to {until}"),
-                )
+                let validity = format!("{state}, {from} to {until}");
+                [("x509 authority", thumbprint), ("", validity)]
             }));
             print_fields(&fields)
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use testudo_protocol::printable::{escape, escape_json};
-use testudo_server::config::Report;
+use testudo_server::config::{Problem, Report};
 
 /// One value for the process: it is set once, before the command runs, and errors in the arguments use it too.
 static MESSAGES_ARE_JSON: AtomicBool = AtomicBool::new(false);
@@ -39,12 +39,15 @@ pub fn error(message: &str, hint: Option<&str>) {
 /// The problems of a configuration, and which of its keys the environment sets.
 pub fn note_report(report: &Report) {
     note_variables(report);
-    for problem in &report.problems {
-        let kind = if problem.is_warning { "warning" } else { "error" };
-        let mut object = serde_json::to_value(problem).unwrap_or_else(|_| json!({}));
-        object[kind] = Value::from(problem.sentence());
-        print_message(&problem.to_string(), &object);
-    }
+    report.problems.iter().for_each(note_problem);
+}
+
+/// One problem of a configuration; as JSON with its key, value, expected form and hint as members.
+pub fn note_problem(problem: &Problem) {
+    let kind = if problem.is_warning { "warning" } else { "error" };
+    let mut object = serde_json::to_value(problem).unwrap_or_else(|_| json!({}));
+    object[kind] = Value::from(problem.sentence());
+    print_message(&problem.to_string(), &object);
 }
 
 /// Which configuration keys are set by environment variables. Values are not printed: they may be secrets.

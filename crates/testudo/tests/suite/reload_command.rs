@@ -37,3 +37,34 @@ fn reload_prints_the_names_of_what_changed_in_words_and_in_json() {
         "{answer}"
     );
 }
+
+#[test]
+fn warnings_of_a_reload_are_one_json_object_per_line_on_stderr() {
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let text = text.replacen("[server]\n", "[server]\nwatch = false\n", 1);
+    site.write("testudo.toml", &text);
+    let _server = site.serve();
+    let night = rule("night").replace("prod.example", "unknown.example");
+    let more = "[server.proxy]\ntrusted = [\"10.0.0.0/8\"]\n";
+    site.write("testudo.toml", &format!("{text}{night}{more}"));
+    let output = site.run(&["reload", "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        answer["warning"].is_null() && answer["problems"].is_null(),
+        "{answer}"
+    );
+    let lines: Vec<Value> = stderr(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}")))
+        .collect();
+    for key in ["rules[1].identities[0]", "server.proxy"] {
+        let line = lines
+            .iter()
+            .find(|line| line["key"] == key)
+            .unwrap_or_else(|| panic!("{key}: {lines:?}"));
+        for member in ["warning", "problem", "hint"] {
+            assert!(line[member].is_string(), "{member}: {line}");
+        }
+    }
+}
