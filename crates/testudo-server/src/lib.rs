@@ -26,7 +26,6 @@ mod open_store;
 mod own_tokens;
 mod pages;
 pub mod peer;
-mod pem_files;
 mod private_files;
 pub mod read_again;
 pub mod reload;

@@ -72,7 +72,7 @@ const SERVER: &[Layer] = &[
         why: "the key that encrypts other keys, the other end of a connection, the two clocks read together",
     },
     Layer {
-        modules: &["config", "pem_files"],
+        modules: &["config"],
         why: "the configuration, read and checked: it is complete before anything runs, so it cannot use what runs",
     },
     Layer {

@@ -2,8 +2,8 @@
 //! several sections have.
 
 use super::file_fault::{FileFault, read_file};
+use super::pem_files;
 use super::problem::Report;
-use crate::pem_files;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use testudo_core::rules::RuleError;

@@ -25,6 +25,7 @@ mod log;
 mod outbound;
 mod overlay;
 mod parse;
+pub(crate) mod pem_files;
 mod problem;
 mod read;
 mod registration;

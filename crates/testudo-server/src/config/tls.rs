@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::file_fault::FileFault;
-use crate::pem_files;
+use super::pem_files;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;

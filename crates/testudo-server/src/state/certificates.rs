@@ -3,8 +3,8 @@
 
 use crate::client_certificates::AskForCertificate;
 use crate::config::file_fault::read_file;
+use crate::config::pem_files;
 use crate::config::{Configuration, TlsFiles};
-use crate::pem_files;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;

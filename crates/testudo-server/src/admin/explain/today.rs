@@ -2,10 +2,10 @@
 
 use super::{ErrorAnswer, Verdict, grant};
 use crate::config::file_fault::FileFault;
+use crate::config::pem_files;
 use crate::fault::Fault;
 use crate::gather::gather;
 use crate::http::within_sponsor;
-use crate::pem_files;
 use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;

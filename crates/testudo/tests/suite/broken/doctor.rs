@@ -135,19 +135,15 @@ const BROKEN: &[Broken] = &[
         remedy: "key set of OpenID Connect",
     },
     Broken {
-        name: "bundle-is-not-json",
-        how: "The bundle file is not JSON.",
-        set_up: |site| site.write("bundle.json", "keys: []"),
-        fault: "bundle.json: ",
-        remedy: "publish the document again",
-    },
-    Broken {
         name: "bundle-with-two-keys-of-one-kid",
-        how: "The bundle lists one key twice.",
+        how: "Two keys of the bundle have one `kid`.",
         set_up: |site| {
             let mut bundle = site.issuer.bundle();
+            let mut other = testudo_testkit::TestIssuer::new("prod.example").bundle()["keys"][0].clone();
             let keys = bundle["keys"].as_array_mut().unwrap();
-            keys.push(keys[0].clone());
+            keys[0]["kid"] = "one".into();
+            other["kid"] = "one".into();
+            keys.push(other);
             site.write("bundle.json", &bundle.to_string());
         },
         fault: "kid",

@@ -1,6 +1,6 @@
 //! Reads PEM files with certificates and private keys, and names the usual mistakes.
 
-use crate::config::file_fault::FileFault;
+use super::file_fault::FileFault;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
