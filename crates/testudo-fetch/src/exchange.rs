@@ -89,12 +89,12 @@ async fn exchange(
 
 /// A server that expects TLS answers a request in plain text with an alert, or closes the connection.
 fn perhaps_tls(fault: FetchFault) -> FetchFault {
-    match fault {
-        FetchFault::Http(why) => FetchFault::Http(format!(
-            "{why}; if the server expects TLS at this port, write https:// instead of http://"
-        )),
-        other => other,
-    }
+    let FetchFault::Http(why) = fault else {
+        return fault;
+    };
+    FetchFault::Http(format!(
+        "{why}; if the server expects TLS at this port, write https:// instead of http://"
+    ))
 }
 
 /// Checks that the URL is https, or http with a loopback address in the configuration; returns true for TLS. A URL of a
