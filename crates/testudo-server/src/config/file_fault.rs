@@ -35,14 +35,12 @@ pub(crate) fn is_folder() -> FileFault {
 
 /// The fault of an error of the operating system.
 pub(crate) fn cannot_read(error: &Error) -> FileFault {
-    let hint = match error.kind() {
-        ErrorKind::NotFound => {
-            "create the file, or correct the path; a relative path begins in the folder of the configuration file"
-        }
-        ErrorKind::PermissionDenied => {
-            "let the user that runs testudo read the file and enter the folders above it"
-        }
-        _ => "try to read the file as the user that runs testudo, such as with cat",
+    let hint = if error.kind() == ErrorKind::NotFound {
+        "create the file, or correct the path; a relative path begins in the folder of the configuration file"
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        "let the user that runs testudo read the file and enter the folders above it"
+    } else {
+        "try to read the file as the user that runs testudo, such as with cat"
     };
     FileFault {
         problem: format!("cannot be read: {error}"),

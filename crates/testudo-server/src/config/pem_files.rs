@@ -58,9 +58,10 @@ pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, FileFa
 }
 
 fn not_pem(error: &rustls_pki_types::pem::Error) -> FileFault {
-    let problem = match error {
-        rustls_pki_types::pem::Error::NoItemsFound => "has no PEM private key".to_owned(),
-        error => format!("has no PEM private key: {error}"),
+    let problem = if let rustls_pki_types::pem::Error::NoItemsFound = error {
+        "has no PEM private key".to_owned()
+    } else {
+        format!("has no PEM private key: {error}")
     };
     FileFault {
         problem,

@@ -88,14 +88,12 @@ impl Target {
         let mut cause = error.source();
         while let Some(below) = cause {
             if let Some(error) = below.downcast_ref::<std::io::Error>() {
-                match error.kind() {
-                    ErrorKind::ConnectionRefused | ErrorKind::NotFound => {
-                        return ": start PostgreSQL there, or correct host and port in store.url".to_owned();
-                    }
-                    ErrorKind::TimedOut => {
-                        return ": check the firewall between this machine and the database".to_owned();
-                    }
-                    _ => {}
+                let kind = error.kind();
+                if kind == ErrorKind::ConnectionRefused || kind == ErrorKind::NotFound {
+                    return ": start PostgreSQL there, or correct host and port in store.url".to_owned();
+                }
+                if kind == ErrorKind::TimedOut {
+                    return ": check the firewall between this machine and the database".to_owned();
                 }
             }
             cause = below.source();

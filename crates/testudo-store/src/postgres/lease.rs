@@ -29,12 +29,14 @@ pub(super) struct Lease {
 /// Takes a connection from the pool.
 pub(super) async fn checkout(connections: &Connections) -> Result<Lease, StoreFault> {
     let begun = Instant::now();
-    let object = connections.get().await.map_err(|error| match error {
-        PoolError::Timeout(TimeoutType::Wait) => {
-            fault("all connections of this node to the database are waiting for an answer")
+    let object = connections.get().await.map_err(|error| {
+        if let PoolError::Timeout(TimeoutType::Wait) = error {
+            return fault("all connections of this node to the database are waiting for an answer");
         }
-        PoolError::Backend(error) => connections.target().fault(&error),
-        error => with_causes(&error),
+        if let PoolError::Backend(error) = &error {
+            return connections.target().fault(error);
+        }
+        with_causes(&error)
     })?;
     Ok(Lease {
         object: Some(object),
