@@ -289,7 +289,7 @@ fn variable_sets_the_patterns_too() {
     );
     let overlay = Overlay::of(std::iter::once(variable));
     let (configuration, _) =
-        judge(&folder.main(), MAIN, &overlay, 1).unwrap_or_else(|report| panic!("{report}"));
+        check_text(&folder.main(), MAIN, &overlay, 1).unwrap_or_else(|report| panic!("{report}"));
     assert!(configuration.policy.rules.by_name("x").is_some());
     assert_eq!(
         configuration.written.digest,

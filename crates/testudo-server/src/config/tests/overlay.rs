@@ -9,7 +9,7 @@ fn with(variables: &[(&str, &str)]) -> Result<(Configuration, Report), Report> {
     let variables = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), OsString::from(value)));
-    judge(
+    check_text(
         Path::new("/nowhere/testudo.toml"),
         GOOD,
         &Overlay::of(variables),
@@ -166,7 +166,9 @@ fn problems_of_a_value_from_the_environment_name_the_variable() {
     }
     let bad = ("TESTUDO__ISSUER".to_owned(), OsString::from_vec(vec![0xff]));
     let overlay = Overlay::of(std::iter::once(bad));
-    let report = judge(Path::new("testudo.toml"), GOOD, &overlay, 1).err().unwrap();
+    let report = check_text(Path::new("testudo.toml"), GOOD, &overlay, 1)
+        .err()
+        .unwrap();
     assert!(
         report
             .to_string()
