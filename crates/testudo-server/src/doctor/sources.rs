@@ -101,17 +101,11 @@ async fn check(checked: &Checked<'_>, source: &BundleSource, fetched: SourceKeys
         let name = format!("clock of the source of {}", source.authority);
         findings.push(finding(name, compare(checked.clock.now().0, date)));
     }
-    let ended = trust::authorities(&keys, checked.clock.now());
-    let ended = ended.iter().filter(|known| known.state != "valid").map(outside);
-    let ignored = keys
-        .bundle()
-        .into_iter()
-        .flat_map(|bundle| bundle.ignored.iter().cloned());
-    findings.extend(
-        ended
-            .chain(ignored)
-            .map(|what| finding(&subject, Ok(format!("ignored: {what}")))),
-    );
+    let unused = unused(&keys, checked.clock.now());
+    let lines = unused
+        .iter()
+        .map(|what| finding(&subject, Ok(format!("ignored: {what}"))));
+    findings.extend(lines);
     findings
 }
 
@@ -145,7 +139,13 @@ fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> 
         return Ok(format!("{found} from {}", source.origin));
     }
     let follows = format!("no {noun} will be accepted");
-    Err(none_usable(source, keys, &found, &follows, kind))
+    Err(none_usable(
+        source,
+        keys,
+        &ignored(keys),
+        kind,
+        format!("{found} from {}: {follows}", source.origin),
+    ))
 }
 
 fn certificates(
@@ -161,9 +161,12 @@ fn certificates(
         return Err(none_usable(
             source,
             keys,
-            "no X.509 authority that is valid now",
-            "no X.509-SVID will be accepted",
+            &unused(keys, checked.clock.now()),
             CredentialKind::X509Svid,
+            format!(
+                "no X.509 authority that is valid now from {}: no X.509-SVID will be accepted",
+                source.origin
+            ),
         ));
     };
     let server = &checked.configuration.server;
@@ -195,24 +198,60 @@ fn certificates(
 fn none_usable(
     source: &BundleSource,
     keys: &AuthorityKeys,
-    what: &str,
-    follows: &str,
+    unused: &[String],
     kind: CredentialKind,
+    mut detail: String,
 ) -> Problem {
-    let detail = format!("{what} from {}: {follows}", source.origin);
     let noun = source.authority.kind().noun();
     // True for a key set of another protocol, of which nothing can be used in a bundle.
     let is_no_bundle = keys.bundle().is_some_and(|bundle| {
         bundle.of_other_protocols > 0 && bundle.jwt_keys.is_empty() && bundle.x509_authorities.is_empty()
     });
+    if !is_no_bundle && !unused.is_empty() {
+        detail.push_str("; not used: ");
+        detail.push_str(&some_of(unused));
+    }
     let hint = match (is_no_bundle, keys.is_empty_document()) {
         (_, true) => format!("the document lists no key, so no credential of the {noun} is accepted: have the {noun} publish its keys"),
         (true, false) => {
             "this is the key set of OpenID Connect or of another protocol: configure the SPIFFE bundle endpoint of the trust domain; `spire-server bundle show -format spiffe` prints its document".to_owned()
         }
+        (false, false) if !unused.is_empty() => format!("have the {noun} publish a key that can be used in place of those that are named here; if it issues no {kind}, remove \"{kind}\" from its `credentials`"),
         (false, false) => format!("remove \"{kind}\" from `credentials` of the {noun}, or have the {noun} publish keys of that kind"),
     };
     problem(detail, hint)
+}
+
+/// The first of these texts, and how many more there are: `doctor` prints each of them on a line of its own.
+fn some_of(unused: &[String]) -> String {
+    const SHOWN_MAX: usize = 3;
+    let shown = unused
+        .iter()
+        .take(SHOWN_MAX)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    match unused.len().saturating_sub(SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+/// The keys of the document that are not used, each with the reason: X.509 authorities outside of their validity, and
+/// keys that cannot be read or have another purpose.
+fn unused(keys: &AuthorityKeys, now: Timestamp) -> Vec<String> {
+    let authorities = trust::authorities(keys, now);
+    let outside = authorities
+        .iter()
+        .filter(|known| known.state != "valid")
+        .map(outside);
+    outside.chain(ignored(keys)).collect()
+}
+
+fn ignored(keys: &AuthorityKeys) -> Vec<String> {
+    keys.bundle()
+        .map(|bundle| bundle.ignored.clone())
+        .unwrap_or_default()
 }
 
 fn outside(known: &AuthorityStatus) -> String {

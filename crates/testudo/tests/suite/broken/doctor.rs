@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use testudo_core::records::{Batch, Document, Kind, Write};
 use testudo_store::Store;
-use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
+use testudo_testkit::x509::{X509Chain, X509Issuer, jwk_of, web_certificate};
 
 pub fn names() -> impl Iterator<Item = String> {
     BROKEN.iter().map(|broken| format!("doctor-{}", broken.name))
@@ -213,6 +213,32 @@ const BROKEN: &[Broken] = &[
         },
         fault: "this machine's clock is",
         remedy: "run a time server",
+    },
+    Broken {
+        name: "bundle-key-without-kid",
+        how: "The only JWT-SVID key of the bundle has no kid.",
+        set_up: |site| {
+            let mut bundle = site.issuer.bundle();
+            bundle["keys"][0].as_object_mut().unwrap().remove("kid");
+            site.write("bundle.json", &bundle.to_string());
+        },
+        fault: "not used: key 0: a jwt-svid key has no kid",
+        remedy: "publish a key that can be used in place of those",
+    },
+    Broken {
+        name: "bundle-authority-expired",
+        how: "The only X.509 authority of the bundle has expired.",
+        set_up: |site| {
+            let authority = X509Issuer::new("prod.example");
+            let expired = authority.reissued(|p| p.not_after = rcgen::date_time_ymd(2024, 6, 1));
+            let mut bundle = site.issuer.bundle();
+            bundle["keys"].as_array_mut().unwrap().push(jwk_of(&expired));
+            site.write("bundle.json", &bundle.to_string());
+            let kinds = "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file";
+            edit(site, "bundle = { file", kinds);
+        },
+        fault: "not used: X.509 authority",
+        remedy: "publish a key that can be used in place of those",
     },
     Broken {
         name: "agent-socket-missing",
