@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn refusal_is_remembered_for_the_same_chain_and_bundle_only() {
-        use testudo_protocol::spiffe::PathError;
+        use testudo_protocol::Timestamp;
+        use testudo_protocol::spiffe::{ChainCertificate, PathError};
         let memory = ChainMemory::default();
         let bundle = || Arc::new(Bundle::parse(b"{\"keys\":[]}").unwrap());
         let (then, later) = (bundle(), bundle());
@@ -62,7 +63,11 @@ mod tests {
         assert_eq!(memory.recall(&[1; 32], &later), None);
         // A chain that may become valid as time passes is verified again.
         let memory = ChainMemory::default();
-        memory.remember([1; 32], &then, &X509Error::Path(PathError::NotYetValid));
+        let not_yet_valid = PathError::NotYetValid {
+            certificate: ChainCertificate::Leaf,
+            valid_from: Timestamp(1),
+        };
+        memory.remember([1; 32], &then, &X509Error::Path(not_yet_valid));
         memory.remember([1; 32], &then, &X509Error::Path(PathError::NoAuthority));
         assert_eq!(memory.recall(&[1; 32], &then), None);
     }

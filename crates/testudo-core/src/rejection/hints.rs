@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::dpop::DpopError;
-use testudo_protocol::spiffe::X509Error;
+use testudo_protocol::spiffe::{ChainCertificate, PathError, X509Error};
 
 pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
     match reason {
@@ -209,9 +209,49 @@ fn of_certificate(fault: &X509Error) -> &'static str {
         X509Error::Key(_) => {
             "have the certificate issued for a P-256 key, or for another accepted kind of key"
         }
-        X509Error::Path(_) => {
+        X509Error::Path(fault) => of_path(fault),
+    }
+}
+
+/// Hints for the path from a client certificate to an authority.
+fn of_path(fault: &PathError) -> &'static str {
+    match fault {
+        PathError::Expired {
+            certificate: ChainCertificate::Leaf,
+            ..
+        } => {
+            "the client must renew its SVID: the Workload API issues a new one before the end of the old one; also check that the clocks of client, issuer and server agree"
+        }
+        PathError::Expired {
+            certificate: ChainCertificate::Intermediate { .. },
+            ..
+        } => {
+            "have the issuer renew its intermediate certificate, and the client fetch its SVID again with the new chain; also check that the clocks of issuer and server agree"
+        }
+        PathError::NotYetValid { .. } => "check that the clocks of issuer and server agree",
+        PathError::OutOfOrder => {
+            "the client must send its own certificate first, and then the issuer of each certificate"
+        }
+        PathError::NoAuthority => {
             "`testudo trust show` lists the authorities of the trust domain; the client must also send the intermediates, in order"
         }
+        PathError::BadSignature | PathError::UnknownAlgorithm => {
+            "the certificate was altered, or signed with another key than that of the authority with this name: compare the authorities that `testudo trust show` lists; run `testudo trust refresh` if the issuer has just rotated them"
+        }
+        PathError::SameSubject | PathError::SameKey => {
+            "the client must send each certificate once, and each certificate must have a key of its own, each authority a subject of its own"
+        }
+        PathError::NotAuthority(_) => "have the intermediate certificates issued again without this fault",
+        PathError::TooDeep => {
+            "have the certificate issued by an authority whose pathLenConstraint allows the intermediates below it"
+        }
+        PathError::NotForClients => {
+            "have the certificates issued with clientAuth in the extended key usage, or without extended key usage"
+        }
+        PathError::Key(_) => {
+            "have the certificates of the chain issued for P-256 keys, or for another accepted kind of key"
+        }
+        PathError::Refused(_) => "have the certificates of the chain issued again without this fault",
     }
 }
 

@@ -7,5 +7,6 @@ mod x509;
 pub use bundle::{Bundle, BundleError, Sequence};
 pub use id::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use x509::{
-    PathError, SigningCertificateError, X509Authorities, X509Authority, X509Error, X509Svid, check_client_key,
+    ChainCertificate, PathError, SigningCertificateError, X509Authorities, X509Authority, X509Error,
+    X509Svid, check_client_key,
 };

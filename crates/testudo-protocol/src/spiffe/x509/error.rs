@@ -6,6 +6,7 @@ use crate::limits::{
     CERTIFICATE_BYTES_MAX, CERTIFICATE_EXTENSION_BYTES_MAX, CERTIFICATE_EXTENSIONS_MAX,
     CERTIFICATE_NAME_BYTES_MAX, CHAIN_CERTIFICATES_MAX,
 };
+use crate::time::Timestamp;
 use std::fmt;
 
 /// Why a certificate or a chain is refused.
@@ -57,8 +58,14 @@ pub enum PathError {
     NoAuthority,
     UnknownAlgorithm,
     BadSignature,
-    NotYetValid,
-    Expired,
+    NotYetValid {
+        certificate: ChainCertificate,
+        valid_from: Timestamp,
+    },
+    Expired {
+        certificate: ChainCertificate,
+        expired: Timestamp,
+    },
     NotAuthority(SigningCertificateError),
     TooDeep,
     NotForClients,
@@ -66,12 +73,44 @@ pub enum PathError {
     Refused(String),
 }
 
+/// A certificate of a chain, by its place in the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainCertificate {
+    /// The certificate of the workload.
+    Leaf,
+    /// A certificate between the leaf and an authority.
+    Intermediate {
+        /// Its place in the chain: the leaf is 1, its issuer 2.
+        position: usize,
+    },
+}
+
+impl ChainCertificate {
+    pub(super) fn at(index: usize) -> ChainCertificate {
+        match index {
+            0 => ChainCertificate::Leaf,
+            _ => ChainCertificate::Intermediate { position: index + 1 },
+        }
+    }
+}
+
+impl fmt::Display for ChainCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChainCertificate::Leaf => f.write_str("the leaf"),
+            ChainCertificate::Intermediate { position } => {
+                write!(f, "the intermediate (certificate {position} of the chain)")
+            }
+        }
+    }
+}
+
 impl X509Error {
     /// True if the same chain may be valid a little later. Such a refusal must not be cached.
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
-            X509Error::Path(PathError::NotYetValid | PathError::NoAuthority)
+            X509Error::Path(PathError::NotYetValid { .. } | PathError::NoAuthority)
         )
     }
 }
@@ -118,6 +157,9 @@ impl fmt::Display for X509Error {
             }
             X509Error::Signing(fault) => fault.fmt(f),
             X509Error::Key(fault) => fault.fmt(f),
+            X509Error::Path(fault @ (PathError::NotYetValid { .. } | PathError::Expired { .. })) => {
+                fault.fmt(f)
+            }
             X509Error::Path(fault) => {
                 write!(f, "no valid path to an authority of the trust domain: {fault}")
             }
@@ -160,8 +202,10 @@ impl fmt::Display for PathError {
                 f.write_str("a signature algorithm of the chain is unknown, or does not fit the issuer's key")
             }
             PathError::BadSignature => f.write_str("a signature of the chain does not verify"),
-            PathError::NotYetValid => f.write_str("a certificate of the chain is not valid yet"),
-            PathError::Expired => f.write_str("a certificate of the chain has expired"),
+            PathError::NotYetValid { certificate, valid_from } => {
+                write!(f, "{certificate} is not valid before {valid_from}")
+            }
+            PathError::Expired { certificate, expired } => write!(f, "{certificate} expired at {expired}"),
             PathError::NotAuthority(fault) => write!(f, "a certificate of the chain is not a valid intermediate: {fault}"),
             PathError::TooDeep => f.write_str("the chain is longer than the pathLenConstraint of an authority allows"),
             PathError::NotForClients => f.write_str("the extended key usage of a certificate of the chain does not contain clientAuth"),

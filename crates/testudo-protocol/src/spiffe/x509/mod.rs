@@ -11,7 +11,7 @@ mod path;
 mod scan;
 mod signing;
 
-pub use error::{PathError, SigningCertificateError, X509Error};
+pub use error::{ChainCertificate, PathError, SigningCertificateError, X509Error};
 pub use signing::{X509Authorities, X509Authority};
 
 use super::id::SpiffeId;

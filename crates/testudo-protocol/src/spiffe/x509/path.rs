@@ -5,7 +5,7 @@
 //! authority down, so a forged chain is refused after one verification, however many certificates it has. The content
 //! of a certificate is read after its signature was verified.
 
-use super::error::{PathError, X509Error};
+use super::error::{ChainCertificate, PathError, X509Error};
 use super::parse;
 use super::scan::Scan;
 use super::signing::{self, X509Authorities, X509Authority};
@@ -138,7 +138,7 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
         let der = CertificateDer::from(scan.der);
         webpki::EndEntityCert::try_from(&der).map_err(refused)?;
         let certificate = parse(scan.der).map_err(|fault| PathError::Refused(fault.to_string()))?;
-        ends = ends.min(check_validity(&certificate, now)?);
+        ends = ends.min(check_validity(ChainCertificate::at(at), &certificate, now)?);
         check_extended_key_usage(&certificate)?;
         PublicKey::from_spki(scan.spki, KeyOwner::Client).map_err(PathError::Key)?;
         if at > 0 {
@@ -163,15 +163,22 @@ fn check_depth(path_length: Option<u32>, below: &[Scan<'_>]) -> Result<(), PathE
     }
 }
 
-fn check_validity(certificate: &X509Certificate<'_>, now: Timestamp) -> Result<Timestamp, PathError> {
-    let (not_before, not_after) = signing::validity(certificate);
-    if now < not_before {
-        return Err(PathError::NotYetValid);
+fn check_validity(
+    certificate: ChainCertificate,
+    parsed: &X509Certificate<'_>,
+    now: Timestamp,
+) -> Result<Timestamp, PathError> {
+    let (valid_from, expired) = signing::validity(parsed);
+    if now < valid_from {
+        return Err(PathError::NotYetValid {
+            certificate,
+            valid_from,
+        });
     }
-    if now > not_after {
-        return Err(PathError::Expired);
+    if now > expired {
+        return Err(PathError::Expired { certificate, expired });
     }
-    Ok(not_after)
+    Ok(expired)
 }
 
 /// [X509-SVID §4.4] Extended key usage may be absent; if present, it must contain clientAuth. The extended key usage of

@@ -321,6 +321,20 @@ const REFUSED: &[Refused] = &[
         remedy: "testudo trust show",
     },
     Refused {
+        name: "certificate-expired",
+        how: "The certificate of the client has expired.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| {
+            certificate(field(&fixture.x509.leaf(PAY_ID, |parameters| {
+                parameters.not_before = rcgen::date_time_ymd(2024, 5, 1);
+                parameters.not_after = rcgen::date_time_ymd(2024, 6, 1);
+            })))
+        },
+        fault: "the leaf expired at TIME",
+        remedy: "must renew its SVID",
+    },
+    Refused {
         name: "header-of-envoy",
         how: "The proxy sends the certificate header in the format of Envoy.",
         before: NOTHING,

@@ -10,7 +10,7 @@ mod certificates;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_protocol::Timestamp;
-use testudo_protocol::spiffe::{PathError, X509Authorities, X509Error, X509Svid};
+use testudo_protocol::spiffe::{ChainCertificate, PathError, X509Authorities, X509Error, X509Svid};
 use testudo_testkit::x509::{X509Chain, X509Issuer};
 
 const ID: &str = "spiffe://a.example/w/3";
@@ -283,17 +283,40 @@ fn authority_outside_its_validity_is_refused() {
 #[test]
 fn path_ends_when_its_first_certificate_expires() {
     let root = root();
-    let below = root.intermediate(|p| p.not_after = in_seconds(-10).into());
+    let seconds = |time: SystemTime| Timestamp::from(time);
+    let (past, future) = (in_seconds(-10), in_seconds(3600));
+    let intermediate = ChainCertificate::Intermediate { position: 2 };
+    let below = root.intermediate(|p| p.not_after = past.into());
     refused(
         &below.svid("/w/3").followed_by(&below),
         &[root.der()],
-        PathError::Expired,
+        PathError::Expired {
+            certificate: intermediate,
+            expired: seconds(past),
+        },
     );
-    let below = root.intermediate(|p| p.not_before = in_seconds(3600).into());
+    let below = root.intermediate(|p| p.not_before = future.into());
     refused(
         &below.svid("/w/3").followed_by(&below),
         &[root.der()],
-        PathError::NotYetValid,
+        PathError::NotYetValid {
+            certificate: intermediate,
+            valid_from: seconds(future),
+        },
+    );
+    let certificate = ChainCertificate::Leaf;
+    let expired = seconds(past);
+    let leaf = root.leaf("spiffe://a.example/w/3", |p| p.not_after = past.into());
+    refused(&leaf, &[root.der()], PathError::Expired { certificate, expired });
+    let valid_from = seconds(future);
+    let leaf = root.leaf("spiffe://a.example/w/3", |p| p.not_before = future.into());
+    refused(
+        &leaf,
+        &[root.der()],
+        PathError::NotYetValid {
+            certificate,
+            valid_from,
+        },
     );
     let soon = in_seconds(120);
     let below = root.intermediate(|p| p.not_after = soon.into());
