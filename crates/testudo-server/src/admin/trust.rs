@@ -98,10 +98,8 @@ pub(super) async fn refresh(
 ) -> Reply<Done> {
     let in_force = app.in_force.load_full();
     let anchor = anchor(&in_force, &order::known(&name, &in_force.policy)?)?;
-    answer(
-        &name,
-        trust::refresh_for(&app, &anchor, by.because(body.reason.as_deref())).await,
-    )
+    let outcome = trust::refresh_for(&app, &anchor, by.because(body.reason.as_deref())).await;
+    answer(&name, &anchor, outcome, &app)
 }
 
 pub(super) async fn accept(
@@ -118,11 +116,11 @@ pub(super) async fn accept(
         other @ (Refreshed::Accepted(_)
         | Refreshed::HeldBack(_)
         | Refreshed::Failed(_)
-        | Refreshed::NotTaken(_)) => answer(&name, other),
+        | Refreshed::NotTaken(_)) => answer(&name, &anchor, other, &app),
     }
 }
 
-fn answer(name: &str, outcome: Refreshed) -> Reply<Done> {
+fn answer(name: &str, anchor: &Anchor, outcome: Refreshed, app: &App) -> Reply<Done> {
     match outcome {
         Refreshed::Updated => Ok(done(format!("{name}: updated"))),
         Refreshed::Unchanged => Ok(done(format!("{name}: unchanged"))),
@@ -130,12 +128,12 @@ fn answer(name: &str, outcome: Refreshed) -> Reply<Done> {
         Refreshed::Failed(why) => Err(ErrorAnswer {
             failure: Failure::Publisher,
             error: format!("{name}: the keys could not be fetched: {why}"),
-            hint: Some("the earlier bundle stays in force until its maximum age".into()),
+            hint: Some(after_failure(anchor, app)),
         }),
         Refreshed::NotTaken(why) => Err(ErrorAnswer {
             failure: Failure::Unavailable,
             error: format!("{name}: {why}"),
-            hint: Some("the earlier bundle stays in force until its maximum age".into()),
+            hint: Some(after_failure(anchor, app)),
         }),
         Refreshed::HeldBack(held_back) => Err(ErrorAnswer::bad_request(
             format!("{name}: {held_back}: not put in force"),
@@ -144,6 +142,20 @@ fn answer(name: &str, outcome: Refreshed) -> Reply<Done> {
             )),
         )),
     }
+}
+
+/// Which bundle is in force after a refresh that failed.
+fn after_failure(anchor: &Anchor, app: &App) -> String {
+    if anchor.current(app.moment()).is_some() {
+        return "the earlier bundle stays in force until its maximum age".to_owned();
+    }
+    let missing = match anchor.held_keys_once() {
+        true => "the earlier bundle is older than its maximum age",
+        false => "this server has no bundle of this authority",
+    };
+    format!(
+        "{missing}, so every credential of it is refused until a fetch succeeds: `testudo doctor` checks the source"
+    )
 }
 
 pub(super) async fn disable(

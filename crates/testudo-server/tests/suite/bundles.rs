@@ -130,6 +130,23 @@ async fn refresh(world: &World) -> (u16, serde_json::Value) {
         .await
 }
 
+fn hint(answer: &serde_json::Value) -> &str {
+    answer["hint"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn failed_refresh_of_an_authority_without_a_bundle_states_that_there_is_none() {
+    let endpoint = Endpoint::start(Behaviour::Status(500)).await;
+    let world = world_of(&endpoint).await;
+    let (status, answer) = refresh(&world).await;
+    assert_eq!(status, 502, "{answer}");
+    let hint = hint(&answer);
+    assert!(
+        hint.contains("has no bundle of this authority, so every credential") && !hint.contains("earlier"),
+        "{answer}"
+    );
+}
+
 // Decision 0008. Rows I-03, I-15, I-18, I-19.
 #[tokio::test]
 async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age() {
@@ -155,9 +172,18 @@ async fn failing_bundle_source_keeps_the_last_good_bundle_until_its_maximum_age(
             said.starts_with("z.example: the keys could not be fetched: "),
             "{said}"
         );
+        assert!(
+            hint(&answer).contains("the earlier bundle stays in force"),
+            "{answer}"
+        );
         assert_eq!(ask(&world, &issuer, "/w/1").await, 200);
     }
     world.running.app.clock.shift(3601);
+    let (_, answer) = refresh(&world).await;
+    assert!(
+        hint(&answer).contains("older than its maximum age, so every credential"),
+        "{answer}"
+    );
     let svid = issuer.svid("/w/1", ISSUER, world.now());
     let answer = world.send(&svid_form(&svid, &[])).await;
     assert_eq!(
