@@ -1,12 +1,15 @@
 //! A tower layer that passes requests with a valid token to the inner service and answers the others with an error.
 //! [RFC6750 §3]
 
-use crate::verifier::{Verifier, VerifyError};
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use hyper::{Request, Response, StatusCode};
+use crate::challenge::{Refusal, Scheme, challenge, set_nonce};
+use crate::dpop::{Dpop, DpopRequest};
+use crate::verifier::{Proofs, Verifier};
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::{Request, Response};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use testudo_protocol::oauth::access_token::VerifiedToken;
 use testudo_protocol::oauth::{self, ScopeSet};
 use tower::{Layer, Service};
 
@@ -16,15 +19,25 @@ use tower::{Layer, Service};
 pub struct RequireToken {
     verifier: Arc<Verifier>,
     scope: Arc<ScopeSet>,
+    dpop: Option<Arc<Dpop>>,
 }
 
 impl RequireToken {
-    /// Accepts every valid token, with any scope.
+    /// Accepts every valid token, with any scope. A token that is bound to a key is refused without [`Self::dpop`].
     pub fn new(verifier: Arc<Verifier>) -> RequireToken {
         RequireToken {
             verifier,
             scope: Arc::default(),
+            dpop: None,
         }
+    }
+
+    /// Accepts tokens that are bound to a key, with their proof. The layer must see the path that the client sent: put
+    /// it outside of a router that removes a prefix, or give [`Dpop::at`] the prefix in the base URL.
+    #[must_use]
+    pub fn dpop(mut self, dpop: Arc<Dpop>) -> RequireToken {
+        self.dpop = Some(dpop);
+        self
     }
 
     /// The token must have all these scope values, separated by spaces.
@@ -79,95 +92,114 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             let certificate = request.extensions().get::<ClientCertificate>().cloned();
-            match check(&guard, request.headers(), request.uri().query(), certificate).await {
+            let presented = Presented {
+                headers: request.headers(),
+                method: request.method().as_str(),
+                path: request.uri().path(),
+                query: request.uri().query(),
+                certificate: certificate.as_ref().map(|leaf| &*leaf.0),
+            };
+            let scheme = Scheme::of(request.headers());
+            let mut response = match check(&guard, presented).await {
                 Ok(token) => {
                     request.extensions_mut().insert(token);
-                    inner.call(request).await
+                    inner.call(request).await?
                 }
-                Err(refusal) => Ok(refusal.into_response()),
+                Err(refusal) => challenge(&refusal, scheme, guard.dpop.is_some()),
+            };
+            // [RFC9449 §9] Each answer to a proof has the nonce for the next proof.
+            let nonce = guard.dpop.as_ref().filter(|_| scheme == Scheme::Dpop);
+            if let Some(nonce) = nonce.and_then(|dpop| dpop.nonce()) {
+                set_nonce(&mut response, &nonce);
             }
+            Ok(response)
         })
     }
 }
 
-enum Refusal {
-    /// [RFC6750 §3.1] No token: a challenge without an error code.
-    NoToken,
-    /// More than one token, or more than one way of sending it.
-    Ambiguous,
-    Invalid,
-    InsufficientScope(Arc<ScopeSet>),
-    NoKeys,
+/// The parts of a request that are checked.
+struct Presented<'r> {
+    headers: &'r HeaderMap,
+    method: &'r str,
+    path: &'r str,
+    query: Option<&'r str>,
+    certificate: Option<&'r [u8]>,
 }
 
-async fn check(
-    guard: &RequireToken,
-    headers: &HeaderMap,
-    query: Option<&str>,
-    certificate: Option<ClientCertificate>,
-) -> Result<crate::VerifiedToken, Refusal> {
-    let token = bearer_token(headers, query)?;
-    let verified = guard
-        .verifier
-        .verify_with_certificate(token, certificate.as_ref().map(|leaf| &*leaf.0))
-        .await
-        .map_err(|error| match error {
-            VerifyError::Token(_) => Refusal::Invalid,
-            VerifyError::NoKeys(_) => Refusal::NoKeys,
-        })?;
+async fn check(guard: &RequireToken, request: Presented<'_>) -> Result<VerifiedToken, Refusal> {
+    let verified = match authorization(guard, &request)? {
+        Authorization::Bearer(token) => {
+            let proofs = Proofs {
+                certificate: request.certificate,
+                dpop_key: None,
+            };
+            guard
+                .verifier
+                .verify_with_proofs(token, proofs)
+                .await
+                .map_err(Refusal::from)?
+        }
+        Authorization::Dpop(dpop, token) => {
+            let request = DpopRequest {
+                token,
+                proof: only_proof(request.headers)?,
+                method: request.method,
+                path: request.path,
+                certificate: request.certificate,
+            };
+            dpop.verify(&guard.verifier, request)
+                .await
+                .map_err(Refusal::from)?
+        }
+    };
     if guard.scope.is_subset_of(&verified.scope) {
         return Ok(verified);
     }
     Err(Refusal::InsufficientScope(guard.scope.clone()))
 }
 
+/// The token of a request, by its scheme.
+enum Authorization<'r> {
+    Bearer(&'r str),
+    Dpop(&'r Dpop, &'r str),
+}
+
 /// [OAUTH-2.1 §5.1] Only a token in the header is accepted. A token in the query is not used, and together with a token
 /// in the header it makes the request ambiguous.
-fn bearer_token<'h>(headers: &'h HeaderMap, query: Option<&str>) -> Result<&'h str, Refusal> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
+fn authorization<'r>(guard: &'r RequireToken, request: &Presented<'r>) -> Result<Authorization<'r>, Refusal> {
+    let mut values = request.headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::NoToken)?;
     if values.next().is_some() {
         return Err(Refusal::Ambiguous);
     }
-    let text = value.to_str().map_err(|_| Refusal::Invalid)?;
-    let token = oauth::bearer_token(text).ok_or(Refusal::NoToken)?;
-    let has_query_token = query.is_some_and(|query| {
+    let text = value.to_str().map_err(|_| Refusal::InvalidToken)?;
+    let bearer = oauth::bearer_token(text).map(Authorization::Bearer);
+    let dpop = guard.dpop.as_deref();
+    let found = bearer.or_else(|| Some(Authorization::Dpop(dpop?, oauth::dpop_token(text)?)));
+    let has_query_token = request.query.is_some_and(|query| {
         query
             .split('&')
             .any(|pair| pair.split('=').next() == Some("access_token"))
     });
-    if has_query_token {
-        return Err(Refusal::Ambiguous);
+    match found {
+        None => Err(Refusal::NoToken),
+        Some(_) if has_query_token => Err(Refusal::Ambiguous),
+        Some(found) => Ok(found),
     }
-    Ok(token)
 }
 
-impl Refusal {
-    fn into_response<R: Default>(self) -> Response<R> {
-        let (status, challenge) = match &self {
-            Refusal::NoToken => (StatusCode::UNAUTHORIZED, Some("Bearer".to_owned())),
-            Refusal::Ambiguous => (
-                StatusCode::BAD_REQUEST,
-                Some("Bearer error=\"invalid_request\"".to_owned()),
-            ),
-            Refusal::Invalid => (
-                StatusCode::UNAUTHORIZED,
-                Some("Bearer error=\"invalid_token\"".to_owned()),
-            ),
-            Refusal::InsufficientScope(scope) => (
-                StatusCode::FORBIDDEN,
-                Some(format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")),
-            ),
-            Refusal::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, None),
-        };
-        let mut response = Response::new(R::default());
-        *response.status_mut() = status;
-        match challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
-            Some(value) => response.headers_mut().insert(WWW_AUTHENTICATE, value),
-            None => response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("5")),
-        };
-        response
+/// [RFC9449 §4.3 (1)] Exactly one proof.
+fn only_proof(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let mut values = headers.get_all("dpop").iter();
+    match (values.next(), values.next()) {
+        (Some(proof), None) => proof
+            .to_str()
+            .map_err(|_| Refusal::InvalidProof("the DPoP header field is not ASCII".into())),
+        (None, _) => Err(Refusal::InvalidProof(
+            "a request with the scheme DPoP must have a DPoP header field".into(),
+        )),
+        (Some(_), Some(_)) => Err(Refusal::InvalidProof(
+            "the request must have one DPoP header field, and has several".into(),
+        )),
     }
 }

@@ -9,14 +9,27 @@
 //! let layer = RequireToken::new(verifier).scope("orders.read")?;
 //! # let _ = layer; Ok(()) }
 //! ```
+//!
+//! Tokens that are bound to a key (DPoP) are accepted with their proof if the layer has the base URL of the API:
+//! `.dpop(Arc::new(Dpop::at("https://api.example.net")?))`. [RFC9449 §7] Tokens that are bound to a client certificate
+//! are accepted if the code that terminates TLS gives the layer a [`ClientCertificate`]. [RFC8705 §3] A token that is
+//! bound to anything else is refused.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod challenge;
+mod dpop;
 mod kept_keys;
 mod layer;
+mod replays;
 mod verifier;
 
+pub use dpop::{Dpop, DpopRefusal, DpopRequest};
 pub use layer::{ClientCertificate, RequireToken, RequireTokenService};
+pub use replays::{
+    KeptProofs, PROOFS_MAX, PROOFS_OF_ONE_KEY_MAX, ProofUse, ProofUseFuture, Replays, UsedProof,
+};
 pub use testudo_protocol::oauth::ScopeSet;
 pub use testudo_protocol::oauth::access_token::{TokenError, VerifiedToken};
-pub use verifier::{Verifier, VerifyError};
+pub use testudo_protocol::oauth::dpop::DpopError;
+pub use verifier::{Proofs, Verifier, VerifyError};

@@ -37,6 +37,16 @@ impl fmt::Display for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
+/// What the sender of a request proved beside the token.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Proofs<'a> {
+    /// The client's leaf certificate, DER, of the TLS connection.
+    pub certificate: Option<&'a [u8]>,
+    /// Thumbprint of the key of a verified DPoP proof, which [`Dpop`](crate::Dpop) finds. With it, only a token that is
+    /// bound to this key is accepted.
+    pub dpop_key: Option<&'a [u8; 32]>,
+}
+
 /// Verifies the tokens of one issuer for one resource.
 pub struct Verifier {
     audience: String,
@@ -74,17 +84,17 @@ impl Verifier {
     /// Verifies a token. It waits for the network only if no usable keys are cached or the token's key is not among
     /// them; otherwise keys are refreshed in the background.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
-        self.verify_with_certificate(token, None).await
+        self.verify_with_proofs(token, Proofs::default()).await
     }
 
-    /// As [`Verifier::verify`], for a connection with a client certificate (its leaf, DER). A token that is bound to
-    /// this certificate is accepted. [RFC8705 §3]
-    pub async fn verify_with_certificate(
+    /// As [`Verifier::verify`], for a request that proves a key or a certificate. A token that is bound to one of them
+    /// needs it; a token that is bound to both needs both. [RFC8705 §3] [RFC9449 §7.1]
+    pub async fn verify_with_proofs(
         &self,
         token: &str,
-        certificate: Option<&[u8]>,
+        proofs: Proofs<'_>,
     ) -> Result<VerifiedToken, VerifyError> {
-        let thumbprint = certificate.map(sha256);
+        let thumbprint = proofs.certificate.map(sha256);
         let keys = self.keys_for(token).await?;
         let now = Timestamp::from(SystemTime::now());
         let expected = Expectation {
@@ -92,6 +102,7 @@ impl Verifier {
             audience: &self.audience,
             leeway: LEEWAY,
             certificate_thumbprint: thumbprint.as_ref(),
+            dpop_key: proofs.dpop_key,
         };
         access_token::verify(token, &keys, expected, now).map_err(VerifyError::Token)
     }

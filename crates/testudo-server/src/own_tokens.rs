@@ -28,6 +28,7 @@ pub(crate) fn verify_own(
         audience,
         leeway: Seconds(0),
         certificate_thumbprint,
+        dpop_key: None,
     };
     let now = app.now();
     let verified = verify(token, &app.keys.load().published, expected, now)?;

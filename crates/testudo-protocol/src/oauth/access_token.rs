@@ -88,7 +88,7 @@ pub struct VerifiedToken {
     pub jwt_id: String,
     pub spiffe_id: Option<String>,
     pub instance: Option<String>,
-    /// True if the token is bound to the client certificate of the connection.
+    /// True if the token is bound to a key or a certificate, which the request proved.
     pub is_bound: bool,
 }
 
@@ -103,6 +103,9 @@ pub struct Expectation<'a> {
     pub leeway: Seconds,
     /// SHA-256 of the client certificate of the connection, if the client sent one.
     pub certificate_thumbprint: Option<&'a [u8; 32]>,
+    /// Thumbprint of the key of the DPoP proof in the request. With it, only a token that is bound to this key is
+    /// accepted. [RFC9449 §7.1]
+    pub dpop_key: Option<&'a [u8; 32]>,
 }
 
 /// Why a resource server refuses a token. [RFC9068 §4]
@@ -120,6 +123,8 @@ pub enum TokenError {
     Expired,
     /// The token is bound to a key or a certificate that the request did not prove.
     Bound,
+    /// The request has a DPoP proof, and the token is not bound to a key.
+    NotBoundToKey,
     /// `scope` is not a valid scope.
     MalformedScope,
 }
@@ -132,7 +137,12 @@ impl fmt::Display for TokenError {
             TokenError::WrongIssuer => f.write_str("the token is from another issuer"),
             TokenError::WrongAudience => f.write_str("the token is for another resource"),
             TokenError::Expired => f.write_str("the token has expired"),
-            TokenError::Bound => f.write_str("the token is bound to a key that was not proven"),
+            TokenError::Bound => f.write_str(
+                "cnf of the token names a key or certificate for which the request has no proof of possession",
+            ),
+            TokenError::NotBoundToKey => {
+                f.write_str("the token has no cnf.jkt, so it must be sent with the scheme Bearer")
+            }
             TokenError::MalformedScope => f.write_str("the token's scope is malformed"),
         }
     }
@@ -153,9 +163,10 @@ struct ReceivedClaims {
     cnf: Option<ReceivedConfirmation>,
 }
 
-/// Members besides `x5t#S256` (`jkt`, `jwk`) are other bindings, which [`verify`] cannot check.
+/// `jwk`, `kid` and other members are bindings that [`verify`] cannot check.
 #[derive(Deserialize)]
 struct ReceivedConfirmation {
+    jkt: Option<String>,
     #[serde(rename = "x5t#S256")]
     certificate_thumbprint: Option<String>,
     #[serde(flatten)]
@@ -187,12 +198,7 @@ pub fn verify(
     if now >= claims.exp + expected.leeway {
         return Err(TokenError::Expired);
     }
-    // [RFC8705 §3] A bound token is accepted only with the proof of its key or certificate.
-    if let Some(confirmation) = &claims.cnf
-        && !confirmation.is_proven_by(expected.certificate_thumbprint)
-    {
-        return Err(TokenError::Bound);
-    }
+    check_confirmation(claims.cnf.as_ref(), expected)?;
     let scope = ScopeSet::parse(claims.scope.as_deref().unwrap_or_default())
         .map_err(|_| TokenError::MalformedScope)?;
     Ok(VerifiedToken {
@@ -208,13 +214,41 @@ pub fn verify(
     })
 }
 
-impl ReceivedConfirmation {
-    fn is_proven_by(&self, shown: Option<&[u8; 32]>) -> bool {
-        let (Some(wanted), Some(shown)) = (&self.certificate_thumbprint, shown) else {
-            return false;
-        };
-        let mut text = String::with_capacity(43);
-        encode_segment(shown, &mut text);
-        self.others.is_empty() && *wanted == text
+/// A bound token is accepted only with the proof of its key or certificate. [RFC8705 §3] [RFC9449 §7.1]
+fn check_confirmation(
+    confirmation: Option<&ReceivedConfirmation>,
+    expected: Expectation<'_>,
+) -> Result<(), TokenError> {
+    let names_key = confirmation.is_some_and(|cnf| cnf.jkt.is_some());
+    if expected.dpop_key.is_some() && !names_key {
+        return Err(TokenError::NotBoundToKey);
+    }
+    let Some(cnf) = confirmation else {
+        return Ok(());
+    };
+    let proven = [
+        (&cnf.jkt, expected.dpop_key),
+        (&cnf.certificate_thumbprint, expected.certificate_thumbprint),
+    ];
+    let names_any = proven.iter().any(|(named, _)| named.is_some());
+    // If both members are present, both must be proven. A member that cannot be checked is never proven.
+    let all_proven = proven
+        .into_iter()
+        .all(|(named, shown)| is_proven(named.as_deref(), shown));
+    if names_any && all_proven && cnf.others.is_empty() {
+        return Ok(());
+    }
+    Err(TokenError::Bound)
+}
+
+fn is_proven(named: Option<&str>, shown: Option<&[u8; 32]>) -> bool {
+    match (named, shown) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(named), Some(shown)) => {
+            let mut text = String::with_capacity(43);
+            encode_segment(shown, &mut text);
+            *named == text
+        }
     }
 }

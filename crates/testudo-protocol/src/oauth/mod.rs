@@ -32,9 +32,18 @@ pub const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// The token in a value of `Authorization` whose scheme is Bearer. [RFC6750 §2.1]
 pub fn bearer_token(value: &str) -> Option<&str> {
+    token_of_scheme(value, "Bearer")
+}
+
+/// The token in a value of `Authorization` whose scheme is DPoP. [RFC9449 §7.1]
+pub fn dpop_token(value: &str) -> Option<&str> {
+    token_of_scheme(value, "DPoP")
+}
+
+fn token_of_scheme<'v>(value: &'v str, wanted: &str) -> Option<&'v str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    (scheme.eq_ignore_ascii_case(wanted) && !token.is_empty()).then_some(token)
 }
 
 /// [RFC6749 A] VSCHAR: the characters that are allowed in a `client_id`.

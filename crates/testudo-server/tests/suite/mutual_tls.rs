@@ -270,6 +270,7 @@ async fn bound_token_is_refused_without_its_certificate() {
             audience: "https://api.example/",
             leeway: testudo_protocol::Seconds(5),
             certificate_thumbprint: thumbprint.as_ref(),
+            dpop_key: None,
         };
         verify(&token, &keys, expected, testudo_protocol::Timestamp(world.now())).is_ok()
     };
