@@ -23,6 +23,9 @@ pub enum ClientError {
         hint: String,
     },
     Fetch(FetchFault),
+    /// The API that was called did not answer.
+    Api(FetchFault),
+    DpopKey(String),
     Answer(String),
     Refused {
         status: u16,
@@ -58,6 +61,8 @@ impl ClientError {
             ClientError::Tls(_)
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
+            | ClientError::Api(_)
+            | ClientError::DpopKey(_)
             | ClientError::Answer(_) => None,
         }
     }
@@ -77,6 +82,8 @@ impl fmt::Display for ClientError {
                 )
             }
             ClientError::Fetch(fault) => write!(f, "the issuer cannot be reached: {fault}"),
+            ClientError::Api(fault) => write!(f, "the API cannot be reached: {fault}"),
+            ClientError::DpopKey(problem) => write!(f, "the key for DPoP cannot be used: {problem}"),
             ClientError::Answer(problem) => write!(f, "the issuer's answer cannot be used: {problem}"),
             ClientError::Refused {
                 status,

@@ -12,23 +12,33 @@
 //!
 //! A token is fetched once, returned to all callers while it is valid, and replaced before it expires. Only one request
 //! is in flight at a time, for any number of tasks that ask for the token.
+//!
+//! With [`TokenClient::dpop`] the tokens are bound to a key, so that a stolen token is useless. [RFC9449] Each request to
+//! an API then needs the header fields of [`AccessToken::headers`], which contain a proof of the key;
+//! [`TokenClient::call`] sends such a request.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod api;
+mod dpop;
 mod error;
 mod look;
 mod svid;
 
+pub use api::{ApiAnswer, TokenHeaders};
+pub use dpop::DpopKey;
 pub use error::ClientError;
 pub use svid::{Svid, Svids};
-pub use testudo_fetch::{ClientIdentity, FetcherOptions};
+pub use testudo_fetch::{ClientIdentity, Fetched, FetcherOptions, Outgoing};
 
+use dpop::Prover;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use testudo_fetch::{FetchLimits, Fetched, Fetcher, UrlOrigin};
+use testudo_fetch::{FetchLimits, Fetcher, UrlOrigin};
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS, IssuerUrl};
+use testudo_protocol::printable::excerpt;
 use url::Url;
 
 /// Share of a token's lifetime after which a new token is fetched.
@@ -52,12 +62,19 @@ pub struct AccessToken {
     fetched: Instant,
     lifetime: Duration,
     scope: Option<String>,
+    /// Present if the token is bound to a key.
+    prover: Option<Arc<Prover>>,
 }
 
 impl AccessToken {
-    /// The token itself. Keep it secret: a resource server accepts it from any caller.
+    /// The token itself. Keep it secret: a resource server accepts it from any caller, unless it is bound to a key.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// `token_type`: `Bearer`, or `DPoP` if the token is bound to the key of [`TokenClient::dpop`].
+    pub fn token_type(&self) -> &'static str {
+        token_type(self.prover.as_ref())
     }
 
     /// Granted scope.
@@ -93,6 +110,7 @@ pub struct TokenClient {
     request: TokenRequest,
     options: FetcherOptions,
     fetcher: Fetcher,
+    prover: Option<Arc<Prover>>,
     current: Mutex<Option<Arc<AccessToken>>>,
     one_in_flight: tokio::sync::Mutex<()>,
     metadata: tokio::sync::OnceCell<AuthorizationServerMetadata>,
@@ -121,6 +139,7 @@ impl TokenClient {
             request: TokenRequest::default(),
             options,
             fetcher,
+            prover: None,
             current: Mutex::default(),
             one_in_flight: tokio::sync::Mutex::default(),
             metadata: tokio::sync::OnceCell::new(),
@@ -131,6 +150,14 @@ impl TokenClient {
     #[must_use]
     pub fn request(mut self, request: TokenRequest) -> TokenClient {
         self.request = request;
+        self
+    }
+
+    /// Binds the tokens to this key: each token request has a proof of it, and a token that is not bound is refused. The
+    /// key is kept in memory only.
+    #[must_use]
+    pub fn dpop(mut self, key: DpopKey) -> TokenClient {
+        self.prover = Some(Arc::new(Prover::new(key)));
         self
     }
 
@@ -206,9 +233,7 @@ impl TokenClient {
         let answer = match &svid {
             Svid::Jwt(_) => {
                 let endpoint = endpoint(&metadata.token_endpoint)?;
-                self.fetcher
-                    .post_form(&endpoint, &form, FetchLimits::default())
-                    .await?
+                self.send_form(&self.fetcher, &endpoint, &form).await?
             }
             Svid::X509 { identity, .. } => {
                 // [RFC8705 §5] If the issuer has a separate listener for client certificates, the request goes there.
@@ -223,12 +248,44 @@ impl TokenClient {
                     ..self.options.clone()
                 };
                 let fetcher = Fetcher::new(options).map_err(ClientError::Tls)?;
-                fetcher
-                    .post_form(&endpoint, &form, FetchLimits::default())
-                    .await?
+                self.send_form(&fetcher, &endpoint, &form).await?
             }
         };
-        read_answer(&answer, fetched)
+        read_answer(&answer, fetched, self.prover.clone())
+    }
+
+    /// Sends the token request, with a proof if the token is to be bound to a key. If the issuer demands a nonce in the
+    /// proof, the request is sent once more. [RFC9449 §8]
+    async fn send_form(
+        &self,
+        fetcher: &Fetcher,
+        endpoint: &Url,
+        form: &[(&str, &str)],
+    ) -> Result<Fetched, ClientError> {
+        let Some(prover) = &self.prover else {
+            let request = Outgoing::form(endpoint, form);
+            return Ok(fetcher.send(&request, FetchLimits::default()).await?);
+        };
+        let send = async || {
+            let proof = prover.proof("POST", endpoint, None)?;
+            let mut request = Outgoing::form(endpoint, form);
+            request.headers.push(("dpop", &proof));
+            Ok::<_, ClientError>(fetcher.send(&request, FetchLimits::default()).await?)
+        };
+        let answer = send().await?;
+        if !prover.is_asked_for_nonce(endpoint, &answer) {
+            return Ok(answer);
+        }
+        let answer = send().await?;
+        prover.is_asked_for_nonce(endpoint, &answer);
+        Ok(answer)
+    }
+}
+
+fn token_type(prover: Option<&Arc<Prover>>) -> &'static str {
+    match prover {
+        Some(_) => "DPoP",
+        None => "Bearer",
     }
 }
 
@@ -264,7 +321,11 @@ pub async fn discover(
     Ok(metadata)
 }
 
-fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, ClientError> {
+fn read_answer(
+    answer: &Fetched,
+    fetched: Instant,
+    prover: Option<Arc<Prover>>,
+) -> Result<AccessToken, ClientError> {
     #[derive(serde::Deserialize)]
     struct Success {
         access_token: String,
@@ -280,9 +341,13 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
     if answer.status == 200 {
         let success: Success = serde_json::from_slice(&answer.body)
             .map_err(|error| ClientError::Answer(format!("not a token response: {error}")))?;
-        // [RFC6749 §7.1] A token of an unknown type must not be used.
-        if !success.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(ClientError::Answer("token_type is not known".into()));
+        // [RFC6749 §7.1] A token of an unknown type must not be used. [RFC9449 §5] A bearer token in place of a bound
+        // one would be a downgrade.
+        let expected = token_type(prover.as_ref());
+        if !success.token_type.eq_ignore_ascii_case(expected) {
+            let found = excerpt(&success.token_type);
+            let problem = format!("token_type must be {expected} and is {found:?}; the token was not used");
+            return Err(ClientError::Answer(problem));
         }
         let lifetime = Duration::from_secs(success.expires_in);
         return Ok(AccessToken {
@@ -290,6 +355,7 @@ fn read_answer(answer: &Fetched, fetched: Instant) -> Result<AccessToken, Client
             fetched,
             lifetime,
             scope: success.scope,
+            prover,
         });
     }
     match serde_json::from_slice::<Refusal>(&answer.body) {

@@ -71,6 +71,8 @@ impl Svids {
             | ClientError::Tls(_)
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
+            | ClientError::Api(_)
+            | ClientError::DpopKey(_)
             | ClientError::Answer(_)
             | ClientError::Refused { .. }) => other,
         }

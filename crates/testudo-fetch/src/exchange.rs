@@ -3,9 +3,10 @@
 use crate::address::is_public;
 use crate::connect::connect;
 use crate::tls_problem;
-use crate::{FetchFault, Fetched, Fetcher, UrlOrigin};
+use crate::{FetchFault, Fetched, Fetcher, Outgoing, UrlOrigin};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -24,16 +25,37 @@ pub(crate) async fn get(
     exchange(fetcher, url, origin, request, body_bytes_max).await
 }
 
-pub(crate) async fn post_form(
+pub(crate) async fn send(
     fetcher: &Fetcher,
-    url: &Url,
-    body: String,
+    outgoing: &Outgoing<'_>,
     body_bytes_max: usize,
 ) -> Result<Fetched, FetchFault> {
-    let request = request(url, "POST")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Full::new(Bytes::from(body)));
-    exchange(fetcher, url, UrlOrigin::Configuration, request, body_bytes_max).await
+    let request = outgoing.request().map_err(FetchFault::Http)?;
+    let origin = UrlOrigin::Configuration;
+    exchange(fetcher, outgoing.url, origin, Ok(request), body_bytes_max).await
+}
+
+impl Outgoing<'_> {
+    fn request(&self) -> Result<Request<Full<Bytes>>, String> {
+        let body = Full::new(Bytes::from(self.body.clone()));
+        let request = request(self.url, self.method).body(body);
+        let mut request = request.map_err(|error| error.to_string())?;
+        let parsed = self.headers.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(*name).map_err(|_| format!("{name:?} is no header name"))?;
+            let value = HeaderValue::try_from(*value)
+                .map_err(|_| format!("the value of the header {name} has control characters"))?;
+            Ok((name, value))
+        });
+        let parsed = parsed.collect::<Result<Vec<_>, String>>()?;
+        // A header replaces the default of the same name.
+        for (name, _) in &parsed {
+            request.headers_mut().remove(name);
+        }
+        for (name, value) in parsed {
+            request.headers_mut().append(name, value);
+        }
+        Ok(request)
+    }
 }
 
 fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
@@ -185,7 +207,8 @@ async fn read(
         .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
         .map(str::to_owned);
     let date = text_of(header::DATE.as_str()).and_then(|text| httpdate::parse_http_date(text).ok());
-    let body = Limited::new(response.into_body(), body_bytes_max)
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, body_bytes_max)
         .collect()
         .await
         .map_err(|error| {
@@ -201,6 +224,7 @@ async fn read(
         retry_after_seconds,
         request_id,
         date,
+        headers: head.headers,
     })
 }
 

@@ -24,6 +24,7 @@ pub use running::{CLIENT_FETCHES_MAX, CLIENT_FETCHES_PER_SITE_MAX};
 use names::Names;
 use running::RunningFetches;
 
+use hyper::HeaderMap;
 use rustls::ClientConfig;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
@@ -75,6 +76,49 @@ pub struct Fetched {
     pub request_id: Option<String>,
     /// `Date`, the server's clock, where the server said so. [RFC9110 §6.6.1]
     pub date: Option<SystemTime>,
+    headers: HeaderMap,
+}
+
+impl Fetched {
+    /// Names and values of all header fields that are text.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.headers.iter();
+        fields.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+
+    /// The values of the header fields with this name, which is in lower case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers().filter(move |(found, _)| *found == name);
+        named.map(|(_, value)| value)
+    }
+}
+
+/// A request to a URL of the configuration.
+#[derive(Clone)]
+pub struct Outgoing<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The URL.
+    pub url: &'a Url,
+    /// Header fields.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A POST of a form.
+    pub fn form(url: &'a Url, form: &[(&str, &str)]) -> Outgoing<'a> {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        Outgoing {
+            method: "POST",
+            url,
+            headers: vec![("content-type", "application/x-www-form-urlencoded")],
+            body: body.into_bytes(),
+        }
+    }
 }
 
 /// Why a fetch failed.
@@ -261,21 +305,10 @@ impl Fetcher {
             .await
     }
 
-    /// Posts a form; used by the SDKs.
-    pub async fn post_form(
-        &self,
-        url: &Url,
-        form: &[(&str, &str)],
-        limits: FetchLimits,
-    ) -> Result<Fetched, FetchFault> {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        self.bounded(
-            exchange::post_form(self, url, body, limits.body_bytes_max),
-            limits,
-        )
-        .await
+    /// Sends a request; used by the SDKs.
+    pub async fn send(&self, request: &Outgoing<'_>, limits: FetchLimits) -> Result<Fetched, FetchFault> {
+        self.bounded(exchange::send(self, request, limits.body_bytes_max), limits)
+            .await
     }
 
     async fn bounded<T>(

@@ -9,7 +9,7 @@ use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions};
+use testudo_fetch::{FetchLimits, Fetched, Fetcher, FetcherOptions, Outgoing};
 use testudo_issuer::TestIssuer;
 use testudo_protocol::jose::Jws;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
@@ -265,7 +265,7 @@ async fn exchange(
         print_text(&format!("     {name}={shown}"))?;
     }
     fetcher
-        .post_form(endpoint, &form, FetchLimits::default())
+        .send(&Outgoing::form(endpoint, &form), FetchLimits::default())
         .await
         .map_err(|fault| Failed::new(format!("the server did not answer: {fault}")))
 }

@@ -1,0 +1,279 @@
+//! DPoP in the token client, against a server that gives prepared answers. Tests with the real server are in the suite of
+//! the binary. Rows of section G.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed assumption of a test panics"
+)]
+
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+use testudo_client::{ApiAnswer, ClientError, DpopKey, Outgoing, Svids, TokenClient};
+use testudo_testkit::TestIssuer;
+use testudo_testkit::token::{claims, header};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use url::Url;
+
+const BOUND: &str = r#"{"access_token":"t","token_type":"DPoP","expires_in":300}"#;
+const BEARER: &str = r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#;
+const USE_NONCE: &str = r#"{"error":"use_dpop_nonce"}"#;
+
+/// Authorization server and API in one: it gives the next prepared answer to each request but that for the metadata.
+struct Servers {
+    url: String,
+    answers: Arc<Mutex<VecDeque<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
+    svids: Svids,
+}
+
+impl Servers {
+    async fn start() -> Servers {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let file = testudo_testkit::scratch::folder("client-dpop").join("svid.jwt");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        std::fs::write(&file, TestIssuer::new("prod.example").svid("/pay", &url, now)).unwrap();
+        let servers = Servers {
+            url: url.clone(),
+            answers: Arc::default(),
+            requests: Arc::default(),
+            svids: Svids::File(file),
+        };
+        let (answers, requests) = (servers.answers.clone(), servers.requests.clone());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = vec![0; 16_384];
+                let read = stream.read(&mut buffer).await.unwrap();
+                let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
+                let answer = if request.contains("/.well-known/") {
+                    let body = format!(
+                        r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"}}"#
+                    );
+                    answer("200 OK", "", &body)
+                } else {
+                    requests.lock().unwrap().push(request);
+                    answers
+                        .lock()
+                        .unwrap()
+                        .pop_front()
+                        .expect("an unexpected request")
+                };
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        servers
+    }
+
+    fn prepare(&self, answers: &[String]) {
+        self.answers.lock().unwrap().extend(answers.iter().cloned());
+    }
+
+    fn client(&self) -> TokenClient {
+        let client = TokenClient::new(&self.url, self.svids.clone()).unwrap();
+        client.dpop(DpopKey::generate().unwrap())
+    }
+
+    /// The proofs of the requests since the last call.
+    fn proofs(&self) -> Vec<String> {
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        assert!(self.answers.lock().unwrap().is_empty(), "a request is missing");
+        let proof = |request: String| {
+            let mut lines = request.lines();
+            let line = lines.find_map(|line| line.strip_prefix("dpop: "));
+            line.expect("a request without a proof").to_owned()
+        };
+        requests.into_iter().map(proof).collect()
+    }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn demand(nonce: &str) -> String {
+    answer("400 Bad Request", &format!("DPoP-Nonce: {nonce}\r\n"), USE_NONCE)
+}
+
+fn nonces(proofs: &[String]) -> Vec<Value> {
+    proofs
+        .iter()
+        .map(|proof| claims(proof)["nonce"].clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn token_request_has_a_new_proof_of_one_key() {
+    let servers = Servers::start().await;
+    servers.prepare(&[answer("200 OK", "", BOUND)]);
+    let token = servers.client().token().await.unwrap();
+    assert_eq!(token.token_type(), "DPoP");
+    let url = Url::parse("https://api.example/orders?page=2#x").unwrap();
+    let mut proofs = servers.proofs();
+    assert_eq!(claims(&proofs[0])["htu"], format!("{}/token", servers.url));
+    assert!(claims(&proofs[0])["ath"].is_null());
+    for _ in 0..2 {
+        let headers = token.headers("GET", &url).unwrap();
+        assert_eq!(headers.authorization, "DPoP t");
+        let proof = headers.dpop.unwrap();
+        let of_call = claims(&proof);
+        assert_eq!(
+            (&of_call["htm"], &of_call["htu"]),
+            (&"GET".into(), &"https://api.example/orders".into())
+        );
+        // SHA-256 of "t".
+        assert_eq!(of_call["ath"], "47mKTaMaEn1L3m5DAz9muidMqw636xxw7EFAK_YnPdg");
+        proofs.push(proof);
+    }
+    let mut ids: Vec<String> = proofs
+        .iter()
+        .map(|proof| claims(proof)["jti"].to_string())
+        .collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "each proof has its own jti");
+    assert!(
+        proofs
+            .iter()
+            .all(|proof| header(proof)["jwk"] == header(&proofs[0])["jwk"])
+    );
+    assert!(header(&proofs[0])["jwk"]["d"].is_null());
+    assert!(!format!("{token:?}").contains("\"t\""));
+}
+
+// Row G-06.
+#[tokio::test]
+async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
+    let servers = Servers::start().await;
+    servers.prepare(&[demand("one"), answer("200 OK", "DPoP-Nonce: two\r\n", BOUND)]);
+    let token = servers.client().token().await.unwrap();
+    assert_eq!(nonces(&servers.proofs()), [Value::Null, "one".into()]);
+    let own = Url::parse(&servers.url).unwrap();
+    let other = Url::parse("https://api.example/").unwrap();
+    let nonce_for = |url| claims(&token.headers("GET", url).unwrap().dpop.unwrap())["nonce"].clone();
+    assert_eq!(
+        nonce_for(&own),
+        "two",
+        "the nonce of each answer is for the next proof"
+    );
+    assert_eq!(nonce_for(&other), Value::Null, "a nonce is for one origin");
+
+    servers.prepare(&[demand("one"), demand("two")]);
+    let error = servers.client().token().await.unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Refused { error, .. } if error == "use_dpop_nonce"),
+        "{error}"
+    );
+    assert_eq!(
+        nonces(&servers.proofs()),
+        [Value::Null, "one".into()],
+        "exactly one repetition"
+    );
+
+    servers.prepare(&[answer("400 Bad Request", "", USE_NONCE)]);
+    assert!(servers.client().token().await.is_err());
+    assert_eq!(
+        servers.proofs().len(),
+        1,
+        "without a nonce, a repetition is useless"
+    );
+}
+
+#[tokio::test]
+async fn token_of_another_type_than_requested_is_not_used() {
+    let servers = Servers::start().await;
+    servers.prepare(&[answer("200 OK", "", BEARER)]);
+    let error = servers.client().token().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("token_type must be DPoP and is \"Bearer\""),
+        "{error}"
+    );
+    servers.prepare(&[answer("200 OK", "", BOUND)]);
+    let plain = TokenClient::new(&servers.url, servers.svids.clone()).unwrap();
+    let error = plain.token().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("token_type must be Bearer and is \"DPoP\""),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
+    let servers = Servers::start().await;
+    let client = servers.client();
+    let refused = |nonce: &str| {
+        let headers = format!(
+            "WWW-Authenticate: Bearer\r\nWWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: {nonce}\r\n"
+        );
+        answer("401 Unauthorized", &headers, "")
+    };
+    let url = Url::parse(&format!("{}/orders", servers.url)).unwrap();
+    let request = Outgoing {
+        method: "PUT",
+        url: &url,
+        headers: vec![("content-type", "text/plain")],
+        body: b"order".to_vec(),
+    };
+    servers.prepare(&[
+        answer("200 OK", "", BOUND),
+        refused("one"),
+        answer("200 OK", "DPoP-Nonce: two\r\n", "done"),
+    ]);
+    assert_eq!(client.call(&request).await.unwrap().body, b"done");
+    let requests = servers.requests.lock().unwrap().clone();
+    assert!(requests[2].starts_with("PUT /orders HTTP/1.1\r\n") && requests[2].ends_with("order"));
+    assert!(
+        requests[2].contains("authorization: DPoP t\r\n"),
+        "{}",
+        requests[2]
+    );
+    assert_eq!(
+        nonces(&servers.proofs()),
+        [Value::Null, Value::Null, "one".into()]
+    );
+
+    servers.prepare(&[refused("three"), refused("four")]);
+    assert_eq!(client.call(&request).await.unwrap().status, 401);
+    assert_eq!(
+        nonces(&servers.proofs()),
+        ["two", "three"],
+        "exactly one repetition"
+    );
+
+    let invalid = "WWW-Authenticate: DPoP error=\"invalid_token\"\r\nDPoP-Nonce: five\r\n";
+    servers.prepare(&[answer("401 Unauthorized", invalid, "")]);
+    assert_eq!(client.call(&request).await.unwrap().status, 401);
+    assert_eq!(servers.proofs().len(), 1, "another error is not repeated");
+}
+
+#[tokio::test]
+async fn unbound_token_is_sent_as_bearer_and_needs_no_proof() {
+    let servers = Servers::start().await;
+    servers.prepare(&[answer("200 OK", "", BEARER)]);
+    let client = TokenClient::new(&servers.url, servers.svids.clone()).unwrap();
+    let token = client.token().await.unwrap();
+    let url = Url::parse("https://api.example/").unwrap();
+    let headers = token.headers("GET", &url).unwrap();
+    assert_eq!(
+        (token.token_type(), headers.authorization.as_str()),
+        ("Bearer", "Bearer t")
+    );
+    assert!(headers.dpop.is_none());
+    let answer = ApiAnswer {
+        status: 401,
+        dpop_nonce: Some("n"),
+        challenges: &["DPoP error=\"use_dpop_nonce\""],
+    };
+    assert!(!token.needs_new_proof(&url, answer));
+}
