@@ -7,6 +7,7 @@
 use super::algorithm::Algorithm;
 use super::key_error::KeyError;
 use super::material::{self, KeyOwner, Material};
+use super::sha256;
 use crate::limits::{BUNDLE_KEYS_MAX, KEY_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
 use crate::printable::is_printable;
 use base64::Engine as _;
@@ -155,6 +156,11 @@ impl PublicKey {
             .filter(|algorithm| self.accepts(*algorithm))
     }
 
+    /// SHA-256 thumbprint: the same for every JWK of the key, whatever its `kid`, `use` and `alg`. [RFC7638 §3]
+    pub fn thumbprint(&self) -> [u8; 32] {
+        sha256(self.material.required_members().as_bytes())
+    }
+
     /// True if the signature verifies; false also if the key does not accept the algorithm.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.accepts(algorithm) {
@@ -274,6 +280,7 @@ impl KeySet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SigningKey;
     use super::*;
 
     fn ed25519(hex: &str) -> Result<PublicKey, KeyError> {
@@ -420,6 +427,40 @@ mod tests {
         assert!(set(&["{}"; BUNDLE_KEYS_MAX]).unwrap_err().contains("more than"));
         for private in [r#"{"kty":"AKP","d":"AA"}"#, r#"{"kty":"oct","k":"AA"}"#] {
             assert!(set(&[private]).unwrap_err().contains("private"), "{private}");
+        }
+    }
+
+    fn thumbprint(jwk: serde_json::Value) -> String {
+        let jwk: Jwk = serde_json::from_value(jwk).unwrap();
+        URL_SAFE_NO_PAD.encode(PublicKey::from_jwk(&jwk).unwrap().thumbprint())
+    }
+
+    #[test]
+    fn rfc8037_a_3_thumbprint_of_the_example_is_that_of_the_standard() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let jwk =
+            serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k", "use": "jwt-svid" });
+        assert_eq!(thumbprint(jwk), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn thumbprint_of_an_elliptic_key_is_computed_from_its_members_in_lexicographic_order() {
+        use aws_lc_rs::signature as lc;
+        for (algorithm, curve, signing) in [
+            (Algorithm::ES256, "P-256", &lc::ECDSA_P256_SHA256_FIXED_SIGNING),
+            (Algorithm::ES384, "P-384", &lc::ECDSA_P384_SHA384_FIXED_SIGNING),
+            (Algorithm::ES512, "P-521", &lc::ECDSA_P521_SHA512_FIXED_SIGNING),
+        ] {
+            let random = aws_lc_rs::rand::SystemRandom::new();
+            let document = lc::EcdsaKeyPair::generate_pkcs8(signing, &random).unwrap();
+            let key = SigningKey::from_pkcs8(algorithm, document.as_ref(), Some("k")).unwrap();
+            let jwk = key.public_jwk("sig", true);
+            let members = format!(
+                r#"{{"crv":"{curve}","kty":"EC","x":{},"y":{}}}"#,
+                jwk["x"], jwk["y"]
+            );
+            let expected = URL_SAFE_NO_PAD.encode(sha256(members.as_bytes()));
+            assert_eq!(thumbprint(jwk), expected, "{curve}");
         }
     }
 }

@@ -6,6 +6,7 @@
 use super::algorithm::Algorithm;
 use super::edwards;
 use super::key_error::KeyError;
+use super::thumbprint::{curve_members, rsa_members};
 use crate::der::{self, Reader};
 use crate::limits::{CLIENT_RSA_BITS_MAX, RSA_BITS_MAX, RSA_BITS_MIN};
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -109,6 +110,17 @@ impl Material {
         match self {
             Material::Fixed(own, _) => *own == algorithm,
             Material::Rsa { .. } => RSA_ALGORITHMS.contains(&algorithm),
+        }
+    }
+
+    /// The members of its JWK that a thumbprint is computed from.
+    pub(super) fn required_members(&self) -> String {
+        match self {
+            Material::Fixed(algorithm, parsed) => curve_members(*algorithm, parsed.as_ref()),
+            Material::Rsa { public_key_der, .. } => {
+                let (n, e) = rsa_numbers(public_key_der).unwrap_or_default();
+                rsa_members(significant(n), significant(e))
+            }
         }
     }
 

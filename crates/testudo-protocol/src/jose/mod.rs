@@ -9,6 +9,7 @@ mod key_error;
 mod material;
 mod proof_key;
 mod sign;
+mod thumbprint;
 
 pub use algorithm::Algorithm;
 pub use jws::{Header, JoseError, Jws};

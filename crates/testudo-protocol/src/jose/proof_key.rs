@@ -3,7 +3,6 @@
 use super::algorithm::Algorithm;
 use super::key::{Jwk, PublicKey};
 use super::key_error::KeyError;
-use super::sha256;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
@@ -18,11 +17,8 @@ impl ProofKey {
     /// Checks the JWK by the rules for keys of clients, and computes its thumbprint.
     pub fn from_jwk(jwk: &Jwk) -> Result<ProofKey, KeyError> {
         let key = PublicKey::from_client_jwk(jwk)?;
-        let members = required_members(jwk).ok_or(KeyError::MissingMember)?;
-        Ok(ProofKey {
-            key,
-            thumbprint: sha256(members.as_bytes()),
-        })
+        let thumbprint = key.thumbprint();
+        Ok(ProofKey { key, thumbprint })
     }
 
     /// The key that verifies the proof.
@@ -46,39 +42,6 @@ impl fmt::Debug for ProofKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProofKey({})", URL_SAFE_NO_PAD.encode(self.thumbprint))
     }
-}
-
-/// [RFC7638 §3.2] The required members in lexicographic order, without white space. The values are base64url, so they
-/// need no escapes; `PublicKey` checked that they are canonical.
-fn required_members(jwk: &Jwk) -> Option<String> {
-    let text = |member: &Option<String>| member.clone();
-    Some(match jwk.kty.as_deref()? {
-        "EC" => format!(
-            r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
-            text(&jwk.crv)?,
-            text(&jwk.x)?,
-            text(&jwk.y)?
-        ),
-        "OKP" => format!(
-            r#"{{"crv":"{}","kty":"OKP","x":"{}"}}"#,
-            text(&jwk.crv)?,
-            text(&jwk.x)?
-        ),
-        "RSA" => format!(
-            r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
-            shortest(&jwk.e)?,
-            shortest(&jwk.n)?
-        ),
-        _ => return None,
-    })
-}
-
-/// [RFC7518 §2] A number is written without leading zero bytes. Keys with them are accepted, so that they must not have
-/// a second thumbprint.
-fn shortest(number: &Option<String>) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(number.as_ref()?).ok()?;
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    Some(URL_SAFE_NO_PAD.encode(bytes.get(zeros..)?))
 }
 
 #[cfg(test)]

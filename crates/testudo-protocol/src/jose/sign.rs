@@ -1,6 +1,7 @@
 //! Signing, with the server's own keys and with the temporary keys of tests and of `testudo dev`.
 
 use super::algorithm::Algorithm;
+use super::thumbprint::{curve_members, rsa_members};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self as lc, KeyPair as _};
 use base64::Engine as _;
@@ -118,42 +119,14 @@ impl SigningKey {
 
     /// [RFC7638 §3.2] The required members in lexicographic order, without white space.
     fn required_members(&self) -> String {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &self.pair {
-            Pair::Ecdsa(pair) => {
-                let point = pair.public_key().as_ref();
-                let coordinates = point.get(1..).unwrap_or_default();
-                let (x, y) = coordinates.split_at(coordinates.len() / 2);
-                let curve = match self.algorithm {
-                    Algorithm::ES384 => "P-384",
-                    Algorithm::ES512 => "P-521",
-                    Algorithm::ES256
-                    | Algorithm::RS256
-                    | Algorithm::RS384
-                    | Algorithm::RS512
-                    | Algorithm::PS256
-                    | Algorithm::PS384
-                    | Algorithm::PS512
-                    | Algorithm::EdDSA => "P-256",
-                };
-                format!(
-                    r#"{{"crv":"{curve}","kty":"EC","x":"{}","y":"{}"}}"#,
-                    text(x),
-                    text(y)
-                )
-            }
-            Pair::Ed25519(pair) => {
-                format!(
-                    r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
-                    text(pair.public_key().as_ref())
-                )
-            }
+            Pair::Ecdsa(pair) => curve_members(self.algorithm, pair.public_key().as_ref()),
+            Pair::Ed25519(pair) => curve_members(self.algorithm, pair.public_key().as_ref()),
             Pair::Rsa(pair, _) => {
                 let public = pair.public_key();
-                format!(
-                    r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
-                    text(public.exponent().big_endian_without_leading_zero()),
-                    text(public.modulus().big_endian_without_leading_zero())
+                rsa_members(
+                    public.modulus().big_endian_without_leading_zero(),
+                    public.exponent().big_endian_without_leading_zero(),
                 )
             }
         }

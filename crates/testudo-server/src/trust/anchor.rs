@@ -1,6 +1,7 @@
 //! The trust anchor of one authority: the bundle that is in memory, how long it may be used, and when it is fetched
 //! again.
 
+use super::first_seen::FirstSeen;
 use crate::config::BundleSource;
 use crate::state::moment::Moment;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +34,8 @@ pub struct Anchor {
     pub(super) early: Mutex<Option<Moment>>,
     /// The lowest sequence that is accepted, as far as this node knows; `None` until the store was read.
     pub(super) floor: Mutex<Option<Floor>>,
+    /// When this server first saw each key of the authority, as far as this node knows.
+    pub(super) first_seen: Mutex<FirstSeen>,
     /// True after an administrator accepted a bundle on another node, until an event of this node has stated it.
     pub(super) is_accepted_elsewhere: AtomicBool,
     pub(super) last_failure: Mutex<Option<LastFailure>>,
@@ -112,6 +115,7 @@ impl Anchor {
             kept: Kept::new(NO_PAUSES),
             early: Mutex::default(),
             floor: Mutex::default(),
+            first_seen: Mutex::default(),
             is_accepted_elsewhere: AtomicBool::new(false),
             last_failure: Mutex::default(),
             refused_floor: Mutex::default(),
@@ -228,6 +232,7 @@ impl Anchor {
             .store(earlier.failures.load(Ordering::Relaxed), Ordering::Relaxed);
         *locked(&self.early) = *locked(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
+        (*locked(&self.first_seen)).clone_from(&locked(&earlier.first_seen));
         let is_accepted_elsewhere = earlier.is_accepted_elsewhere.load(Ordering::Relaxed);
         self.is_accepted_elsewhere
             .store(is_accepted_elsewhere, Ordering::Relaxed);

@@ -1,10 +1,11 @@
 //! The lowest bundle sequence that is still accepted for an authority. It is kept in the store, so that a restart does
-//! not lose it and all nodes know it. [SPIFFE-BUNDLE §4.1.1]
+//! not lose it and all nodes know it; beside it, when each key was first seen. [SPIFFE-BUNDLE §4.1.1]
 //!
 //! The record is encrypted under the key-encryption key and contains the authority: an attacker who can write to the
 //! database cannot lower the sequence. Such an attacker can put back an older record. A node that has seen a newer
 //! record ignores the older one; after a restart of every node the older one would be used.
 
+use super::first_seen::FirstSeen;
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
 use testudo_core::Authority;
@@ -16,7 +17,17 @@ use testudo_store::{Store, StoreFault, typed};
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     authority: String,
-    floor: Floor,
+    #[serde(flatten)]
+    remembered: Remembered,
+}
+
+/// What is remembered of the bundles of an authority.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    pub(super) floor: Floor,
+    /// Absent in a record of an earlier version.
+    #[serde(default)]
+    pub(super) first_seen: FirstSeen,
 }
 
 /// Why the lowest accepted sequence is not known.
@@ -51,21 +62,21 @@ pub(super) fn offered(keys: &AuthorityKeys) -> Offered {
     }
 }
 
-/// The lowest accepted sequence of an authority, and the version of its record: 0 where there is no record.
+/// What is remembered of an authority, and the version of its record: 0 where there is no record.
 pub(super) async fn read(
     store: &Store,
     encryption: &KeyEncryption,
     authority: &str,
-) -> Result<(Floor, u64), FloorFault> {
+) -> Result<(Remembered, u64), FloorFault> {
     let stored = store.get(BundleSequence::KIND, authority.as_bytes()).await;
     let Some(stored) = stored.map_err(FloorFault::Store)? else {
-        return Ok((Floor::default(), 0));
+        return Ok((Remembered::default(), 0));
     };
     let version = stored.version;
     let record = typed::<BundleSequence>(stored).ok();
     record
         .and_then(|found| open(encryption, authority, &found.record.sealed))
-        .map(|floor| (floor, version))
+        .map(|remembered| (remembered, version))
         .ok_or(FloorFault::Unreadable { version })
 }
 
@@ -74,12 +85,12 @@ pub(super) fn put(
     batch: &mut Batch,
     encryption: &KeyEncryption,
     authority: &str,
-    floor: Floor,
+    remembered: Remembered,
     version: u64,
 ) -> Result<(), StoreFault> {
     let sealed = Sealed {
         authority: authority.to_owned(),
-        floor,
+        remembered,
     };
     let plain = serde_json::to_vec(&sealed).map_err(|error| StoreFault(error.to_string()))?;
     let record = BundleSequence {
@@ -93,10 +104,10 @@ pub(super) fn put(
     Ok(())
 }
 
-fn open(encryption: &KeyEncryption, authority: &str, sealed: &str) -> Option<Floor> {
+fn open(encryption: &KeyEncryption, authority: &str, sealed: &str) -> Option<Remembered> {
     let plain = encryption.unwrap(&purpose(authority), sealed).ok()?;
     let sealed: Sealed = serde_json::from_slice(&plain).ok()?;
-    (sealed.authority == authority).then_some(sealed.floor)
+    (sealed.authority == authority).then_some(sealed.remembered)
 }
 
 fn purpose(authority: &str) -> String {
@@ -109,6 +120,13 @@ mod tests {
 
     const AUTHORITY: &str = "spiffe://a.example";
 
+    fn remembered(floor: Floor) -> Remembered {
+        Remembered {
+            floor,
+            ..Remembered::default()
+        }
+    }
+
     fn floor(accepted: i64, sequence: u64) -> Floor {
         Floor {
             accepted,
@@ -120,17 +138,17 @@ mod tests {
     async fn stored_sequence_is_decrypted_for_its_own_authority_and_key_only() {
         let store = Store::memory();
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
-        let known = |found: Result<(Floor, u64), FloorFault>| found.ok();
+        let known = |found: Result<(Remembered, u64), FloorFault>| found.ok();
         assert_eq!(
             known(read(&store, &encryption, AUTHORITY).await),
-            Some((Floor::default(), 0))
+            Some((Remembered::default(), 0))
         );
         let mut batch = Batch::default();
-        put(&mut batch, &encryption, AUTHORITY, floor(0, 9), 0).unwrap();
+        put(&mut batch, &encryption, AUTHORITY, remembered(floor(0, 9)), 0).unwrap();
         store.commit(batch).await.unwrap();
         assert_eq!(
             known(read(&store, &encryption, AUTHORITY).await),
-            Some((floor(0, 9), 1))
+            Some((remembered(floor(0, 9)), 1))
         );
         let other = KeyEncryption::new(&[8; 32]).unwrap();
         assert!(read(&store, &other, AUTHORITY).await.is_err());

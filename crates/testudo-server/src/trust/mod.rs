@@ -6,6 +6,8 @@
 
 mod anchor;
 mod authorities;
+mod bundle_keys;
+mod first_seen;
 mod floor;
 mod refresh;
 pub(crate) mod remote_keys;
@@ -17,6 +19,7 @@ mod workload_api;
 pub use anchor::{Anchor, Refreshed};
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
+pub use bundle_keys::KeyStatus;
 pub(crate) use refresh::{accept, first_bundles, follow, follow_all, keep_fresh, refresh_for};
 pub(crate) use source_check::{NoKeys, SourceKeys, check_sequence, fetch_once};
 pub use status::AnchorStatus;

@@ -3,17 +3,19 @@
 //!
 //! The event, the log line and the metric are written here, so that every kind of refresh has them.
 
+mod known_floor;
+
 use super::anchor::{Anchor, FetchedBundle, LastFailure, Refreshed, locked};
-use super::floor::{self, FloorFault};
+use super::floor::{self, FloorFault, Remembered};
 use super::source;
 use super::workload_api::Expected;
-use crate::audit::{Note, new_event, tell, write_event};
+use crate::audit::{Note, new_event, write_event};
 use crate::config::BundleOrigin;
 use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::event_lines::log_event;
 use crate::state::moment::Moment;
-use crate::state::refused::RefusedRecord;
+use known_floor::known;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -145,7 +147,7 @@ impl Anchor {
         };
         let authority = self.source.authority.key();
         match floor::read(&app.store, &app.encryption, authority).await {
-            Ok((stored, _)) => self.look_if_behind(app, held, stored),
+            Ok((stored, _)) => self.look_if_behind(app, held, stored.floor),
             Err(FloorFault::Store(fault)) => return Err(fault),
             // The next refresh refuses the record and reports it.
             Err(FloorFault::Unreadable { .. }) => {}
@@ -227,7 +229,7 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
         ..floor::offered(&read.keys)
     };
     for _ in 0..ATTEMPTS {
-        let known = match known(app, anchor, cause).await {
+        let known = match known(app, anchor, cause.accepts()).await {
             Ok(known) => known,
             Err(why) => return Refreshed::NotTaken(why),
         };
@@ -255,16 +257,26 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
             // If the store has an older sequence than this node knows, the newer one is stored again: a node that
             // starts reads it there.
             (Err(held_back), Cause::Schedule | Cause::Refresh(_)) => {
-                if !known.is_stored && put(app, authority, &mut batch, known.floor, known.version).is_ok() {
+                let is_stored = known
+                    .stored
+                    .as_ref()
+                    .is_some_and(|stored| stored.floor == known.floor);
+                let remembered = known.remembered(known.floor);
+                if !is_stored && put(app, authority, &mut batch, remembered, known.version).is_ok() {
                     let _ = app.store.commit(batch).await;
                 }
                 return Refreshed::HeldBack(held_back);
             }
         };
-        let is_stored = next == known.floor && known.is_stored;
+        let first_seen = known.first_seen.clone().after(&read.keys, app.now());
+        let next = Remembered {
+            floor: next,
+            first_seen,
+        };
+        let is_stored = known.stored.as_ref() == Some(&next);
         let put = match is_stored {
             true => Ok(()),
-            false => put(app, authority, &mut batch, next, known.version),
+            false => put(app, authority, &mut batch, next.clone(), known.version),
         };
         let events = std::mem::take(&mut batch.events);
         let committed = match (put, batch.is_empty()) {
@@ -289,7 +301,8 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
                 tracing::warn!(event = "bundle.sequence_unstored", fault = %error, "the sequence of a bundle could not be stored");
             }
         }
-        *locked(&anchor.floor) = Some(next);
+        *locked(&anchor.floor) = Some(next.floor);
+        *locked(&anchor.first_seen) = next.first_seen;
         let outcome = anchor.put_in_force(read, app.moment());
         return accepted.map_or(outcome, Refreshed::Accepted);
     }
@@ -300,77 +313,10 @@ fn put(
     app: &App,
     authority: &Authority,
     batch: &mut Batch,
-    floor: Floor,
+    remembered: Remembered,
     version: u64,
 ) -> Result<(), StoreFault> {
-    floor::put(batch, &app.encryption, authority.key(), floor, version)
-}
-
-/// What is known of the sequences that were accepted before.
-struct KnownFloor {
-    floor: Floor,
-    version: u64,
-    /// True where the store has this sequence.
-    is_stored: bool,
-    is_unreadable: bool,
-}
-
-/// The higher of the sequence in the store and the one that this node has seen.
-async fn known(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<KnownFloor, String> {
-    let authority = anchor.source().authority.key();
-    let remembered = *locked(&anchor.floor);
-    let known = match floor::read(&app.store, &app.encryption, authority).await {
-        Ok((stored, version)) => {
-            *locked(&anchor.refused_floor) = None;
-            let floor = remembered.map_or(stored, |remembered| remembered.max(stored));
-            if remembered.is_some_and(|remembered| remembered.accepted < stored.accepted) {
-                anchor.is_accepted_elsewhere.store(true, Ordering::Relaxed);
-            }
-            KnownFloor {
-                floor,
-                version,
-                is_stored: floor == stored,
-                is_unreadable: false,
-            }
-        }
-        Err(FloorFault::Unreadable { version }) => match cause {
-            Cause::Accept(_) => KnownFloor {
-                floor: remembered.unwrap_or_default(),
-                version,
-                is_stored: false,
-                is_unreadable: true,
-            },
-            Cause::Schedule | Cause::Refresh(_) => {
-                let unreadable = FloorFault::Unreadable { version };
-                let why = unreadable.explain(&anchor.source().authority);
-                refuse_record(app, anchor, &why).await;
-                return Err(why);
-            }
-        },
-        // While the store cannot be read, this node compares with what it has seen. If it has seen nothing, it could
-        // not tell an old bundle from the latest one, so the refresh fails.
-        Err(FloorFault::Store(fault)) => match (remembered, cause) {
-            (Some(floor), Cause::Schedule | Cause::Refresh(_)) => KnownFloor {
-                floor,
-                version: 0,
-                is_stored: true,
-                is_unreadable: false,
-            },
-            (_, Cause::Schedule | Cause::Refresh(_) | Cause::Accept(_)) => {
-                return Err(FloorFault::Store(fault).explain(&anchor.source().authority));
-            }
-        },
-    };
-    *locked(&anchor.floor) = Some(known.floor);
-    Ok(known)
-}
-
-/// Notes that the stored record is not used, and writes an event the first time.
-async fn refuse_record(app: &App, anchor: &Anchor, why: &str) {
-    let before = locked(&anchor.refused_floor).replace(why.to_owned());
-    if let (None, Some(record)) = (before, RefusedRecord::of_bundle(anchor)) {
-        tell(app, vec![(EventKind::RecordRefused, record.to_string())]).await;
-    }
+    floor::put(batch, &app.encryption, authority.key(), remembered, version)
 }
 
 /// Writes the event, the log line and the metric of a refresh. Of several failures in a row, only the first has an event.

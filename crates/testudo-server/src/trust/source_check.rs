@@ -44,10 +44,10 @@ pub(crate) async fn check_sequence(
     encryption: &KeyEncryption,
 ) -> Result<(), String> {
     let authority = &source.authority;
-    let (floor, _) = floor::read(store, encryption, authority.key())
+    let (remembered, _) = floor::read(store, encryption, authority.key())
         .await
         .map_err(|fault| fault.explain(authority))?;
-    floor.check(&floor::offered(keys)).map_err(|held_back| {
+    remembered.floor.check(&floor::offered(keys)).map_err(|held_back| {
         format!(
             "{held_back}: if the publisher restarted its sequence, run `testudo trust accept {authority}` on the machine of the server"
         )

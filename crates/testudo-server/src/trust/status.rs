@@ -1,6 +1,7 @@
 //! The state of an authority's bundle, for `testudo trust show` and the metrics.
 
 use super::anchor::{Anchor, locked};
+use super::bundle_keys::KeyStatus;
 use crate::state::moment::Moment;
 use serde::Serialize;
 use testudo_core::doors::AuthorityKeys;
@@ -30,6 +31,8 @@ pub struct AnchorStatus {
     pub jwt_keys: Vec<String>,
     /// Number of X.509 authorities.
     pub x509_authorities: usize,
+    /// All keys that are used, each with its thumbprint and the time at which this server first saw it.
+    pub keys: Vec<KeyStatus>,
     /// JWKs of the bundle that are not used, and why.
     pub ignored: Vec<String>,
     /// The lower sequence that the source now has, which `testudo trust accept` would put in force.
@@ -77,6 +80,7 @@ impl Anchor {
             sequence: keys.and_then(AuthorityKeys::sequence),
             jwt_keys: keys.map(kids).unwrap_or_default(),
             x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
+            keys: self.keys(),
             ignored: bundle.map(|bundle| bundle.ignored.clone()).unwrap_or_default(),
             held_back: held_back.map(|held_back| held_back.to_string()),
             last_error: last_failure.map(|last_failure| last_failure.why),

@@ -284,3 +284,60 @@ async fn sequence_is_not_lowered_if_the_event_with_the_administrator_cannot_be_w
     assert_eq!(events[0]["reason"], "incident 7");
     assert_eq!(shown(&world).await["sequence"], 1);
 }
+
+/// When each key of the bundle was first seen, by its `kid`.
+async fn first_seen(world: &World) -> Vec<(String, String)> {
+    let shown = shown(world).await;
+    let keys = shown["keys"].as_array().unwrap().iter();
+    let mut times: Vec<_> = keys
+        .map(|key| {
+            assert_eq!(
+                (&key["use"], &key["algorithms"]),
+                (&json!("jwt-svid"), &json!(["ES256"]))
+            );
+            // The keys of the test issuer have their thumbprint as `kid`.
+            assert_eq!(key["kid"], key["thumbprint"], "{key}");
+            [&key["kid"], &key["first_seen"]].map(|text| text.as_str().unwrap().to_owned())
+        })
+        .map(|[kid, time]| (kid, time))
+        .collect();
+    times.sort();
+    times
+}
+
+#[tokio::test]
+async fn time_at_which_a_key_was_first_seen_outlives_its_absence_and_a_restart() {
+    let world = world().await;
+    let both = |first: &Value, second: &Value, sequence: u64| {
+        let mut both = second.clone();
+        both["keys"] = [&first["keys"], &second["keys"]]
+            .iter()
+            .flat_map(|keys| keys.as_array().unwrap().clone())
+            .collect();
+        both["spiffe_sequence"] = json!(sequence);
+        both
+    };
+    let first = world.b.bundle();
+    let [(first_kid, started)] = first_seen(&world).await.try_into().unwrap();
+    world.running.app.clock.shift(3_600);
+    // The first key leaves, and another one comes.
+    let mut second = TestIssuer::new("b.example").bundle();
+    second["spiffe_sequence"] = json!(2);
+    publish(&world, &second);
+    assert_eq!(post(&world, "refresh").await.0, 200);
+    let [(second_kid, later)] = first_seen(&world).await.try_into().unwrap();
+    assert!(
+        second_kid != first_kid && later > started,
+        "{later} is not after {started}"
+    );
+    let mut world = world.restart().await;
+    assert_eq!(first_seen(&world).await, [(second_kid.clone(), later.clone())]);
+    world.running.app.clock.shift(7_200);
+    publish(&world, &both(&first, &second, 3));
+    assert_eq!(post(&world, "refresh").await.0, 200);
+    let mut expected = [(first_kid, started), (second_kid, later)];
+    expected.sort();
+    assert_eq!(first_seen(&world).await, expected);
+    world = world.restart().await;
+    assert_eq!(first_seen(&world).await, expected);
+}

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 pub enum Trust {
     /// List all authorities.
     List(Listing),
-    /// Show one authority: its keys, their age, the last error.
+    /// Show one authority: its keys with their thumbprints and the time at which each was first seen, their age, the
+    /// last error.
     Show {
         /// Name of the trust domain or issuer, or its key as `testudo trust list` prints it.
         name: String,
@@ -69,14 +70,13 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 return print_json(&domains);
             }
             let row = |domain: &Value| {
-                let keys = domain["jwt_keys"].as_array().map_or(0, Vec::len);
                 vec![
                     as_text(&domain["authority"]),
                     enabled(domain),
                     as_text(&domain["first_use"]),
                     as_text(&domain["state"]),
                     age(domain),
-                    keys.to_string(),
+                    token_keys(domain),
                     as_text(&domain["clients"]),
                     as_text(&domain["last_error"]),
                 ]
@@ -115,22 +115,12 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 ("refreshed", refreshed(&domain)),
                 ("sequence", as_text(&domain["sequence"])),
                 ("held back", as_text(&domain["held_back"])),
+                ("jwt keys", token_keys(&domain)),
+                ("x509 authorities", as_text(&domain["x509_authorities"])),
             ];
-            for (name, member) in [
-                ("jwt keys", "jwt_keys"),
-                ("x509 authorities", "x509_authorities"),
-                ("ignored", "ignored"),
-            ] {
-                fields.extend(one_per_line(name, &domain[member]));
-            }
+            fields.extend(one_per_line("ignored", &domain["ignored"]));
             fields.push(("last error", as_text(&domain["last_error"])));
-            let authorities = domain["x509_authority_validity"].as_array();
-            fields.extend(authorities.into_iter().flatten().flat_map(|known| {
-                let [thumbprint, from, until, state] = ["thumbprint", "valid_from", "valid_until", "state"]
-                    .map(|member| as_text(&known[member]));
-                let validity = format!("{state}, {from} to {until}");
-                [("x509 authority", thumbprint), ("", validity)]
-            }));
+            fields.extend(entries(&domain["keys"]).flat_map(|key| key_lines(key, &domain)));
             print_fields(&fields)
         }
         Trust::Refresh { name, change } => act(&admin, &name, "refresh", &change).await,
@@ -138,6 +128,34 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
         Trust::Disable { name, change } => act(&admin, &name, "disable", &change).await,
         Trust::Enable { name, change } => act(&admin, &name, "enable", &change).await,
     }
+}
+
+/// A key: what names it, how long a certificate is valid, its algorithms, and since when this server knows it.
+fn key_lines(key: &Value, domain: &Value) -> Vec<(&'static str, String)> {
+    let [usage, kid, thumbprint, algorithms, first_seen] =
+        ["use", "kid", "thumbprint", "algorithms", "first_seen"].map(|member| as_text(&key[member]));
+    let known = format!("{algorithms}, first seen {first_seen}");
+    if usage != "x509-svid" {
+        let thumbprint = format!("thumbprint {thumbprint}");
+        return vec![("jwt key", kid), ("", thumbprint), ("", known)];
+    }
+    let mut lines = vec![("x509 authority", thumbprint)];
+    let mut validity = entries(&domain["x509_authority_validity"]);
+    if let Some(validity) = validity.find(|validity| validity["thumbprint"] == key["thumbprint"]) {
+        let [from, until, state] =
+            ["valid_from", "valid_until", "state"].map(|member| as_text(&validity[member]));
+        lines.push(("", format!("{state}, {from} to {until}")));
+    }
+    lines.push(("", known));
+    lines
+}
+
+fn token_keys(domain: &Value) -> String {
+    entries(&domain["jwt_keys"]).count().to_string()
+}
+
+fn entries(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 async fn act(admin: &Admin, name: &str, verb: &str, change: &Change) -> Result<(), Failed> {

@@ -82,9 +82,16 @@ async fn trust_show_prints_the_maximum_age_that_applies() {
     let body = svid_form(&site.svid("/ns/shop/sa/pay"), &[]);
     assert_eq!(server.token(body.clone()).await.status, 200);
     let shown = site.ok(&["trust", "show", "prod.example"]);
+    let as_json = site.json(&["trust", "show", "prod.example"]);
+    let first_seen = as_json["keys"][0]["first_seen"].as_str().unwrap();
+    // The testkit uses the thumbprint as the key id.
+    let kid = site.issuer.key().kid();
     for line in [
         "4 s",
         "every 2 s; the publisher hints 300 s, shortened by the maximum age",
+        &format!("jwt key           {kid}\n"),
+        &format!("thumbprint {kid}\n"),
+        &format!("ES256, first seen {first_seen}\n"),
     ] {
         assert!(shown.contains(line), "{shown}");
     }

@@ -4,7 +4,7 @@ use super::super::id::SpiffeId;
 use super::error::{SigningCertificateError, X509Error};
 use super::parse;
 use super::scan::Scan;
-use crate::jose::{KeyOwner, PublicKey, sha256};
+use crate::jose::{Algorithm, KeyOwner, PublicKey, sha256};
 use crate::time::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use std::fmt;
@@ -27,9 +27,15 @@ pub struct X509Authority {
     pub(super) path_length: Option<u32>,
     validity: (Timestamp, Timestamp),
     thumbprint: [u8; 32],
+    algorithms: Vec<Algorithm>,
 }
 
 impl X509Authority {
+    /// The algorithms of its key, by their names in JOSE.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
     /// First second of its validity.
     pub fn valid_from(&self) -> Timestamp {
         self.validity.0
@@ -57,7 +63,7 @@ impl X509Authorities {
         let scan = Scan::new(der)?;
         let certificate = parse(der)?;
         let path_length = check(&certificate).map_err(X509Error::Signing)?;
-        PublicKey::from_spki(scan.spki, KeyOwner::Authority).map_err(X509Error::Key)?;
+        let key = PublicKey::from_spki(scan.spki, KeyOwner::Authority).map_err(X509Error::Key)?;
         let certificate_der = CertificateDer::from(der);
         let anchor = webpki::anchor_from_trusted_cert(&certificate_der).map_err(|_| X509Error::Malformed)?;
         let authority = X509Authority {
@@ -66,6 +72,7 @@ impl X509Authorities {
             path_length,
             validity: validity(&certificate),
             thumbprint: sha256(der),
+            algorithms: key.algorithms().collect(),
         };
         // An authority that is listed twice is added once, so that a chain is not verified with it twice.
         let is_known = |known: &X509Authority| known.thumbprint == authority.thumbprint;
