@@ -230,9 +230,15 @@ async fn renew_certificates(
             (Some(certificate), Some(files)) => {
                 certificate.name_files(files);
                 let renewal = certificate.renew();
-                if let Renewal::Kept(why) = &renewal {
-                    let hint = Some("the certificate in force stays in use");
-                    warnings.warn(key, format!("cannot be used: {why}"), hint);
+                let problem = match &renewal {
+                    Renewal::Kept(why) => Some(format!("cannot be used: {why}")),
+                    Renewal::StillKept => Some(
+                        "still cannot be used: the last event tls.certificate_refused states why".to_owned(),
+                    ),
+                    Renewal::Unchanged | Renewal::Renewed(_) => None,
+                };
+                if let Some(problem) = problem {
+                    warnings.warn(key, problem, Some("the certificate in force stays in use"));
                 }
                 tell_renewal(app, certificate, renewal, note).await;
             }

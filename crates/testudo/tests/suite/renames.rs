@@ -2,7 +2,7 @@
 //! configuration are taken without a reload, and no request fails meanwhile.
 
 use crate::administration::events;
-use crate::binary::{Server, Site};
+use crate::binary::{Server, Site, stderr};
 use crate::configuration_files::mount;
 use crate::watching::{SOON, generation, rule};
 use std::path::{Path, PathBuf};
@@ -271,4 +271,30 @@ async fn pair_bundle_and_configuration_are_taken_when_a_rename_replaces_each_fil
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pair_bundle_and_configuration_are_taken_when_their_folder_is_replaced() {
     files_are_taken(Way::RenameFolder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pair_written_in_two_steps_is_served_once_it_matches_and_the_old_pair_until_then() {
+    let (first, second) = (pair(), pair());
+    let setup = Setup::new(Way::RenameFile, &first);
+    let server = setup.serve();
+    let load = Load::start(&server, &setup.site, &[&first, &second]);
+    setup.rename("tls.crt", &second.0.chain_pem());
+    // The certificate without its key is found, and stated once; it is not used, by an ordered reload neither.
+    until("the half of a pair is reported", async || {
+        !events(&setup.site, "tls.certificate_refused").is_empty()
+    })
+    .await;
+    assert!(serves(&server, &first).await && !serves(&server, &second).await);
+    let reloaded = setup.site.run(&["reload"]);
+    let warning = stderr(&reloaded);
+    assert!(warning.contains("server.tls still cannot be used"), "{warning}");
+    assert!(serves(&server, &first).await && !serves(&server, &second).await);
+
+    setup.rename("tls.key", &second.0.key_pem());
+    until("the new pair is served", async || serves(&server, &second).await).await;
+    assert!(!serves(&server, &first).await);
+    load.end().await;
+    assert_eq!(events(&setup.site, "tls.certificate_refused").len(), 1);
+    assert_eq!(events(&setup.site, "tls.certificate_renewed").len(), 1);
 }
