@@ -23,7 +23,7 @@ pub fn reference() -> String {
         .find_subcommand("status")
         .map(|status| options(status, |argument| argument.get_help_heading() == Some(SHARED)))
         .unwrap_or_default();
-    text.push_str(&format!("\n## {SHARED}\n\nManagement commands send requests to the running server over its admin socket. Every user who may open the socket is an administrator. The section of each command lists which of these arguments it has.\n\n{shared}"));
+    text.push_str(&format!("\n## {SHARED}\n\nManagement commands send requests to the running server over its admin socket, or with `--admin-url` to its `admin.listen` with an access token. Every user who may open the socket is an administrator. The section of each command lists which of these arguments it has.\n\n{shared}"));
     for command in root.get_subcommands() {
         describe(command, "testudo", &mut text);
     }

@@ -58,6 +58,27 @@ impl Outgoing<'_> {
     }
 }
 
+pub(crate) async fn call(
+    fetcher: &Fetcher,
+    url: &Url,
+    bearer: Option<&str>,
+    json: Option<Vec<u8>>,
+    body_bytes_max: usize,
+) -> Result<Fetched, FetchFault> {
+    let mut request = match json {
+        None => request(url, "GET"),
+        Some(_) => request(url, "POST").header(header::CONTENT_TYPE, "application/json"),
+    };
+    if let Some(token) = bearer {
+        let value = header::HeaderValue::try_from(format!("Bearer {token}"));
+        let mut value = value.map_err(|error| FetchFault::Http(error.to_string()))?;
+        value.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, value);
+    }
+    let request = request.body(Full::new(Bytes::from(json.unwrap_or_default())));
+    exchange(fetcher, url, UrlOrigin::Configuration, request, body_bytes_max).await
+}
+
 fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
     let host = url.host_str().unwrap_or_default();
     let authority = url

@@ -311,6 +311,22 @@ impl Fetcher {
             .await
     }
 
+    /// Sends a request to an API: a POST of this JSON document, or a GET without one. The URL is of the configuration or
+    /// of an argument.
+    pub async fn call(
+        &self,
+        url: &Url,
+        bearer: Option<&str>,
+        json: Option<Vec<u8>>,
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
+        self.bounded(
+            exchange::call(self, url, bearer, json, limits.body_bytes_max),
+            limits,
+        )
+        .await
+    }
+
     async fn bounded<T>(
         &self,
         work: impl Future<Output = Result<T, FetchFault>>,

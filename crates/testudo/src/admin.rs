@@ -1,30 +1,40 @@
-//! HTTP client of the running server's admin socket.
+//! Client of the admin API of the running server: over its admin socket (`socket.rs`), or over HTTPS with an access token
+//! (`over_https.rs`).
+
+mod over_https;
+mod socket;
 
 use crate::arguments::{Change, Place};
 use crate::output::{Failed, Lines, note, warn};
-use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
+use over_https::AtUrl;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
-use testudo_server::{config, socket_path};
-use tokio::net::UnixStream;
+use testudo_server::config;
 
 /// The admin API of one server.
 pub struct Admin {
-    socket: PathBuf,
+    way: Way,
+}
+
+enum Way {
+    Socket(PathBuf),
+    Url(Box<AtUrl>),
 }
 
 impl Admin {
-    pub fn at(place: &Place) -> Admin {
-        let socket = place
-            .socket
-            .clone()
-            .unwrap_or_else(|| config::admin_socket(&place.file.config));
-        Admin { socket }
+    pub fn at(place: &Place) -> Result<Admin, Failed> {
+        let way = match AtUrl::of(&place.url)? {
+            Some(server) => Way::Url(Box::new(server)),
+            None => {
+                let named = place.socket.clone();
+                Way::Socket(named.unwrap_or_else(|| config::admin_socket(&place.file.config)))
+            }
+        };
+        Ok(Admin { way })
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
@@ -66,7 +76,11 @@ impl Admin {
             StatusCode::SERVICE_UNAVAILABLE => Failed::unavailable(message),
             _ => Failed::new(message),
         };
-        Err(failed.hint_if(text("hint")))
+        let hint = text("hint");
+        Err(failed.hint_if(match self.way {
+            Way::Socket(_) => hint,
+            Way::Url(_) => over_https::hint(status, hint),
+        }))
     }
 
     async fn send(
@@ -75,39 +89,10 @@ impl Admin {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<(StatusCode, Bytes), Failed> {
-        let unreachable = |error: std::io::Error| {
-            Failed::unavailable(format!("no server answers at {}: {error}", self.socket.display())).hint(
-                "start it with `testudo serve`, or give its socket with --socket or its configuration file with --config",
-            )
-        };
-        let broken = |error: hyper::Error| {
-            Failed::unavailable(format!(
-                "the connection to the server ended before its answer was complete: {error}"
-            ))
-        };
-        if let Some(why) = socket_path::too_long(&self.socket) {
-            return Err(Failed::new(format!("cannot connect to the admin socket: {why}")).hint(
-                "set a shorter path as admin.socket, or give a shorter path to the same socket with --socket, such as a relative path",
-            ));
+        match &self.way {
+            Way::Socket(socket) => socket::send(socket, method, path, body).await,
+            Way::Url(server) => server.send(path, body).await,
         }
-        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(broken)?;
-        let driver = tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "testudo")
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.unwrap_or_default())))
-            .map_err(|error| Failed::new(error.to_string()))?;
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
-        driver.abort();
-        Ok((status, body))
     }
 }
 

@@ -27,6 +27,29 @@ pub struct Place {
     /// Admin socket of the running server; default: `admin.socket` of the configuration.
     #[arg(long, global = true, env = "TESTUDO_SOCKET", value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    #[command(flatten)]
+    pub url: AdminUrl,
+}
+
+/// The admin API over HTTPS. No option takes the token itself: every user of a machine can list the arguments of its
+/// processes.
+#[derive(Args, Clone)]
+pub struct AdminUrl {
+    /// URL of the running server's `admin.listen`, used instead of the socket: https, or http on loopback.
+    #[arg(
+        long,
+        global = true,
+        env = "TESTUDO_ADMIN_URL",
+        value_name = "URL",
+        conflicts_with = "socket"
+    )]
+    pub admin_url: Option<String>,
+    /// File with an access token for --admin-url, read again for each request; default: the variable TESTUDO_TOKEN.
+    #[arg(long, global = true, env = "TESTUDO_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// PEM file with root certificates for --admin-url, in addition to those of the system.
+    #[arg(long, global = true, env = "TESTUDO_ADMIN_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// One command that reads the configuration file.

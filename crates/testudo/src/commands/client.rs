@@ -84,7 +84,7 @@ pub enum Client {
 }
 
 pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
-    let admin = Admin::at(place);
+    let admin = Admin::at(place)?;
     match command {
         Client::List { filter, listing } => {
             let clients = list(&admin, &filter).await?;

@@ -42,7 +42,7 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
         "resource": options.resource,
         "client_id": options.client_id,
     });
-    let explanation: Value = Admin::at(place).post("/admin/v1/explain", &question).await?;
+    let explanation: Value = Admin::at(place)?.post("/admin/v1/explain", &question).await?;
     if options.json.json {
         print_json(&explanation)?;
     } else {

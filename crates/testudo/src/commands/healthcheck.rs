@@ -6,7 +6,7 @@ use crate::output::{Failed, print_json, print_line};
 use serde_json::Value;
 
 pub async fn run(place: &Place, options: &Json) -> Result<(), Failed> {
-    let (status, readiness): (_, Value) = Admin::at(place).probe("/readyz?verbose").await?;
+    let (status, readiness): (_, Value) = Admin::at(place)?.probe("/readyz?verbose").await?;
     if options.json {
         print_json(&readiness)?;
     } else if status.is_success() {

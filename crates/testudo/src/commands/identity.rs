@@ -27,7 +27,7 @@ pub enum Identity {
 }
 
 pub async fn run(place: &Place, command: Identity) -> Result<(), Failed> {
-    let admin = Admin::at(place);
+    let admin = Admin::at(place)?;
     match command {
         Identity::Block { identity, change } => {
             let body = json!({ "identity": identity });

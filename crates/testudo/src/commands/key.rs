@@ -30,7 +30,7 @@ pub enum Key {
 }
 
 pub async fn run(place: &Place, command: Key) -> Result<(), Failed> {
-    let admin = Admin::at(place);
+    let admin = Admin::at(place)?;
     match command {
         Key::List(options) => {
             let keys: Vec<Value> = admin.get("/admin/v1/keys").await?;

@@ -21,7 +21,7 @@ pub enum Rule {
 }
 
 pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
-    let admin = Admin::at(place);
+    let admin = Admin::at(place)?;
     match command {
         Rule::List(options) => {
             let rules: Vec<RuleView> = admin.get("/admin/v1/rules").await?;

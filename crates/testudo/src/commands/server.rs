@@ -8,7 +8,7 @@ use testudo_server::config::Problem;
 
 pub async fn reload(place: &Place, change: &Change) -> Result<(), Failed> {
     let order = json!({ "reason": change.reason });
-    let mut answer: Map<String, Value> = Admin::at(place).post("/admin/v1/reload", &order).await?;
+    let mut answer: Map<String, Value> = Admin::at(place)?.post("/admin/v1/reload", &order).await?;
     // An earlier server answers with the text of all warnings only.
     if let Some(problems) = answer.remove("problems").filter(|_| change.json.json) {
         answer.remove("warning");
@@ -34,7 +34,7 @@ const STATUS: &[&str] = &[
 ];
 
 pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
-    let mut status: Map<String, Value> = Admin::at(place).get("/admin/v1/status").await?;
+    let mut status: Map<String, Value> = Admin::at(place)?.get("/admin/v1/status").await?;
     if options.json {
         return print_json(&status);
     }

@@ -62,7 +62,7 @@ fn one_per_line(name: &'static str, list: &Value) -> Vec<(&'static str, String)>
 }
 
 pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
-    let admin = Admin::at(place);
+    let admin = Admin::at(place)?;
     match command {
         Trust::List(options) => {
             let domains: Vec<Value> = admin.get("/admin/v1/trust").await?;

@@ -8,6 +8,7 @@
 )]
 
 mod actors;
+mod admin_url;
 mod administration;
 mod binary;
 mod broken;

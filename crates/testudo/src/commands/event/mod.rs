@@ -134,7 +134,7 @@ enum Order {
 }
 
 pub async fn run(place: &Place, command: Event) -> Result<(), Failed> {
-    let admin = Admin::at(place);
+    let admin = Admin::at(place)?;
     match command {
         Event::List {
             which,
