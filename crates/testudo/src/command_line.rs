@@ -2,7 +2,9 @@
 //! runs it.
 
 use crate::arguments::{AtServer, Change, ConfigFile, Json, Listing, Noun, OfFile};
-use crate::commands::{client, completions, dev, event, explain, identity, init, key, rule, token, trust};
+use crate::commands::{
+    call, client, completions, dev, event, explain, identity, init, key, rule, token, trust,
+};
 use clap::{Parser, Subcommand};
 
 /// OAuth tokens for attested workloads: no client secret, no registration ticket.
@@ -52,4 +54,6 @@ pub enum Command {
     /// Get and check tokens, as a workload or an API does.
     #[command(subcommand)]
     Token(token::Token),
+    /// Call an API with a token, as a workload does, and print the body of its answer to stdout.
+    Call(call::Call),
 }

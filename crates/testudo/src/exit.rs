@@ -29,7 +29,7 @@ impl Exit {
                 "The command succeeded completely. Also where the program that reads its output closed the pipe before the end (`testudo event list | head -1`)."
             }
             Exit::Failed => {
-                "The command failed, or a part of it failed; the reason is on stderr. Commands that check something end with this status where the check failed: `check` (the configuration has an error), `doctor` (a check failed), `rule test` (an identity would be refused), `explain --exit-code` (the request is refused), `healthcheck` (the server is not ready), `token inspect --issuer` (the token is not valid)."
+                "The command failed, or a part of it failed; the reason is on stderr. Commands that check something end with this status where the check failed: `check` (the configuration has an error), `doctor` (a check failed), `rule test` (an identity would be refused), `explain --exit-code` (the request is refused), `healthcheck` (the server is not ready), `token inspect --issuer` (the token is not valid), `call` (the API answers with a status that is not 2xx)."
             }
             Exit::Usage => "The arguments are wrong: nothing was done, and no request was sent to a server.",
         }

@@ -117,6 +117,7 @@ async fn run(arguments: Arguments, passed: PassedSockets) -> Result<(), Failed> 
         Command::Event(at) => commands::event::run(&at.place, at.command).await,
         Command::Explain(at) => commands::explain::run(&at.place, at.command).await,
         Command::Key(at) => commands::key::run(&at.place, at.command).await,
+        Command::Call(options) => commands::call::run(options).await,
         Command::Token(command) => commands::token::run(command).await,
     }
 }

@@ -1,5 +1,6 @@
 //! One file per noun.
 
+pub mod call;
 pub mod check;
 pub mod client;
 pub mod completions;
@@ -17,3 +18,4 @@ pub mod server;
 pub mod token;
 pub mod trust;
 pub mod version;
+pub mod workload;

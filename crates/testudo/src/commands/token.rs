@@ -1,14 +1,14 @@
 //! `testudo token …`: gets a token as a workload does, and checks one as an API does.
 
+use super::workload::{KeyUse, Workload, failed, fetching};
 use crate::arguments::Json;
 use crate::output::{Failed, note, print_json, print_line};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use testudo_client::{Svids, TokenClient, TokenRequest};
-use testudo_fetch::{Fetcher, FetcherOptions, roots_from_pem};
+use testudo_fetch::Fetcher;
 use testudo_protocol::jose::Jws;
 use testudo_resource::Verifier;
 
@@ -22,50 +22,10 @@ pub enum Token {
 
 #[derive(Args)]
 pub struct TokenGet {
-    /// Issuer identifier of the server.
-    #[arg(long, value_name = "URL")]
-    pub issuer: String,
-    /// URL of the API that the token is for.
-    #[arg(long, value_name = "URL")]
-    pub resource: Option<String>,
-    /// Scope values to request.
-    #[arg(long, num_args = 1..)]
-    pub scope: Vec<String>,
-    /// Use the JWT-SVID in this file instead of the Workload API.
-    #[arg(long, value_name = "FILE")]
-    pub svid_file: Option<PathBuf>,
-    /// Use the X.509-SVID in these PEM files: the certificate chain, then the key.
-    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], conflicts_with = "svid_file")]
-    pub x509: Vec<PathBuf>,
-    /// Use the X.509-SVID of the Workload API instead of a JWT-SVID.
-    #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
-    pub workload_api_x509: bool,
-    /// Workload API socket; by default `SPIFFE_ENDPOINT_SOCKET`.
-    #[arg(long, value_name = "unix:PATH")]
-    pub workload_api: Option<String>,
-    /// PEM file with root certificates for the server's certificate, in addition to those of the system.
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub workload: Workload,
     #[command(flatten)]
     pub json: Json,
-}
-
-/// The options of requests to the server, with the root certificates of this file.
-fn fetching(ca: Option<&Path>) -> Result<FetcherOptions, Failed> {
-    const HINT: &str = "name a PEM file with the root certificate of the server; `openssl x509 -inform der -in FILE` converts one in DER";
-    let Some(path) = ca else {
-        return Ok(FetcherOptions::default());
-    };
-    let name = path.display();
-    let pem = std::fs::read(path)
-        .map_err(|error| Failed::new(format!("--ca: {name} cannot be read: {error}")).hint(HINT))?;
-    if let Err(why) = roots_from_pem(&pem) {
-        return Err(Failed::new(format!("--ca: {name}: {why}")).hint(HINT));
-    }
-    Ok(FetcherOptions {
-        extra_roots_pem: Some(pem),
-        ..FetcherOptions::default()
-    })
 }
 
 #[derive(Args)]
@@ -91,30 +51,12 @@ pub async fn run(command: Token) -> Result<(), Failed> {
 }
 
 async fn get(options: TokenGet) -> Result<(), Failed> {
-    let svids = match (options.svid_file, options.x509.as_slice()) {
-        (Some(path), _) => Svids::File(path),
-        (None, [certificate, private_key]) => Svids::X509Files {
-            certificate: certificate.clone(),
-            private_key: private_key.clone(),
-        },
-        (None, _) if options.workload_api_x509 => Svids::WorkloadApiX509(options.workload_api),
-        (None, _) => Svids::WorkloadApi(options.workload_api),
-    };
-    let fetching = fetching(options.ca.as_deref())?;
-    let failed = |error: testudo_client::ClientError| Failed::new(error.to_string()).hint_if(error.hint());
-    let scope = (!options.scope.is_empty()).then(|| options.scope.join(" "));
-    let client = TokenClient::with_options(&options.issuer, svids, fetching)
-        .map_err(failed)?
-        .request(TokenRequest {
-            scope,
-            resource: options.resource,
-            client_id: None,
-        });
+    let client = options.workload.client(KeyUse::Lost)?;
     let token = client.token().await.map_err(failed)?;
     if options.json.json {
         return print_json(&json!({
             "access_token": token.secret(),
-            "token_type": "Bearer",
+            "token_type": token.token_type(),
             "expires_in": token.remaining().as_secs(),
             "scope": token.scope(),
         }));

@@ -14,6 +14,6 @@ pub use failed::Failed;
 pub use stderr::{
     note, note_problem, note_report, note_variables, print_messages_as_json, usage_error, warn,
 };
-pub use stdout::{Lines, print_json, print_line, print_prose, print_text};
+pub use stdout::{Lines, print_bytes, print_json, print_line, print_prose, print_text};
 pub use table::{print_fields, print_list};
 pub use value::as_text;

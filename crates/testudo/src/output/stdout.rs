@@ -3,7 +3,7 @@
 use super::Failed;
 use super::screen::prose;
 use serde::Serialize;
-use std::io::{self, BufWriter, Stdout, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use testudo_protocol::printable::{escape, escape_json};
 
 /// One JSON document, over several lines.
@@ -15,6 +15,21 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failed> {
 /// One line.
 pub fn print_line(text: &str) -> Result<(), Failed> {
     write_line(&escape(text, &[]))
+}
+
+/// The body of an answer of an API: exactly these bytes if a program reads them, and text without control characters on a
+/// terminal.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failed> {
+    let mut stdout = io::stdout().lock();
+    let written = if stdout.is_terminal() {
+        let text = String::from_utf8_lossy(bytes);
+        stdout.write_all(escape(&text, &['\n']).as_bytes())
+    } else {
+        stdout.write_all(bytes)
+    };
+    written
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failed::undelivered(&error))
 }
 
 /// A sentence, broken into lines that fit the terminal.

@@ -88,6 +88,12 @@ bundle = {{ file = "bundle.json" }}
         }
     }
 
+    /// Adds a section to the configuration.
+    pub fn append(&self, section: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        self.write("testudo.toml", &format!("{text}\n{section}\n"));
+    }
+
     pub fn config(&self) -> PathBuf {
         self.folder.join("testudo.toml")
     }

@@ -77,6 +77,17 @@ pub const COMMANDS: &[(&[&str], Prints)] = &[
         LongLines,
     ),
     (&["token", "inspect", "--issuer", "{issuer}"], LongLines),
+    (
+        &[
+            "call",
+            "{issuer}/jwks",
+            "--issuer",
+            "{issuer}",
+            "--svid-file",
+            "{folder}/svid",
+        ],
+        LongLines,
+    ),
     (&["client", "delete", PAY_ID], Nothing),
 ];
 
@@ -125,9 +136,10 @@ impl Fixture {
         for word in words {
             let filled = match *word {
                 "{refused}" => self.refused.clone(),
-                "{issuer}" => self.issuer.clone(),
                 "{next key}" => self.next_key(),
-                other => other.replace("{folder}", self.site.folder.to_str().unwrap()),
+                other => other
+                    .replace("{issuer}", &self.issuer)
+                    .replace("{folder}", self.site.folder.to_str().unwrap()),
             };
             command.arg(filled);
         }
@@ -264,7 +276,7 @@ async fn with_json_every_command_prints_json_to_stdout_and_stderr() {
         .filter(|(_, has_json)| !has_json)
         .map(|(name, _)| name.as_str())
         .collect();
-    assert_eq!(without, ["dev", "serve", "init", "completions"]);
+    assert_eq!(without, ["dev", "serve", "init", "completions", "call"]);
     for (words, _) in COMMANDS
         .iter()
         .filter(|(words, _)| !without.contains(&name(words).as_str()))

@@ -23,6 +23,7 @@ mod crowds_memory;
 mod database;
 mod dev;
 mod docs;
+mod dpop;
 mod durability;
 mod event_export;
 mod event_follow;

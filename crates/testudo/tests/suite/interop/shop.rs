@@ -25,7 +25,14 @@ impl Shop {
         Shop::over(site, issuer)
     }
 
-    /// The same with TLS; the variable `CA` is the path of the root of the server's certificate.
+    /// The same, with this value of `dpop_nonce`.
+    pub fn with_dpop_nonces(dpop_nonce: &str) -> Shop {
+        let (site, issuer) = Site::under_its_own_name();
+        site.append(&format!("[tokens]\ndpop_nonce = \"{dpop_nonce}\""));
+        Shop::over(site, issuer)
+    }
+
+    /// An SVID in a file, with TLS; the variable `CA` is the path of the root of the server's certificate.
     pub fn over_tls() -> Shop {
         let (site, issuer) = Site::with_mutual_tls("");
         let root = site.folder.join("root.pem").display().to_string();

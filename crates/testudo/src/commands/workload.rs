@@ -1,0 +1,137 @@
+//! Options of the commands that act as a workload: how they get a token.
+
+use crate::output::{Failed, warn};
+use clap::Args;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use testudo_client::{ClientError, DpopKey, Svids, TokenClient, TokenRequest};
+use testudo_fetch::{FetcherOptions, roots_from_pem};
+
+#[derive(Args)]
+pub struct Workload {
+    /// Issuer identifier of the server.
+    #[arg(long, value_name = "URL")]
+    pub issuer: String,
+    /// URL of the API that the token is for.
+    #[arg(long, value_name = "URL")]
+    pub resource: Option<String>,
+    /// Scope values to request.
+    #[arg(long, num_args = 1..)]
+    pub scope: Vec<String>,
+    /// Use the JWT-SVID in this file instead of the Workload API.
+    #[arg(long, value_name = "FILE")]
+    pub svid_file: Option<PathBuf>,
+    /// Use the X.509-SVID in these PEM files: the certificate chain, then the key.
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], conflicts_with = "svid_file")]
+    pub x509: Vec<PathBuf>,
+    /// Use the X.509-SVID of the Workload API instead of a JWT-SVID.
+    #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
+    pub workload_api_x509: bool,
+    /// Workload API socket; by default `SPIFFE_ENDPOINT_SOCKET`.
+    #[arg(long, value_name = "unix:PATH")]
+    pub workload_api: Option<String>,
+    /// Bind the token to a key (DPoP): the token is useless without the key.
+    #[arg(long)]
+    pub dpop: bool,
+    /// Private key for `--dpop`, in PEM (PKCS #8). If the file does not exist, a new key is written to it.
+    #[arg(long, value_name = "FILE", requires = "dpop")]
+    pub dpop_key: Option<PathBuf>,
+    /// PEM file with root certificates for the server's certificate, in addition to those of the system.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+/// What happens to the new key of `--dpop` without `--dpop-key`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum KeyUse {
+    /// This process uses the token itself.
+    Here,
+    /// The token is printed, and its key is lost.
+    Lost,
+}
+
+impl Workload {
+    /// The client that gets the token.
+    pub fn client(self, key_use: KeyUse) -> Result<TokenClient, Failed> {
+        let fetching = fetching(self.ca.as_deref())?;
+        let svids = match (self.svid_file, self.x509.as_slice()) {
+            (Some(path), _) => Svids::File(path),
+            (None, [certificate, private_key]) => Svids::X509Files {
+                certificate: certificate.clone(),
+                private_key: private_key.clone(),
+            },
+            (None, _) if self.workload_api_x509 => Svids::WorkloadApiX509(self.workload_api),
+            (None, _) => Svids::WorkloadApi(self.workload_api),
+        };
+        let scope = (!self.scope.is_empty()).then(|| self.scope.join(" "));
+        let client = TokenClient::with_options(&self.issuer, svids, fetching)
+            .map_err(failed)?
+            .request(TokenRequest {
+                scope,
+                resource: self.resource,
+                client_id: None,
+            });
+        if !self.dpop {
+            return Ok(client);
+        }
+        let key = match &self.dpop_key {
+            Some(path) => read_or_create_key(path)?,
+            None => {
+                if key_use == KeyUse::Lost {
+                    warn(
+                        "the key to which the token is bound ends with this process, so no API will accept the token: name a file for the key with --dpop-key, or call the API with `testudo call`",
+                    );
+                }
+                DpopKey::generate().map_err(failed)?
+            }
+        };
+        Ok(client.dpop(key))
+    }
+}
+
+pub fn failed(error: ClientError) -> Failed {
+    Failed::new(error.to_string()).hint_if(error.hint())
+}
+
+/// The options of requests to the server, with the root certificates of this file.
+pub fn fetching(ca: Option<&Path>) -> Result<FetcherOptions, Failed> {
+    const HINT: &str = "name a PEM file with the root certificate of the server; `openssl x509 -inform der -in FILE` converts one in DER";
+    let Some(path) = ca else {
+        return Ok(FetcherOptions::default());
+    };
+    let name = path.display();
+    let pem = std::fs::read(path)
+        .map_err(|error| Failed::new(format!("--ca: {name} cannot be read: {error}")).hint(HINT))?;
+    if let Err(why) = roots_from_pem(&pem) {
+        return Err(Failed::new(format!("--ca: {name}: {why}")).hint(HINT));
+    }
+    Ok(FetcherOptions {
+        extra_roots_pem: Some(pem),
+        ..FetcherOptions::default()
+    })
+}
+
+/// Reads the key; a file that does not exist is created with a new key, which only its owner can read.
+fn read_or_create_key(path: &Path) -> Result<DpopKey, Failed> {
+    const HINT: &str =
+        "name a private key in PEM (PKCS #8), as `openssl genpkey` writes it, or a file that does not exist";
+    let about =
+        |problem: String| Failed::new(format!("--dpop-key: {}: {problem}", path.display())).hint(HINT);
+    let pem = match std::fs::read(path) {
+        Ok(pem) => pem,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let pem = DpopKey::generate_pem().map_err(failed)?;
+            // `create_new`: another process may have written its key meanwhile.
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            let written = options
+                .open(path)
+                .and_then(|mut file| file.write_all(pem.as_bytes()));
+            written.map_err(|error| about(format!("cannot be written: {error}")))?;
+            pem.as_bytes().to_vec()
+        }
+        Err(error) => return Err(about(format!("cannot be read: {error}"))),
+    };
+    DpopKey::from_pem(&pem).map_err(|error| about(error.to_string()))
+}

@@ -1,0 +1,88 @@
+//! Tests that each recipe of `docs/guides/bound-token.md` gets a token that is bound to its key, with and without nonces.
+
+use super::guides::recipe;
+use super::programs::{node, or_skipped, python};
+use super::shop::{RESOURCE, Shop};
+use crate::binary::run_to_end;
+use std::process::Command;
+use testudo_testkit::token::claims;
+
+const PAGE: &str = "bound-token.md";
+
+/// Checks a recipe: its program prints the token and the thumbprint of its key.
+#[track_caller]
+fn check_recipe(program: impl Fn() -> Command) {
+    for nonces in ["optional", "required"] {
+        let shop = Shop::with_dpop_nonces(nonces);
+        let output = run_to_end(shop.prepare(&mut program()), "");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{nonces}: {stderr}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let (token, thumbprint) = stdout.trim().split_once('\n').unwrap();
+        let claims = claims(token);
+        assert_eq!(
+            (&claims["aud"], &claims["cnf"]),
+            (&RESOURCE.into(), &serde_json::json!({ "jkt": thumbprint })),
+            "{nonces}"
+        );
+        let elsewhere = run_to_end(
+            shop.prepare(&mut program())
+                .env("RESOURCE", "https://other.example"),
+            "",
+        );
+        let printed = [elsewhere.stdout, elsewhere.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        assert!(
+            !elsewhere.status.success() && printed.contains("invalid_target"),
+            "{nonces}: {printed}"
+        );
+    }
+}
+
+#[test]
+fn recipe_for_the_shell_gets_a_bound_token() {
+    let recipe = recipe(PAGE, "Shell");
+    check_recipe(|| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", recipe.block("sh")]);
+        shell
+    });
+}
+
+#[test]
+fn recipe_for_python_gets_a_bound_token() {
+    let recipe = recipe(PAGE, "Python");
+    let Some(folder) = or_skipped(python("python-get", &recipe.packages("pypi.org", "=="))) else {
+        return;
+    };
+    check_recipe(|| {
+        let mut python = Command::new(folder.join("bin/python"));
+        python.args(["-c", recipe.block("python")]);
+        python
+    });
+}
+
+#[test]
+fn recipe_for_openid_client_gets_a_bound_token() {
+    javascript("openid-client");
+}
+
+#[test]
+fn recipe_for_oauth4webapi_gets_a_bound_token() {
+    javascript("oauth4webapi");
+}
+
+fn javascript(library: &str) {
+    let recipe = recipe(PAGE, &format!("JavaScript: {library}"));
+    let Some(folder) = or_skipped(node(library, &recipe.packages("www.npmjs.com", "@"))) else {
+        return;
+    };
+    // The recipe of another page may run in this folder at the same time.
+    let file = folder.join("bound.mjs");
+    std::fs::write(&file, recipe.block("js")).unwrap();
+    check_recipe(|| {
+        let mut node = Command::new("node");
+        node.arg(&file);
+        node
+    });
+}
