@@ -36,6 +36,7 @@ usage: cargo xtask COMMAND
                        with the advisory database
   generate [--check]   write docs/reference/ (or fail where it is out of date)
   bench [token|rules]  run benchmarks; `bench token --full` adds a million first uses
+  bench dpop           only the measurements with DPoP proofs
   bench hostile        measure the CPU time of refused requests and of valid ones
   bench compare [--postgres] OLD [NEW]
                        compare two binaries: nine pairs of runs in turn, median of the ratios; with SQLite or PostgreSQL
@@ -72,9 +73,11 @@ fn main() -> ExitCode {
             bench("testudo-core", "rules", &[]).and_then(|()| bench("testudo", "server", &["token"]))
         }
         ["bench", "rules"] => bench("testudo-core", "rules", &[]),
-        ["bench", what @ ("token" | "hostile" | "compare"), more @ ..] => {
-            bench("testudo", "server", &[&[*what], more].concat())
-        }
+        [
+            "bench",
+            what @ ("token" | "dpop" | "hostile" | "compare"),
+            more @ ..,
+        ] => bench("testudo", "server", &[&[*what], more].concat()),
         ["soak", "connections"] => soak("crowds::soak_"),
         ["soak", "reloads"] => soak("reload_load::soak_"),
         ["soak", "events"] => soak("event_export::soak_"),

@@ -15,7 +15,16 @@
 //!
 //! With [`TokenClient::dpop`] the tokens are bound to a key, so that a stolen token is useless. [RFC9449] Each request to
 //! an API then needs the header fields of [`AccessToken::headers`], which contain a proof of the key;
-//! [`TokenClient::call`] sends such a request.
+//! [`TokenClient::call`] sends such a request:
+//!
+//! ```no_run
+//! # async fn example(url: url::Url) -> Result<(), testudo_client::ClientError> {
+//! use testudo_client::{DpopKey, Outgoing, Svids, TokenClient};
+//! let client = TokenClient::new("https://as.example.net", Svids::from_environment())?.dpop(DpopKey::generate()?);
+//! let request = Outgoing { method: "GET", url: &url, headers: vec![], body: vec![] };
+//! let answer = client.call(&request).await?;
+//! # let _ = answer; Ok(()) }
+//! ```
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

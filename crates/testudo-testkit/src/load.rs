@@ -40,6 +40,8 @@ impl Outcome {
 pub enum Connector {
     /// Plain TCP; connections stay open between requests.
     Plain,
+    /// The same, with a DPoP proof in each request: the proof at the position of its body.
+    PlainWithProofs(Arc<Vec<String>>),
     /// Mutual TLS with this chain, trusting these roots; without `is_kept`, each request needs a handshake.
     MutualTls {
         /// Trusted roots, DER.
@@ -55,10 +57,17 @@ impl Connector {
     /// A new connection; `None` if the server refuses it.
     pub async fn try_open(&self, address: SocketAddr) -> Option<Connection> {
         match self {
-            Connector::Plain => Some(Connection::open(address).await),
+            Connector::Plain | Connector::PlainWithProofs(_) => Some(Connection::open(address).await),
             Connector::MutualTls { roots, client, .. } => {
                 Connection::open_tls(address, roots, Some(client)).await
             }
+        }
+    }
+
+    fn proof(&self, position: usize) -> Option<&str> {
+        match self {
+            Connector::PlainWithProofs(proofs) => proofs.get(position).map(String::as_str),
+            Connector::Plain | Connector::MutualTls { .. } => None,
         }
     }
 
@@ -69,7 +78,7 @@ impl Connector {
     /// True if a worker sends all its requests on one connection.
     pub fn is_kept(&self) -> bool {
         match self {
-            Connector::Plain => true,
+            Connector::Plain | Connector::PlainWithProofs(_) => true,
             Connector::MutualTls { is_kept, .. } => *is_kept,
         }
     }
@@ -105,7 +114,8 @@ pub async fn drive_over(
                     if !connector.is_kept() {
                         connection = connector.open(address).await;
                     }
-                    let headers = [("content-type", "application/x-www-form-urlencoded")];
+                    let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+                    headers.extend(connector.proof(position).map(|proof| ("dpop", proof)));
                     match connection
                         .try_send("POST", "/token", &headers, body.clone())
                         .await
