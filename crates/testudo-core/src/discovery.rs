@@ -32,16 +32,26 @@ pub fn server_metadata(
         .filter(|algorithm| takes_eddsa || algorithm.is_legal_in_jwt_svid());
     // A proof may be signed with every algorithm for which a client may have a key.
     let of_proofs = Algorithm::ALL.map(|algorithm| algorithm.name().to_owned());
+    let is_attested = usable.contains(&CredentialKind::Attestation);
+    let names_if = |is_listed: bool, names: &[&str]| -> Vec<String> {
+        let names = names.iter().filter(|_| is_listed);
+        names.map(|name| (*name).to_owned()).collect()
+    };
+    let algorithms_of_attestations = names_if(is_attested, &Algorithm::ALL.map(Algorithm::name));
     AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks"),
+        challenge_endpoint: Some(at("/challenge")),
         registration_endpoint: policy.registration_endpoint(),
         grant_types_supported: grants::served().map(str::to_owned).collect(),
         response_types_supported: Vec::new(),
         token_endpoint_auth_methods_supported: usable
             .iter()
-            .map(|kind| kind.auth_method().to_owned())
+            .map(|kind| kind.auth_method())
+            // [ABCA §8] The same attestation, with a DPoP proof in the place of the PoP.
+            .chain(is_attested.then_some("attest_jwt_client_auth_dpop"))
+            .map(str::to_owned)
             .collect(),
         token_endpoint_auth_signing_alg_values_supported: if usable.is_empty() {
             Vec::new()
@@ -49,6 +59,12 @@ pub fn server_metadata(
             algorithms.map(|algorithm| algorithm.name().to_owned()).collect()
         },
         dpop_signing_alg_values_supported: of_proofs.to_vec(),
+        client_attestation_signing_alg_values_supported: algorithms_of_attestations.clone(),
+        client_attestation_pop_signing_alg_values_supported: algorithms_of_attestations,
+        client_attestation_pop_methods_supported: names_if(
+            is_attested,
+            &["attestation_pop_jwt", "dpop_combined"],
+        ),
         scopes_supported: scopes,
         tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),
         mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {

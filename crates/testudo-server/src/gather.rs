@@ -18,6 +18,10 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
             unverified_authority,
             unverified_kid,
         } => Ok(authority_keys(app, in_force, unverified_authority, unverified_kid).await),
+        Lookup::Attester {
+            unverified_issuer,
+            unverified_kid,
+        } => Ok(attester_keys(app, in_force, unverified_issuer, unverified_kid).await),
         Lookup::Client {
             unverified_client_id,
             unverified_kid,
@@ -59,6 +63,21 @@ async fn authority_keys(app: &App, in_force: &InForce, authority: &Authority, ki
         Some(keys) => Facts::Keys(keys),
         None if is_enabled => Facts::NoKeys,
         None => Facts::Disabled,
+    }
+}
+
+/// The attester of an attestation, and its keys. An attester that is found by a key id has this key in memory.
+async fn attester_keys(app: &App, in_force: &InForce, issuer: Option<&str>, kid: Option<&str>) -> Facts {
+    let has_kid = |authority: &Authority| {
+        let keys = in_force.authority_keys(authority, app.moment());
+        kid.is_some_and(|kid| keys.is_some_and(|keys| keys.have_kid(kid)))
+    };
+    match in_force.policy.attester(issuer, has_kid) {
+        Some(authority) => {
+            let keys = authority_keys(app, in_force, authority, kid).await;
+            Facts::Attester(authority.clone(), Box::new(keys))
+        }
+        None => Facts::Nothing,
     }
 }
 

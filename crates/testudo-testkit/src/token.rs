@@ -77,6 +77,41 @@ impl<'k> Draft<'k> {
         }
     }
 
+    /// A valid attestation that `attested` is a key of `client_id`. [ABCA §4]
+    pub fn attestation(
+        attester: &'k testudo_protocol::jose::SigningKey,
+        client_id: &str,
+        attested: &testudo_protocol::jose::SigningKey,
+        now: i64,
+    ) -> Draft<'k> {
+        let jwk: Value = serde_json::from_str(&attested.proof_jwk()).expect("JSON");
+        Draft {
+            header: serde_json::json!({
+                "alg": attester.algorithm().name(), "kid": attester.kid(), "typ": "oauth-client-attestation+jwt",
+            }),
+            claims: serde_json::json!({
+                "sub": client_id, "iat": now, "exp": now + 3600, "cnf": { "jwk": jwk },
+            }),
+            key: attester,
+        }
+    }
+
+    /// A valid proof of the attested key. [ABCA §5.1]
+    pub fn attestation_pop(
+        attested: &'k testudo_protocol::jose::SigningKey,
+        audience: &str,
+        jti: &str,
+        now: i64,
+    ) -> Draft<'k> {
+        Draft {
+            header: serde_json::json!({
+                "alg": attested.algorithm().name(), "typ": "oauth-client-attestation-pop+jwt",
+            }),
+            claims: serde_json::json!({ "aud": audience, "jti": jti, "iat": now }),
+            key: attested,
+        }
+    }
+
     /// Sets a claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Draft<'k> {

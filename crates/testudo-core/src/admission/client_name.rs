@@ -1,6 +1,7 @@
 //! The client of an identity: its `client_id`, and the subject under which its record is stored.
 
-use crate::identity::AttestedIdentity;
+use crate::identity::issuer_subject::subject_of;
+use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::rules::client_id::ClientIdTemplate;
 use crate::rules::pieces::fill;
 use crate::rules::{GrainOfClient, Match};
@@ -74,7 +75,8 @@ pub struct ClientName {
     /// The subject under which the record is stored: the identity, or for instances that share a client the identity
     /// with `*` as its last segment.
     pub subject: Box<str>,
-    /// The instance, if the rule makes all instances of a workload one client.
+    /// The instance, if the rule makes all instances of a workload one client: a segment of the identity, or the
+    /// thumbprint of the attested key.
     pub folded_instance: Option<Box<str>>,
 }
 
@@ -97,10 +99,12 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
                 .unwrap_or(&identity.subject);
             (format!("{prefix}*").into(), Some(instance.into()))
         }
-        (GrainOfClient::Workload | GrainOfClient::Instance, _) => (identity.subject.clone(), None),
+        // If the identity does not name the instance, the key that it must prove does.
+        (GrainOfClient::Workload, None) => (identity.subject.clone(), confirmed_key(identity)),
+        (GrainOfClient::Instance, _) => (identity.subject.clone(), None),
     };
     let client_id: Box<str> = match &found.rule.client_id {
-        ClientIdTemplate::Identity => subject.clone(),
+        ClientIdTemplate::Identity => identity_as_id(identity, &subject),
         ClientIdTemplate::Opaque => key.derive(&[identity.authority.key(), &subject]).into(),
         ClientIdTemplate::Template(pieces) => {
             // A longer id is refused by [`govern`](super::governed::govern): if it were shortened, two clients could
@@ -113,6 +117,19 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
         subject,
         folded_instance,
     }
+}
+
+/// The thumbprint of the key that the credential confirms, in base64url.
+fn confirmed_key(identity: &AttestedIdentity) -> Option<Box<str>> {
+    let key = identity.proof.confirmation.as_ref()?;
+    Some(URL_SAFE_NO_PAD.encode(key.thumbprint()).into())
+}
+
+/// The client id of an identity whose rule has no other. [ABCA §4] For an attested client it is `sub` of the attestation.
+fn identity_as_id(identity: &AttestedIdentity, subject: &str) -> Box<str> {
+    let is_attested = identity.kind == CredentialKind::Attestation;
+    let segments = identity.authority.path(subject).filter(|_| is_attested);
+    segments.map_or_else(|| subject.into(), |segments| subject_of(segments).into())
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub fn govern<'a>(
     credential_is_accepted(identity, policy)?;
     trace.passed("credential accepted", || identity.kind.to_string());
     let name = name_client(identity, &found, opaque_key);
-    client_id_is_free(&found, &name, policy)?;
+    client_id_is_free(identity, &found, &name, policy)?;
     client_id_is_no_other_clients(identity, &name, policy)?;
     Ok(GovernedIdentity {
         client_key: client_key(identity.authority.key(), &name.subject),
@@ -146,14 +146,28 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
     }))
 }
 
-/// Step 4 as well: the template of a rule must not make an id in a form that is reserved for this server, for persons
-/// or for another namespace.
-fn client_id_is_free(found: &Match<'_>, name: &ClientName, policy: &Policy) -> Result<(), Rejection> {
-    let ClientIdTemplate::Template(_) = &found.rule.client_id else {
-        return Ok(());
+/// Step 4 as well: neither the template of a rule nor an attester must make an id in a form that is reserved for this
+/// server, for persons or for another namespace.
+fn client_id_is_free(
+    identity: &AttestedIdentity,
+    found: &Match<'_>,
+    name: &ClientName,
+    policy: &Policy,
+) -> Result<(), Rejection> {
+    let is_reserved = match &found.rule.client_id {
+        ClientIdTemplate::Template(_) => policy.reserved_ids.hold(&name.client_id),
+        ClientIdTemplate::Identity if identity.kind == CredentialKind::Attestation => {
+            policy.reserved_ids.hold_from_attester(&name.client_id, || {
+                found
+                    .rule
+                    .patterns
+                    .iter()
+                    .any(|pattern| pattern.as_str() == &*identity.subject)
+            })
+        }
+        ClientIdTemplate::Identity | ClientIdTemplate::Opaque => return Ok(()),
     };
-    let is_too_long = name.client_id.len() > IDENTIFIER_BYTES_MAX;
-    if is_too_long || policy.reserved_ids.hold(&name.client_id) {
+    if is_reserved || name.client_id.len() > IDENTIFIER_BYTES_MAX {
         return Err(AdmissionReason::ClientIdReserved {
             rule: found.rule.name.clone(),
         }

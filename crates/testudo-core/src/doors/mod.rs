@@ -5,6 +5,7 @@
 //! that doors share is in `shared/`. The request determines the door (`shared/presented.rs`), and the table of doors is
 //! here.
 
+mod attestation;
 pub mod jwt_svid;
 pub mod private_key_jwt;
 mod shared;
@@ -25,6 +26,7 @@ pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeader
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
+use attestation::Attestation;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
 #[cfg(feature = "test-door")]
@@ -74,6 +76,8 @@ macro_rules! doors {
 doors! {
     /// SPIFFE JWT-SVID.
     JwtSvid is JwtSvid;
+    /// An attestation of the client's key.
+    Attestation is Attestation;
     /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
     /// SPIFFE X.509-SVID.

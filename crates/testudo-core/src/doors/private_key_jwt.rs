@@ -97,7 +97,10 @@ impl PrivateKeyJwt {
                 self.unverified_claims.check(terms.policy, terms.now, trace)?;
                 return Err(CredentialReason::ClientKeysUnavailable { why: why.clone() }.into());
             }
-            (None, Facts::Keys(_) | Facts::NoKeys | Facts::Disabled | Facts::Nothing) => {
+            (
+                None,
+                Facts::Keys(_) | Facts::Attester(..) | Facts::NoKeys | Facts::Disabled | Facts::Nothing,
+            ) => {
                 return Err(CredentialReason::UnknownClient.into());
             }
         };

@@ -2,7 +2,9 @@
 
 use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
 use std::collections::BTreeMap;
-use testudo_protocol::{Seconds, Timestamp, jose};
+use std::sync::Arc;
+use testudo_protocol::jose::{self, ProofKey};
+use testudo_protocol::{Seconds, Timestamp};
 
 /// An identity that an authority attested in a credential whose signature, times and audience were checked.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Proof {
     pub single_use: Option<SingleUse>,
     /// The client certificate of the request, to which tokens can be bound. [RFC8705 §3.1]
     pub certificate_thumbprint: Option<[u8; 32]>,
+    /// The key in the credential that the sender must prove to have. [RFC7800 §3.2]
+    pub confirmation: Option<Arc<ProofKey>>,
     /// True if the audience of the credential is the URL of the registration endpoint.
     pub is_for_registration: bool,
     /// Claims that the configuration allows the authority to state about a client, by name. Other claims are not
@@ -56,6 +60,7 @@ impl Proof {
             jwt_id: None,
             single_use: None,
             certificate_thumbprint: None,
+            confirmation: None,
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
             unlisted_claims: Vec::new(),

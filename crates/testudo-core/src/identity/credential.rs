@@ -98,6 +98,14 @@ credential_kinds! {
         verified_by: None,
         statement: None,
     };
+    /// An attestation of the client's key by a configured attester. [ABCA §4]
+    Attestation "attestation" Row {
+        auth_method: "attest_jwt_client_auth",
+        assertion_type: None,
+        issued_by: Some(AuthorityKind::Issuer),
+        verified_by: Some(VerifiedBy::TokenKeys),
+        statement: None,
+    };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
         auth_method: "private_key_jwt",

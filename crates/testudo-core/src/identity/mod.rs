@@ -3,6 +3,7 @@
 mod attested;
 mod authority;
 mod credential;
+pub(crate) mod issuer_subject;
 mod scheme;
 mod sender_constraint;
 mod spiffe;

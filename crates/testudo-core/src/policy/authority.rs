@@ -3,7 +3,19 @@
 use crate::identity::CredentialKind;
 use crate::rules::FirstUse;
 use crate::velocity::Rate;
+use serde::{Deserialize, Serialize};
 use testudo_protocol::Seconds;
+
+/// Whether the proof of an attested key must have a challenge of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChallengeUse {
+    /// A proof may have one; it must then be valid.
+    None,
+    /// Every proof needs one; if a DPoP proof takes its place, that needs a nonce. [ABCA §6.1]
+    #[default]
+    Required,
+}
 
 /// The settings of a `[[trust_domains]]` entry, or of an entry of another kind of authority.
 #[derive(Debug, Clone)]
@@ -20,6 +32,12 @@ pub struct AuthorityPolicy {
     pub lifetime_max: Option<Seconds>,
     /// Claims of its credentials that may become client metadata.
     pub attested_metadata: Vec<String>,
+    /// The `iss` of its credentials, if it is configured. [RFC7519 §4.1.1]
+    pub issuer: Option<String>,
+    /// Whether the proof of an attested key needs a challenge.
+    pub challenge: ChallengeUse,
+    /// How old an attestation may be, even if it has not expired.
+    pub attestation_age_max: Seconds,
     /// The `iss` that a software statement must have, if one is configured.
     pub statement_issuer: Option<String>,
     /// Rate limit for new clients.
@@ -32,6 +50,9 @@ pub struct AuthorityPolicy {
     pub clients_max: Option<u64>,
 }
 
+/// How old an attestation may be if its attester has no `attestation_age_max`.
+pub const ATTESTATION_AGE_MAX: Seconds = Seconds(86_400);
+
 #[cfg(test)]
 impl AuthorityPolicy {
     /// An authority that issues JWT-SVIDs, whose identities register on first use, without a quota.
@@ -43,6 +64,9 @@ impl AuthorityPolicy {
             single_use: false,
             lifetime_max: None,
             attested_metadata: Vec::new(),
+            issuer: None,
+            challenge: ChallengeUse::Required,
+            attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: None,
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,

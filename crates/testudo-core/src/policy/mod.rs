@@ -2,10 +2,10 @@
 
 mod authority;
 
-pub use authority::AuthorityPolicy;
+pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
 
 use crate::administration::Administration;
-use crate::identity::{Authority, AuthorityKind};
+use crate::identity::{Authority, AuthorityKind, CredentialKind};
 use crate::rules::FirstUse;
 use crate::rules::blocks::Blocks;
 use crate::rules::reserved_ids::ReservedIds;
@@ -163,6 +163,32 @@ impl Policy {
     pub fn authority_named(&self, name: &str) -> Option<&Authority> {
         let named = |authority: &&Authority| [authority.name(), authority.key()].contains(&name);
         self.authorities.keys().filter(named).min()
+    }
+
+    /// The configured attester of an attestation with these unverified values: the one with this `iss`, or else the
+    /// only attester that has the key `kid`. If `iss` is that of no attester, only attesters without a configured
+    /// `issuer` can be the right one.
+    pub fn attester(
+        &self,
+        unverified_issuer: Option<&str>,
+        has_kid: impl Fn(&Authority) -> bool,
+    ) -> Option<&Authority> {
+        let attesters = || {
+            let entries = self.authorities.iter();
+            entries.filter(|(_, policy)| policy.credentials.contains(&CredentialKind::Attestation))
+        };
+        let named = attesters()
+            .find(|(_, policy)| unverified_issuer.is_some() && policy.issuer.as_deref() == unverified_issuer);
+        if let Some((authority, _)) = named {
+            return Some(authority);
+        }
+        let mut with_key = attesters().filter(|(authority, _)| has_kid(authority));
+        match (with_key.next(), with_key.next()) {
+            (Some((authority, policy)), None) if unverified_issuer.is_none() || policy.issuer.is_none() => {
+                Some(authority)
+            }
+            _ => None,
+        }
     }
 
     /// The rule of this name, whichever section of the configuration it is from.

@@ -2,7 +2,6 @@
 
 use super::{Possession, ProofTerms};
 use crate::identity::SingleUse;
-use crate::policy::NonceUse;
 use crate::rejection::{ProofReason, Rejection};
 use crate::trace::Trace;
 use base64::Engine as _;
@@ -10,9 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use testudo_protocol::oauth::dpop::{DpopExpectation, DpopProof, VerifiedDpop};
 use testudo_protocol::oauth::server_nonce::NoncePurpose;
 
-/// Verifies a proof at an endpoint of this server.
+/// Verifies a proof at an endpoint of this server. `is_nonce_required`: a proof without a nonce is refused.
 pub(super) fn verify(
     proof: &str,
+    is_nonce_required: bool,
     terms: ProofTerms<'_>,
     possession: &mut Possession,
     trace: &mut Trace,
@@ -25,7 +25,7 @@ pub(super) fn verify(
     let verified = DpopProof::parse(proof)
         .and_then(|parsed| parsed.verify(expected, terms.now))
         .map_err(ProofReason::Dpop)?;
-    check_nonce(&verified, terms)?;
+    check_nonce(&verified, is_nonce_required, terms)?;
     trace.passed("DPoP proof", || {
         format!("key {}", URL_SAFE_NO_PAD.encode(verified.thumbprint))
     });
@@ -41,8 +41,7 @@ pub(super) fn verify(
 
 /// [RFC9449 §8] A nonce shows that the proof was not made in advance. A nonce that is sent must be valid even if none
 /// is required.
-fn check_nonce(verified: &VerifiedDpop, terms: ProofTerms<'_>) -> Result<(), Rejection> {
-    let is_required = terms.policy.tokens.dpop_nonce == NonceUse::Required;
+fn check_nonce(verified: &VerifiedDpop, is_required: bool, terms: ProofTerms<'_>) -> Result<(), Rejection> {
     match &verified.nonce {
         None if is_required => Err(ProofReason::DpopNonceMissing.into()),
         None => Ok(()),

@@ -4,6 +4,7 @@
 //! One file for each kind of proof. A proof is verified after the credential, and before the rule of the identity is
 //! found; that it is used only once is decided when its record is written.
 
+mod attestation_pop;
 mod dpop;
 mod presented;
 
@@ -13,10 +14,10 @@ mod tests;
 pub use presented::PresentedProofs;
 
 use crate::decision::Resolution;
-use crate::identity::SingleUse;
-use crate::policy::Policy;
+use crate::identity::{AttestedIdentity, SingleUse};
+use crate::policy::{ChallengeUse, NonceUse, Policy};
 use crate::records::{Batch, Conflict, Replay};
-use crate::rejection::{ProofReason, Rejection};
+use crate::rejection::{AttestationReason, Rejection};
 use crate::trace::Trace;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,6 +30,8 @@ use testudo_protocol::oauth::server_nonce::ServerNonces;
 pub struct ProofTerms<'a> {
     /// The configuration.
     pub policy: &'a Policy,
+    /// The identity that the credential proves, if its key is proved.
+    pub identity: &'a AttestedIdentity,
     /// The method of the request.
     pub method: &'a str,
     /// The URIs of the endpoint, from the configuration.
@@ -37,6 +40,14 @@ pub struct ProofTerms<'a> {
     pub nonces: &'a ServerNonces,
     /// The time.
     pub now: Timestamp,
+}
+
+impl ProofTerms<'_> {
+    /// Whether the proof of an attested key needs a value of this server.
+    fn challenge(&self) -> ChallengeUse {
+        let attester = self.policy.authority(&self.identity.authority);
+        attester.map_or(ChallengeUse::Required, |attester| attester.challenge)
+    }
 }
 
 /// The keys that the sender of a request proved to have, beside the credential.
@@ -52,7 +63,7 @@ pub struct Possession {
 struct UsedProof {
     mark: SingleUse,
     /// The reason to refuse its second use.
-    replayed: ProofReason,
+    replayed: Rejection,
 }
 
 impl Possession {
@@ -63,8 +74,26 @@ impl Possession {
         trace: &mut Trace,
     ) -> Result<Possession, Rejection> {
         let mut possession = Possession::default();
-        if let Some(proof) = proofs.dpop()? {
-            dpop::verify(proof, terms, &mut possession, trace)?;
+        let (pop, dpop) = (proofs.attestation_pop()?, proofs.dpop()?);
+        let confirmation = terms.identity.proof.confirmation.as_deref();
+        // [ABCA §7.3] Without a PoP, the DPoP proof takes its place. [ABCA §7] Beside a PoP, it may have another key.
+        let combined = confirmation.filter(|_| pop.is_none());
+        match (confirmation, pop) {
+            (Some(key), Some(pop)) => attestation_pop::verify(pop, key, terms, &mut possession, trace)?,
+            (None, Some(_)) => return Err(AttestationReason::ProofWithoutAttestation.into()),
+            (_, None) => {}
+        }
+        match (combined, dpop) {
+            (Some(_), None) => return Err(AttestationReason::ProofMissing.into()),
+            (_, Some(proof)) => {
+                let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required
+                    || (combined.is_some() && terms.challenge() == ChallengeUse::Required);
+                dpop::verify(proof, is_nonce_required, terms, &mut possession, trace)?;
+            }
+            (None, None) => {}
+        }
+        if combined.is_some_and(|key| possession.dpop_key != Some(*key.thumbprint())) {
+            return Err(AttestationReason::KeyNotAttested.into());
         }
         Ok(possession)
     }
@@ -104,10 +133,11 @@ impl Possession {
     pub fn conflict(&self, on: &Conflict) -> Option<Resolution> {
         let Conflict::Exists(_, key) = on else { return None };
         let used = self.used.iter().find(|used| used.mark.key == **key)?;
-        Some(Resolution::Refuse(used.replayed.clone().into()))
+        Some(Resolution::Refuse(used.replayed.clone()))
     }
 
-    fn add_used(&mut self, mark: SingleUse, replayed: ProofReason) {
+    fn add_used(&mut self, mark: SingleUse, replayed: impl Into<Rejection>) {
+        let replayed = replayed.into();
         self.used.push(UsedProof { mark, replayed });
     }
 }

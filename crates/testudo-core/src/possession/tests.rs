@@ -1,8 +1,10 @@
 //! Tests of the proofs of a request.
 
 use super::*;
+use crate::identity::{Authority, CredentialKind, Proof};
 use crate::policy::NonceUse;
 use crate::records::Kind;
+use crate::rejection::ProofReason;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_protocol::oauth::dpop::DpopClaims;
 use testudo_protocol::oauth::server_nonce::NoncePurpose;
@@ -11,9 +13,17 @@ use testudo_testkit::generate_key;
 const NOW: Timestamp = Timestamp(1_795_000_000);
 const URI: &str = "https://as.example/token";
 
+/// An identity whose credential names no key.
+fn unconfirmed() -> AttestedIdentity {
+    let authority = Authority::of_key("spiffe://a.example").unwrap();
+    let proof = Proof::until(Timestamp(NOW.0 + 300));
+    AttestedIdentity::proven(authority, "spiffe://a.example/x", CredentialKind::JwtSvid, proof)
+}
+
 struct World {
     key: SigningKey,
     policy: Policy,
+    identity: AttestedIdentity,
     uris: [RequestUri; 2],
     nonces: ServerNonces,
 }
@@ -25,6 +35,7 @@ impl World {
         World {
             key: generate_key(Algorithm::ES256, None),
             policy,
+            identity: unconfirmed(),
             uris: [URI, "https://mtls.as.example/token"].map(|uri| RequestUri::parse(uri).unwrap()),
             nonces: ServerNonces::new(&[1; 32], "https://as.example"),
         }
@@ -44,12 +55,17 @@ impl World {
     fn verify(&self, proofs: Vec<String>) -> Result<Possession, Rejection> {
         let terms = ProofTerms {
             policy: &self.policy,
+            identity: &self.identity,
             method: "POST",
             uris: &self.uris,
             nonces: &self.nonces,
             now: NOW,
         };
-        Possession::verify(&PresentedProofs::new(proofs), terms, &mut Trace::off())
+        Possession::verify(
+            &PresentedProofs::new(proofs, Vec::new()),
+            terms,
+            &mut Trace::off(),
+        )
     }
 
     fn refused(&self, proof: &str) -> Rejection {

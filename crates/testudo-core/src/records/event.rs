@@ -33,7 +33,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub identity: Option<String>,
     /// The running copy that made the request, where the rule makes one client of all copies of a workload (`client =
-    /// "workload"`): what `{instance}` stands for in the identity. Example: `pod-7f9c`.
+    /// "workload"`): what `{instance}` stands for in the identity, or the thumbprint of the attested key. Example:
+    /// `pod-7f9c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
     /// Client id of the client that the event is about. A refused request has none here: what it sent as `client_id` is

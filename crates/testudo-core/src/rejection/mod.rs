@@ -1,12 +1,13 @@
 //! Every reason to refuse a request, with three texts: the answer for the caller (a code and a sentence), a hint for
 //! the administrator or the owner of the client, and the exact reason for the log.
 //!
-//! Reasons are in five enums by topic: `request.rs`, `credential.rs`, `proof.rs`, `metadata.rs` and `admission.rs`. Each
-//! reason has one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
+//! Reasons are in six enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs` and
+//! `admission.rs`. Each reason has one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
 //! answer of an endpoint from the row; code, status and challenge are chosen only there.
 
 mod admission;
 mod answer;
+mod attestation;
 mod credential;
 mod hints;
 mod metadata;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use admission::AdmissionReason;
 pub use answer::{Answer, Authorization, Endpoint, Statement};
+pub use attestation::AttestationReason;
 pub use credential::CredentialReason;
 pub use metadata::MetadataReason;
 pub use proof::ProofReason;
@@ -34,6 +36,8 @@ pub enum Rejection {
     Request(RequestReason),
     /// The credential is refused.
     Credential(CredentialReason),
+    /// An attestation, or the proof of its key, is refused.
+    Attestation(AttestationReason),
     /// A proof of possession beside the credential is refused.
     Proof(ProofReason),
     /// The metadata of a registration is refused.
@@ -51,6 +55,12 @@ impl From<RequestReason> for Rejection {
 impl From<CredentialReason> for Rejection {
     fn from(reason: CredentialReason) -> Rejection {
         Rejection::Credential(reason)
+    }
+}
+
+impl From<AttestationReason> for Rejection {
+    fn from(reason: AttestationReason) -> Rejection {
+        Rejection::Attestation(reason)
     }
 }
 
@@ -83,6 +93,7 @@ impl Rejection {
         match self {
             Rejection::Request(reason) => hints::of_request(reason),
             Rejection::Credential(reason) => hints::of_credential(reason),
+            Rejection::Attestation(reason) => hints::of_attestation(reason),
             Rejection::Proof(reason) => hints::of_proof(reason),
             Rejection::Metadata(reason) => hints::of_metadata(reason),
             Rejection::Admission(reason) => hints::of_admission(reason),
@@ -99,6 +110,7 @@ impl Rejection {
         match self {
             Rejection::Request(reason) => reason.row(),
             Rejection::Credential(reason) => reason.row(),
+            Rejection::Attestation(reason) => reason.row(),
             Rejection::Proof(reason) => reason.row(),
             Rejection::Metadata(reason) => reason.row(),
             Rejection::Admission(reason) => reason.row(),
@@ -113,6 +125,7 @@ impl fmt::Display for Rejection {
         match self {
             Rejection::Request(reason) => reason.fmt(f),
             Rejection::Credential(reason) => reason.fmt(f),
+            Rejection::Attestation(reason) => reason.fmt(f),
             Rejection::Proof(reason) => reason.fmt(f),
             Rejection::Metadata(reason) => reason.fmt(f),
             Rejection::Admission(reason) => reason.fmt(f),

@@ -43,6 +43,8 @@ pub enum RequestReason {
     MalformedClientId,
     /// More than one client authentication mechanism is used. [RFC6749 §2.3]
     TwoMechanisms,
+    /// The attestation headers are not one field line each with one JWT. [ABCA §7.1 (1)] [ABCA §7.2 (1)]
+    AttestationNotOne,
     /// A request with a client certificate has no `client_id`. [RFC8705 §2]
     ClientIdMissing,
     /// `scope` is not a list of scope values separated by single spaces; with the reason.
@@ -120,6 +122,10 @@ impl RequestReason {
             RequestReason::TwoMechanisms => invalid(
                 "two_mechanisms",
                 "more than one client authentication mechanism was used",
+            ),
+            RequestReason::AttestationNotOne => invalid(
+                "attestation_not_one",
+                "OAuth-Client-Attestation and OAuth-Client-Attestation-PoP must each be sent once, with one JWT",
             ),
             RequestReason::ClientIdMissing => invalid(
                 "client_id_missing",

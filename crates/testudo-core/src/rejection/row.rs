@@ -35,6 +35,8 @@ pub(super) struct Row {
 pub enum Fresh {
     /// A nonce in `DPoP-Nonce`. [RFC9449 §8]
     DpopNonce,
+    /// A challenge in `OAuth-Client-Attestation-Challenge`. [ABCA §6.2]
+    AttestationChallenge,
 }
 
 /// A kind of limit on new clients.
@@ -94,6 +96,14 @@ impl Row {
                 ErrorCode::InvalidClient,
                 PublicSentence::AuthenticationFailed,
             )
+        }
+    }
+
+    /// The caller did not prove its identity, and used an attestation. [ABCA §7.4]
+    pub(super) fn unattested(name: &'static str) -> Row {
+        Row {
+            code: ErrorCode::InvalidClientAttestation,
+            ..Row::unauthenticated(name)
         }
     }
 

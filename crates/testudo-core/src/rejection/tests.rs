@@ -105,6 +105,7 @@ fn every_variant_of_the_enums_is_in_the_table() {
     let sources = [
         include_str!("request.rs"),
         include_str!("credential.rs"),
+        include_str!("attestation.rs"),
         include_str!("proof.rs"),
         include_str!("metadata.rs"),
         include_str!("admission.rs"),

@@ -24,6 +24,17 @@ impl ReservedIds {
                 .any(|prefix| client_id.starts_with(&**prefix))
             || self.issuers.iter().any(|issuer| &**issuer == client_id)
     }
+
+    /// True if an attester must not name a client so. `is_named` states whether a rule names the client literally: the
+    /// https URL of another client would otherwise be the id of the attested one.
+    pub fn hold_from_attester(&self, client_id: &str, is_named: impl FnOnce() -> bool) -> bool {
+        match built_in(client_id) {
+            Some("https:") => self.issuers.iter().any(|issuer| &**issuer == client_id) || !is_named(),
+            // [ABCA §4] The attester chooses `sub`; these namespaces are not used by others.
+            Some("http:" | "urn:" | "did:") => self.issuers.iter().any(|issuer| &**issuer == client_id),
+            Some(_) | None => self.hold(client_id),
+        }
+    }
 }
 
 /// The built-in prefix with which `text` begins.

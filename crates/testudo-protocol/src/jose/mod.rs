@@ -12,7 +12,7 @@ mod sign;
 mod thumbprint;
 
 pub use algorithm::Algorithm;
-pub use jws::{Header, JoseError, Jws};
+pub use jws::{Header, JoseError, Jws, unverified_type};
 pub use key::{Jwk, KeySet, PublicKey};
 pub use key_error::KeyError;
 pub use material::KeyOwner;

@@ -1,10 +1,12 @@
 //! DPoP proofs: made by clients, verified by authorization servers and resource servers. [RFC9449 §4]
 
+pub use super::proof_claims::{PROOF_AGE_MAX, PROOF_LEEWAY};
+use super::proof_claims::{is_from_the_future, is_jwt_id, is_too_old};
 use super::request_uri::RequestUri;
 use crate::jose::{Algorithm, JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
 use crate::limits::JWT_ID_BYTES_MAX;
-use crate::printable::{excerpt, is_printable};
-use crate::time::{Seconds, Timestamp};
+use crate::printable::excerpt;
+use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,12 +14,6 @@ use std::fmt;
 
 /// `typ` of a DPoP proof. [RFC9449 §4.2]
 pub const TYP: &str = "dpop+jwt";
-
-/// How old a proof may be. [RFC9449 §11.1] A short time bounds how many `jti` must be remembered.
-pub const PROOF_AGE_MAX: Seconds = Seconds(60);
-
-/// How far `iat` may be in the future, because the clock of the client may be ahead.
-pub const PROOF_LEEWAY: Seconds = Seconds(30);
 
 /// Why a DPoP proof is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,9 +167,7 @@ impl DpopProof {
     pub fn verify(self, expected: DpopExpectation<'_>, now: Timestamp) -> Result<VerifiedDpop, DpopError> {
         // The claims cost less than the signature, and the answer is the same for all of them.
         let claims = &self.unverified_claims;
-        let is_good_id =
-            !claims.jti.is_empty() && claims.jti.len() <= JWT_ID_BYTES_MAX && is_printable(&claims.jti);
-        if !is_good_id {
+        if !is_jwt_id(&claims.jti) {
             return Err(DpopError::JwtIdRefused);
         }
         if claims.htm != expected.method {
@@ -204,10 +198,10 @@ impl DpopProof {
 
 /// [RFC9449 §4.3 (11)] The proof is recent.
 fn check_age(issued: Timestamp, now: Timestamp) -> Result<(), DpopError> {
-    if now - issued > PROOF_AGE_MAX {
+    if is_too_old(issued, now) {
         return Err(DpopError::TooOld { issued });
     }
-    if issued - now > PROOF_LEEWAY {
+    if is_from_the_future(issued, now) {
         return Err(DpopError::FromTheFuture { issued });
     }
     Ok(())

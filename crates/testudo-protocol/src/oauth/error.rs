@@ -24,6 +24,9 @@ pub enum ErrorCode {
     AccessDenied,
     InvalidDpopProof,
     UseDpopNonce,
+    InvalidClientAttestation,
+    UseAttestationChallenge,
+    UseFreshAttestation,
 }
 
 impl ErrorCode {
@@ -47,6 +50,9 @@ impl ErrorCode {
             ErrorCode::AccessDenied => "access_denied",
             ErrorCode::InvalidDpopProof => "invalid_dpop_proof",
             ErrorCode::UseDpopNonce => "use_dpop_nonce",
+            ErrorCode::InvalidClientAttestation => "invalid_client_attestation",
+            ErrorCode::UseAttestationChallenge => "use_attestation_challenge",
+            ErrorCode::UseFreshAttestation => "use_fresh_attestation",
         }
     }
 
@@ -66,6 +72,10 @@ impl ErrorCode {
             // [RFC9449 §5] [RFC9449 §8]
             | ErrorCode::InvalidDpopProof
             | ErrorCode::UseDpopNonce
+            // [ABCA §6.1] [ABCA §7.4]
+            | ErrorCode::InvalidClientAttestation
+            | ErrorCode::UseAttestationChallenge
+            | ErrorCode::UseFreshAttestation
             // [RFC7591 §3.2.2] All registration errors are 400.
             | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidRedirectUri

@@ -1,6 +1,7 @@
 //! OAuth 2.0: parameters, identifiers, errors and documents as they are sent.
 
 pub mod access_token;
+pub mod attestation_pop;
 mod audience;
 pub mod dpop;
 pub mod error;
@@ -8,6 +9,7 @@ pub mod form;
 pub mod issuer;
 mod label_url;
 pub mod metadata;
+mod proof_claims;
 pub mod redirect_uri;
 mod request_uri;
 pub mod resource;
@@ -44,6 +46,13 @@ fn token_of_scheme<'v>(value: &'v str, wanted: &str) -> Option<&'v str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case(wanted) && !token.is_empty()).then_some(token)
+}
+
+/// token68: the syntax of a JWT in a header field. [RFC9110 §11.2] [ABCA §4] It has no comma and no semicolon, so a list
+/// and parameters are refused.
+pub fn is_token68(value: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    !value.is_empty() && value.bytes().all(is_legal)
 }
 
 /// [RFC6749 A] VSCHAR: the characters that are allowed in a `client_id`.

@@ -55,8 +55,10 @@ pub(super) fn compile(
     let log = checker.log(&file.log);
     let tokens = checker.tokens(&file.tokens);
     let outbound = checker.outbound(&file.outbound);
-    let (authorities, bundles) = checker.trust_domains(&file.trust_domains);
-    let reserved_ids = checker.issuers(file.issuer.as_deref(), &file.issuers);
+    let (mut authorities, mut bundles) = checker.trust_domains(&file.trust_domains);
+    let issuers = checker.issuers(file.issuer.as_deref(), &file.issuers);
+    authorities.extend(issuers.policies);
+    bundles.extend(issuers.sources);
     let rules = checker.rules(&file.rules, &authorities);
     if let Some(tokens) = &tokens {
         checker.lifetimes_of_rules(&file.rules, tokens.access_token_lifetime);
@@ -71,7 +73,7 @@ pub(super) fn compile(
             authorities,
             clients,
             rules,
-            reserved_ids,
+            reserved_ids: issuers.reserved,
             tokens: tokens?,
             registration,
             administration,

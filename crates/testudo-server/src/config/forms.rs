@@ -15,6 +15,10 @@ const TABLES: &[(&str, &str)] = &[
         "a table with one of file, keys, such as { file = \"batch.jwks.json\" }",
     ),
     ("issuers", "a list of tables, each beginning with [[issuers]]"),
+    (
+        "issuers.jwks",
+        "a table with one of file, url, such as { file = \"jwks.json\" }",
+    ),
     ("outbound", "a table: [outbound]"),
     ("registration", "a table: [registration]"),
     ("rules", "a list of tables, each beginning with [[rules]]"),

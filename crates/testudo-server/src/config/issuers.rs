@@ -1,9 +1,12 @@
 //! `[[issuers]]`: authorities other than SPIFFE trust domains.
 
 use super::checker::Checker;
+use super::trust::BundleSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::HashMap;
 use testudo_core::Authority;
+use testudo_core::policy::{AuthorityPolicy, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
 
@@ -17,11 +20,11 @@ pub struct IssuerSection {
     pub kind: String,
     /// The `iss` of its credentials. No rule makes a client id that is equal to it.
     pub issuer: Option<String>,
-    /// Where its public keys are.
-    pub jwks: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Where its public keys are: one of `file` and `url`.
+    pub jwks: Option<IssuerKeysSection>,
     /// For `kubernetes`: the API server that is asked whether a token is still valid.
     pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
-    /// What it may speak for.
+    /// What it may speak for. For `attester`: `["client"]`.
     pub r#use: Option<Vec<String>>,
     /// For `verifiable_credential`: types of credential that count.
     pub types: Option<Vec<String>>,
@@ -41,22 +44,58 @@ pub struct IssuerSection {
     pub lifetime_max: Option<String>,
     /// Further exact audience values.
     pub accept_audiences: Option<Vec<String>>,
-    /// What happens to an identity that was never seen.
+    /// For `attester`: whether the proof of the attested key must have a challenge of this server. A DPoP proof in the
+    /// place of a PoP then needs a nonce. Default: `"required"`.
+    pub challenge: Option<ChallengeUse>,
+    /// For `attester`: how old an attestation may be, even if it has not expired. Default: `"24h"`.
+    pub attestation_age_max: Option<String>,
+    /// What happens to an identity that was never seen. Default: `"on"`.
     pub first_use: Option<FirstUse>,
-    /// New clients per minute.
+    /// New clients per minute. Default: `600`.
     pub registrations_per_minute: Option<u32>,
-    /// Clients of this issuer, active and frozen.
+    /// Clients of this issuer, active and frozen. Default: `100000`.
     pub clients_max: Option<u64>,
 }
 
+/// `issuers.jwks`: where the JWK Set of an issuer is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssuerKeysSection {
+    /// Path of a file with the JWK Set; read again when it changes.
+    pub file: Option<String>,
+    /// https URL of the JWK Set.
+    pub url: Option<String>,
+    /// PEM file with the roots that verify the server of `url`.
+    pub ca: Option<String>,
+    /// A token for the server of `url`.
+    pub token: Option<serde_json::Map<String, serde_json::Value>>,
+    /// True: the URL is found by the metadata of the issuer.
+    pub discovery: Option<bool>,
+}
+
+/// What the `[[issuers]]` entries say.
+#[derive(Default)]
+pub(super) struct Issuers {
+    /// The client ids that no template of a rule may produce.
+    pub(super) reserved: ReservedIds,
+    /// The entries of kinds that have a door.
+    pub(super) policies: HashMap<Authority, AuthorityPolicy>,
+    /// Where their keys come from.
+    pub(super) sources: Vec<BundleSource>,
+}
+
+/// The kinds of issuer.
+const KINDS: [&str; 4] = ["kubernetes", ATTESTER, "verifiable_credential", "jwt"];
+
+const ATTESTER: &str = "attester";
+
 impl Checker<'_> {
-    /// Checks the names: the first part of an identity or a record key must name exactly one entry. Returns the client
-    /// ids that no template of a rule may produce: those that this server assigns, and those that begin with the name of
-    /// an issuer.
-    pub(super) fn issuers(&mut self, ours: Option<&str>, sections: &[IssuerSection]) -> ReservedIds {
-        let mut reserved = ReservedIds::default();
+    /// Checks the names: the first part of an identity or a record key must name exactly one entry. Client ids that this
+    /// server assigns, and those that begin with the name of an issuer, are reserved.
+    pub(super) fn issuers(&mut self, ours: Option<&str>, sections: &[IssuerSection]) -> Issuers {
+        let mut found = Issuers::default();
         let issuers = sections.iter().filter_map(|section| section.issuer.as_deref());
-        reserved.issuers = ours.into_iter().chain(issuers).map(Box::from).collect();
+        found.reserved.issuers = ours.into_iter().chain(issuers).map(Box::from).collect();
         for (position, section) in sections.iter().enumerate() {
             let key = format!("issuers[{position}]");
             let Some(authority) = Authority::issuer(&section.name) else {
@@ -75,13 +114,22 @@ impl Checker<'_> {
                 self.report.twice(&format!("{key}.name"), &section.name, &first);
                 continue;
             }
-            reserved.prefixes.push(prefix);
+            found.reserved.prefixes.push(prefix);
+            if section.kind == ATTESTER {
+                self.attester(&key, &authority, section, &mut found);
+                continue;
+            }
+            if !section.kind.is_empty() && !KINDS.contains(&section.kind.as_str()) {
+                let problem = format!("{:?} is not a kind of issuer", section.kind);
+                self.report.error(format!("{key}.kind"), problem, None);
+                continue;
+            }
             self.report.warn(
                 key,
                 format!("{authority} is not supported by this version: its credentials are refused"),
                 None,
             );
         }
-        reserved
+        found
     }
 }

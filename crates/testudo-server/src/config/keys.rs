@@ -141,7 +141,13 @@ pub const KEYS: &[Key] = &[
         "\"https://old.example.net\"",
     )
     .list(),
+    key("issuers.attestation_age_max", DURATION, "\"24h\""),
     key("issuers.attests", TEXT, "\"client\"").list(),
+    key(
+        "issuers.challenge",
+        "one of \"required\", \"none\"",
+        "\"required\"",
+    ),
     count("issuers.clients_max", "clients", "100000"),
     key("issuers.first_use", FIRST_USE, "\"on\""),
     key("issuers.formats", TEXT, "\"jwt_vc_json\"").list(),
@@ -151,10 +157,18 @@ pub const KEYS: &[Key] = &[
         "the `iss` of its credentials",
         "\"https://token.actions.example\"",
     ),
+    key("issuers.jwks.ca", PATH, "\"roots.pem\""),
+    key("issuers.jwks.discovery", SWITCH, "true"),
+    key("issuers.jwks.file", PATH, "\"jwks.json\""),
     key(
-        "issuers.jwks",
-        "a table with the location of its keys",
-        "{ file = \"jwks.json\" }",
+        "issuers.jwks.token",
+        "a table that names the file or the variable with a token",
+        "{ file = \"token\" }",
+    ),
+    key(
+        "issuers.jwks.url",
+        HTTPS,
+        "\"https://attester.example.net/jwks.json\"",
     ),
     key(
         "issuers.kind",

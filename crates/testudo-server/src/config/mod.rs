@@ -6,6 +6,7 @@
 
 mod admin;
 mod administration;
+mod attesters;
 mod checker;
 mod cleartext;
 mod clients;

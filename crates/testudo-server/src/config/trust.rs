@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use testudo_core::members::attestable;
-use testudo_core::policy::AuthorityPolicy;
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
@@ -235,6 +235,9 @@ impl Checker<'_> {
             single_use: section.single_use,
             lifetime_max: self.lifetime_max(key, section.lifetime_max.as_deref()),
             attested_metadata: section.attested_metadata.clone(),
+            issuer: None,
+            challenge: ChallengeUse::Required,
+            attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: section.statement_issuer.clone(),
             registrations: Rate::new(
                 section.registrations_per_minute.unwrap_or(600),
@@ -337,29 +340,28 @@ impl Checker<'_> {
                 return None;
             }
         }
+        self.https_url(&format!("{key}.url"), text)
+            .map(BundleOrigin::HttpsWeb)
+    }
+
+    /// An https URL without user information, from which keys are fetched; http for trials on loopback.
+    pub(super) fn https_url(&mut self, key: &str, text: &str) -> Option<url::Url> {
         let url = url::Url::parse(text).ok();
         match url {
             Some(url) if !url.username().is_empty() || url.password().is_some() => {
-                self.report
-                    .error(format!("{key}.url"), "has user information", None);
+                self.report.error(key, "has user information", None);
                 None
             }
             Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
                 if url.scheme() == "http" {
-                    self.report.warn(
-                        format!("{key}.url"),
-                        "uses http: fit for trials on this machine only",
-                        None,
-                    );
+                    self.report
+                        .warn(key, "uses http: fit for trials on this machine only", None);
                 }
-                Some(BundleOrigin::HttpsWeb(url))
+                Some(url)
             }
             _ => {
-                self.report.error(
-                    format!("{key}.url"),
-                    format!("{text:?} is not an https URL"),
-                    None,
-                );
+                self.report
+                    .error(key, format!("{text:?} is not an https URL"), None);
                 None
             }
         }

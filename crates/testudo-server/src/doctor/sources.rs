@@ -8,9 +8,9 @@ use crate::state::clock::Clock;
 use crate::trust::{self, AuthorityStatus, NoKeys, SourceKeys};
 use std::os::unix::fs::FileTypeExt as _;
 use std::time::SystemTime;
-use testudo_core::CredentialKind;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::VerifiedBy;
+use testudo_core::{AuthorityKind, CredentialKind};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
 
@@ -59,6 +59,9 @@ fn malformed(source: &BundleSource, error: &str) -> Problem {
 
 fn unreachable(source: &BundleSource, why: &str) -> Problem {
     match &source.origin {
+        BundleOrigin::File(_) if source.authority.kind() == AuthorityKind::Issuer => {
+            problem(why, "write the JWK Set of the issuer into this file")
+        }
         BundleOrigin::File(_) => problem(
             why,
             "write the bundle of the trust domain into this file: `spire-server bundle show -format spiffe` prints it",

@@ -12,6 +12,10 @@ use testudo_protocol::oauth::server_nonce::NoncePurpose;
 pub(super) fn add(app: &App, response: &mut Response<Full<Bytes>>, fresh: Fresh) {
     let (name, purpose) = match fresh {
         Fresh::DpopNonce => ("dpop-nonce", NoncePurpose::Dpop),
+        Fresh::AttestationChallenge => (
+            "oauth-client-attestation-challenge",
+            NoncePurpose::AttestationChallenge,
+        ),
     };
     let value = app.nonces.issue(purpose, app.now());
     if let Ok(value) = HeaderValue::try_from(value) {

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod body;
+mod challenge;
 mod cors;
 mod framing;
 mod fresh;

@@ -3,7 +3,7 @@
 use super::body::RequestBody;
 use super::incoming::Incoming;
 use super::respond::{self, failed, plain};
-use super::{cors, readyz, register, token, well_known};
+use super::{challenge, cors, readyz, register, token, well_known};
 use crate::fault::Stop;
 use crate::pages;
 use crate::peer::Peer;
@@ -122,6 +122,7 @@ async fn serve_endpoint<B: RequestBody>(
 ) -> Response<Full<Bytes>> {
     match endpoint {
         Endpoint::Token => token::token(app, in_force, incoming).await,
+        Endpoint::Challenge => challenge::challenge(app),
         Endpoint::Registration => register::register_client(app, in_force, incoming).await,
         Endpoint::Client { id } => register::manage_registration(app, in_force, &id, incoming).await,
         Endpoint::Metadata => well_known::metadata_document(app, in_force),
@@ -137,6 +138,8 @@ async fn serve_endpoint<B: RequestBody>(
 #[derive(Debug, PartialEq, Eq)]
 enum Endpoint {
     Token,
+    /// [ABCA §6.3]
+    Challenge,
     Registration,
     /// The registration of one client. [RFC7592 §2]
     Client {
@@ -169,6 +172,7 @@ impl Endpoint {
         }
         let endpoint = match path.strip_prefix(issuer.path())? {
             "/token" => Endpoint::Token,
+            "/challenge" => Endpoint::Challenge,
             "/jwks" => Endpoint::Keys,
             "/authorize" => Endpoint::Authorization,
             "/register" => Endpoint::Registration,
@@ -181,6 +185,7 @@ impl Endpoint {
         let is_open = match endpoint {
             Endpoint::Registration | Endpoint::Client { .. } => policy.registration.is_open(),
             Endpoint::Token
+            | Endpoint::Challenge
             | Endpoint::Keys
             | Endpoint::Authorization
             | Endpoint::Metadata
@@ -203,6 +208,7 @@ impl Endpoint {
     fn route(&self) -> Route {
         match self {
             Endpoint::Token => Route::Token,
+            Endpoint::Challenge => Route::Challenge,
             Endpoint::Registration => Route::Registration,
             Endpoint::Client { .. } => Route::Client,
             Endpoint::Metadata | Endpoint::OpenIdConfiguration => Route::Metadata,
@@ -216,7 +222,7 @@ impl Endpoint {
     /// as well.
     fn methods(&self) -> &'static str {
         match self {
-            Endpoint::Token | Endpoint::Registration => "POST",
+            Endpoint::Token | Endpoint::Challenge | Endpoint::Registration => "POST",
             // [RFC7592 §2] A registration can be read, replaced and deleted.
             Endpoint::Client { .. } => "GET, PUT, DELETE",
             Endpoint::Metadata | Endpoint::OpenIdConfiguration | Endpoint::Keys => "GET, HEAD",
@@ -230,6 +236,7 @@ impl Endpoint {
     fn is_for_scripts(&self) -> bool {
         match self {
             Endpoint::Token
+            | Endpoint::Challenge
             | Endpoint::Registration
             | Endpoint::Client { .. }
             | Endpoint::Metadata

@@ -40,7 +40,7 @@ pub(super) async fn fetch(
                     bytes: fetched.body,
                     date: fetched.date,
                 }),
-                status => Err(format!("the bundle endpoint answers {status}")),
+                status => Err(format!("the server of the keys answers {status}")),
             }
         }
         BundleOrigin::WorkloadApi(socket) => {

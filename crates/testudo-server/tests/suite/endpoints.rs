@@ -24,8 +24,9 @@ fn assert_error_form(answer: &Answer, status: u16) {
 }
 
 /// Path, allowed methods, and whether cross-origin scripts may call the endpoint.
-const ENDPOINTS: [(&str, &str, bool); 9] = [
+const ENDPOINTS: [(&str, &str, bool); 10] = [
     ("/token", "POST", true),
+    ("/challenge", "POST", true),
     ("/jwks", "GET, HEAD", true),
     ("/register", "POST", true),
     ("/register/c_1", "GET, PUT, DELETE", true),

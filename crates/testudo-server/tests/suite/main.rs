@@ -8,6 +8,7 @@
 )]
 
 mod admin_contract;
+mod attestation;
 mod bad_rows;
 mod bundles;
 mod chains;

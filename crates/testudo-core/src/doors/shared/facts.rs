@@ -21,6 +21,13 @@ pub enum Lookup<'c> {
         /// The key id in the credential. If the authority has no such key, its keys are refreshed once ahead of time.
         unverified_kid: Option<&'c str>,
     },
+    /// The attester of an attestation and its keys.
+    Attester {
+        /// `iss`, if the attestation has it.
+        unverified_issuer: Option<&'c str>,
+        /// The key id in the header.
+        unverified_kid: Option<&'c str>,
+    },
     /// The keys of a registered client, if a client with this id exists and no configured client has the same id.
     Client {
         /// The client id in the assertion.
@@ -37,6 +44,8 @@ pub enum Lookup<'c> {
 pub enum Facts {
     /// The keys of the authority, which are not older than allowed.
     Keys(AuthorityKeys),
+    /// The attester that the attestation names, and the keys or the reason why there are none.
+    Attester(Authority, Box<Facts>),
     /// The authority is configured, but has no loaded keys, or they are older than allowed.
     NoKeys,
     /// The authority has no usable keys and an administrator disabled it, so a retry would not help.
@@ -50,6 +59,21 @@ pub enum Facts {
     },
     /// No client is registered under this id, or the authority is not configured.
     Nothing,
+}
+
+impl Facts {
+    /// The keys of the authority, if the credential was verified with such keys.
+    pub fn keys(&self) -> Option<&AuthorityKeys> {
+        match self {
+            Facts::Keys(keys) => Some(keys),
+            Facts::Attester(_, facts) => facts.keys(),
+            Facts::NoKeys
+            | Facts::Disabled
+            | Facts::Client(_)
+            | Facts::KeysElsewhere { .. }
+            | Facts::Nothing => None,
+        }
+    }
 }
 
 /// The purpose for which a credential is used.
@@ -97,7 +121,11 @@ pub(crate) fn policy_and_keys<'a>(
             }
             .into());
         }
-        Facts::NoKeys | Facts::Client(_) | Facts::KeysElsewhere { .. } | Facts::Nothing => {
+        Facts::NoKeys
+        | Facts::Attester(..)
+        | Facts::Client(_)
+        | Facts::KeysElsewhere { .. }
+        | Facts::Nothing => {
             return Err(CredentialReason::BundleUnavailable {
                 authority: authority.clone(),
             }

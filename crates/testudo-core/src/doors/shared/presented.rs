@@ -3,11 +3,11 @@
 //! The mechanism is determined by the parameters and never guessed; a request with two mechanisms is refused.
 
 use crate::identity::CredentialKind;
-use crate::rejection::{CredentialReason, Rejection, RequestReason};
+use crate::rejection::{AttestationReason, CredentialReason, Rejection, RequestReason};
 use std::fmt;
 use std::sync::Arc;
 use testudo_protocol::jose;
-use testudo_protocol::oauth::Form;
+use testudo_protocol::oauth::{Form, is_token68};
 
 /// A credential as it was received, with its kind.
 pub struct Presented {
@@ -54,15 +54,18 @@ impl fmt::Debug for PeerCertificates {
 }
 
 /// The parts of the HTTP request, besides the form, that matter for authentication.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RequestHeaders {
     /// An `Authorization` header was sent.
     pub has_authorization: bool,
-    /// An `OAuth-Client-Attestation` header was sent.
-    pub has_client_attestation: bool,
+    /// The values of the header fields `OAuth-Client-Attestation`. They are never logged.
+    pub client_attestations: Vec<String>,
     /// The client's certificates, from its own handshake or from a trusted proxy.
     pub certificates: Option<Arc<PeerCertificates>>,
 }
+
+/// `typ` of an attestation. [ABCA §4]
+const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
 
 impl Presented {
     /// Finds the mechanism of a request. [RFC6749 §2.3]
@@ -71,7 +74,7 @@ impl Presented {
         let mechanisms = [
             has_assertion,
             headers.has_authorization,
-            headers.has_client_attestation,
+            !headers.client_attestations.is_empty(),
             form.has("client_secret"),
             headers.certificates.is_some(),
         ];
@@ -84,6 +87,7 @@ impl Presented {
                     _ => Err(RequestReason::ClientIdMissing.into()),
                 };
             }
+            1 if !headers.client_attestations.is_empty() => return Presented::attestation(headers),
             1 if !has_assertion => return Err(CredentialReason::UnsupportedMechanism.into()),
             1 => {}
             // [RFC6749 §2.3] One method per request.
@@ -98,6 +102,21 @@ impl Presented {
             .take("client_assertion")
             .ok_or(CredentialReason::MissingAssertion)?;
         Ok(Presented::new(kind, assertion))
+    }
+
+    /// [ABCA §7.1 (1)] Exactly one attestation. `typ` determines its kind, since all kinds are sent in one header field.
+    fn attestation(headers: RequestHeaders) -> Result<Presented, Rejection> {
+        let mut values = headers.client_attestations.into_iter();
+        match (values.next(), values.next()) {
+            (Some(attestation), None) if is_token68(&attestation) => {
+                let unverified_type = jose::unverified_type(&attestation);
+                match unverified_type.as_deref() {
+                    Some(ATTESTATION_TYP) => Ok(Presented::new(CredentialKind::Attestation, attestation)),
+                    _ => Err(AttestationReason::WrongType.into()),
+                }
+            }
+            _ => Err(RequestReason::AttestationNotOne.into()),
+        }
     }
 
     /// What was sent in `client_assertion`.

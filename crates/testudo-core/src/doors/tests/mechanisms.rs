@@ -26,7 +26,7 @@ fn request_without_exactly_one_mechanism_is_refused() {
         ..plain.clone()
     };
     let attestation = RequestHeaders {
-        has_client_attestation: true,
+        client_attestations: vec!["e30.e30.e30".to_owned()],
         ..plain.clone()
     };
     let spiffe = format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");

@@ -2,16 +2,17 @@
 //! `super` is imported there from this crate.
 
 use super::{
-    AdmissionReason, Authority, CredentialKind, CredentialReason, MetadataReason, ProofReason, Rejection,
-    RequestReason, SenderConstraint,
+    AdmissionReason, AttestationReason, Authority, CredentialKind, CredentialReason, MetadataReason,
+    ProofReason, Rejection, RequestReason, SenderConstraint,
 };
-use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
 use testudo_protocol::oauth::FormError;
+use testudo_protocol::oauth::attestation_pop::AttestationPopError;
 use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
+use testudo_protocol::{Seconds, Timestamp};
 
 fn request_reasons() -> Vec<RequestReason> {
     vec![
@@ -31,6 +32,7 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::UnsupportedGrantType,
         RequestReason::MalformedClientId,
         RequestReason::TwoMechanisms,
+        RequestReason::AttestationNotOne,
         RequestReason::ClientIdMissing,
         RequestReason::MalformedScope("is longer than 4096 bytes"),
         RequestReason::MalformedResource("has a fragment"),
@@ -275,6 +277,32 @@ fn admission_reasons() -> Vec<AdmissionReason> {
     ]
 }
 
+fn attestation_reasons() -> Vec<AttestationReason> {
+    vec![
+        AttestationReason::WrongType,
+        AttestationReason::Refused(CredentialReason::Jose(JoseError::BadSignature)),
+        AttestationReason::UnknownAttester,
+        AttestationReason::SubjectRefused,
+        AttestationReason::Expired {
+            expired: Timestamp(7),
+        },
+        AttestationReason::TooOld { age_max: Seconds(7) },
+        AttestationReason::ConfirmationKey(KeyError::PrivateMaterial),
+        AttestationReason::ConfirmationsDiffer,
+        AttestationReason::ProofMissing,
+        AttestationReason::ProofWithoutAttestation,
+        AttestationReason::Pop(AttestationPopError::WrongType),
+        AttestationReason::PopReplayed,
+        AttestationReason::ChallengeMissing,
+        AttestationReason::ChallengeNotAccepted,
+        AttestationReason::KeyNotAttested,
+        AttestationReason::Pop(AttestationPopError::Jose(JoseError::BadSignature)),
+        AttestationReason::Pop(AttestationPopError::WrongAudience),
+        AttestationReason::Pop(AttestationPopError::JwtIdRefused),
+        AttestationReason::Pop(AttestationPopError::TooOld { issued: Timestamp(7) }),
+    ]
+}
+
 fn proof_reasons() -> Vec<ProofReason> {
     vec![
         ProofReason::DpopRepeated,
@@ -298,6 +326,7 @@ fn proof_reasons() -> Vec<ProofReason> {
 pub fn reasons() -> Vec<Rejection> {
     let mut all: Vec<Rejection> = request_reasons().into_iter().map(Rejection::from).collect();
     all.extend(credential_reasons().into_iter().map(Rejection::from));
+    all.extend(attestation_reasons().into_iter().map(Rejection::from));
     all.extend(proof_reasons().into_iter().map(Rejection::from));
     all.extend(metadata_reasons().into_iter().map(Rejection::from));
     all.extend(admission_reasons().into_iter().map(Rejection::from));

@@ -132,7 +132,7 @@ async fn serve_token<B: RequestBody>(
         }
     };
     trail.identity = Some(identity.clone());
-    let possession = prove(app, in_force, &proofs)?; // verify
+    let possession = prove(app, in_force, &identity, &proofs)?; // verify
     trail.details.dpop_key = possession.shown_dpop_key();
     let governed = app.govern(&identity, trail.occasion, policy)?;
     if possession.marks().next().is_some() {
@@ -152,7 +152,7 @@ async fn serve_token<B: RequestBody>(
     .await?; // load … commit
     // Only after a token was issued: otherwise an attacker could displace the verdicts of other clients with refused
     // requests.
-    if let (Settled::Token(..), Some(Facts::Keys(keys))) = (&settled, &facts) {
+    if let (Settled::Token(..), Some(keys)) = (&settled, facts.as_ref().and_then(Facts::keys)) {
         app.memory.verdicts.remember(&identity, keys, policy.generation);
     }
     Ok(settled)
@@ -181,9 +181,15 @@ fn sign(
 }
 
 /// Verifies the proofs of possession of the request.
-fn prove(app: &App, in_force: &InForce, proofs: &PresentedProofs) -> Result<Possession, Rejection> {
+fn prove(
+    app: &App,
+    in_force: &InForce,
+    identity: &AttestedIdentity,
+    proofs: &PresentedProofs,
+) -> Result<Possession, Rejection> {
     let terms = ProofTerms {
         policy: &in_force.policy,
+        identity,
         method: "POST",
         uris: &in_force.arrival.token_uris,
         nonces: &app.nonces,

@@ -39,10 +39,13 @@ pub(super) async fn receive<B: RequestBody>(
     }
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
-        has_client_attestation: request.headers().contains_key("oauth-client-attestation"),
+        client_attestations: values(request.headers(), "oauth-client-attestation"),
         certificates: proxy::certificates_of(arrival, peer, request.headers())?,
     };
-    let proofs = PresentedProofs::new(values(request.headers(), "dpop"));
+    let proofs = PresentedProofs::new(
+        values(request.headers(), "dpop"),
+        values(request.headers(), "oauth-client-attestation-pop"),
+    );
     if !is_form(&request) {
         return Err(RequestReason::NotAForm.into());
     }

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub enum Route {
     /// `/token`
     Token,
+    /// `/challenge`
+    Challenge,
     /// `/register`
     Registration,
     /// `/register/{client_id}`
@@ -33,8 +35,9 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Route; 9] = [
+    const ALL: [Route; 10] = [
         Route::Token,
+        Route::Challenge,
         Route::Registration,
         Route::Client,
         Route::Metadata,
@@ -48,6 +51,7 @@ impl Route {
     fn name(self) -> &'static str {
         match self {
             Route::Token => "token",
+            Route::Challenge => "challenge",
             Route::Registration => "register",
             Route::Client => "client",
             Route::Metadata => "metadata",

@@ -18,7 +18,7 @@ fn key() -> SigningKey {
 }
 
 /// The thumbprint of a key, as a token has it in `cnf.jkt`.
-fn thumbprint(key: &SigningKey) -> String {
+pub fn thumbprint(key: &SigningKey) -> String {
     let mut text = String::new();
     testudo_protocol::jose::encode_segment(&key.thumbprint(), &mut text);
     text

@@ -3,7 +3,7 @@
 //! configuration would make.
 
 use crate::world::{ISSUER, RULES, World, domains};
-use testudo_core::policy::AuthorityPolicy;
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, CredentialKind};
@@ -101,6 +101,9 @@ impl MadeUp {
             single_use: false,
             lifetime_max: None,
             attested_metadata: Vec::new(),
+            issuer: None,
+            challenge: ChallengeUse::Required,
+            attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: None,
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,

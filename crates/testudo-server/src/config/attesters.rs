@@ -1,0 +1,139 @@
+//! `[[issuers]]` entries with `kind = "attester"`: who attests the keys of clients, and where its own keys are.
+
+use super::checker::Checker;
+use super::issuers::{IssuerKeysSection, IssuerSection, Issuers};
+use super::trust::{BundleOrigin, BundleSource};
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy};
+use testudo_core::rules::FirstUse;
+use testudo_core::velocity::Rate;
+use testudo_core::{Authority, CredentialKind};
+use testudo_protocol::Seconds;
+
+/// How long the last good key set is used while fetching fails.
+const MAX_STALENESS: Seconds = Seconds(3_600);
+
+impl Checker<'_> {
+    /// Checks an entry and adds it to those that were found.
+    pub(super) fn attester(
+        &mut self,
+        key: &str,
+        authority: &Authority,
+        section: &IssuerSection,
+        found: &mut Issuers,
+    ) {
+        self.attester_use(key, section);
+        self.without_effect(key, section);
+        let has_same_issuer =
+            |policy: &AuthorityPolicy| section.issuer.is_some() && policy.issuer == section.issuer;
+        if let Some((other, _)) = found.policies.iter().find(|(_, policy)| has_same_issuer(policy)) {
+            let problem = format!("is also the issuer of `{other}`: an attestation must name one attester");
+            self.report.error(format!("{key}.issuer"), problem, None);
+        }
+        if section.registrations_per_minute == Some(0) {
+            let hint = Some("to register no client, set first_use = \"off\"");
+            self.report
+                .error(format!("{key}.registrations_per_minute"), "is zero", hint);
+        }
+        let age_key = format!("{key}.attestation_age_max");
+        let age_max = self.duration(
+            &age_key,
+            section.attestation_age_max.as_deref(),
+            ATTESTATION_AGE_MAX,
+        );
+        if age_max == Some(Seconds(0)) {
+            self.report
+                .error(age_key, "is zero: every attestation would be refused", None);
+        }
+        if let Some(origin) = self.issuer_keys(&format!("{key}.jwks"), section.jwks.as_ref()) {
+            found.sources.push(BundleSource {
+                authority: authority.clone(),
+                origin,
+                max_staleness: MAX_STALENESS,
+            });
+        }
+        let policy = AuthorityPolicy {
+            credentials: vec![CredentialKind::Attestation],
+            first_use: section.first_use.unwrap_or(FirstUse::On),
+            accept_audiences: Vec::new(),
+            single_use: false,
+            lifetime_max: None,
+            attested_metadata: Vec::new(),
+            issuer: section.issuer.clone(),
+            challenge: section.challenge.unwrap_or_default(),
+            attestation_age_max: age_max.unwrap_or(ATTESTATION_AGE_MAX),
+            statement_issuer: None,
+            registrations: Rate::new(section.registrations_per_minute.unwrap_or(600), None),
+            registrations_per_prefix: None,
+            velocity_prefix_segments: 2,
+            clients_max: Some(section.clients_max.unwrap_or(100_000)),
+        };
+        found.policies.insert(authority.clone(), policy);
+    }
+
+    /// An attester speaks for clients only, and the administrator must say so.
+    fn attester_use(&mut self, key: &str, section: &IssuerSection) {
+        let key = format!("{key}.use");
+        let uses = section.r#use.as_deref();
+        match uses {
+            Some([only]) if only == "client" => {}
+            None if self.report.is_unread(&key) => {}
+            _ => {
+                let hint = Some("write use = [\"client\"]");
+                self.report
+                    .error(key, "of an attester must be [\"client\"]", hint);
+            }
+        }
+    }
+
+    /// Warns of keys that are for other kinds of issuer.
+    fn without_effect(&mut self, key: &str, section: &IssuerSection) {
+        for (name, is_written) in [
+            ("token_review", section.token_review.is_some()),
+            ("types", section.types.is_some()),
+            ("formats", section.formats.is_some()),
+            ("attests", section.attests.is_some()),
+            ("holder_binding", section.holder_binding.is_some()),
+            ("status", section.status.is_some()),
+            ("status_origins", section.status_origins.is_some()),
+            ("status_max_stale", section.status_max_stale.is_some()),
+            ("lifetime_max", section.lifetime_max.is_some()),
+            ("accept_audiences", section.accept_audiences.is_some()),
+        ] {
+            if is_written {
+                let problem = "has no effect: it is not for kind \"attester\"";
+                self.report
+                    .warn(format!("{key}.{name}"), problem, Some("remove it"));
+            }
+        }
+    }
+
+    /// Where the keys of an issuer come from.
+    fn issuer_keys(&mut self, key: &str, section: Option<&IssuerKeysSection>) -> Option<BundleOrigin> {
+        let nothing = IssuerKeysSection::default();
+        let section = section.unwrap_or(&nothing);
+        for (name, is_written) in [
+            ("ca", section.ca.is_some()),
+            ("token", section.token.is_some()),
+            ("discovery", section.discovery.is_some()),
+        ] {
+            if is_written {
+                self.report.refuse(
+                    format!("{key}.{name}"),
+                    "is not available in this version",
+                    Some("use url with a public certificate or with outbound.ca, or file"),
+                );
+            }
+        }
+        match (&section.file, &section.url) {
+            (Some(file), None) => Some(BundleOrigin::File(self.path(file))),
+            (None, Some(url)) => self
+                .https_url(&format!("{key}.url"), url)
+                .map(BundleOrigin::HttpsWeb),
+            _ if self.report.is_unread(key) => None,
+            _ => {
+                self.report.error(key, "must have exactly one of file, url", None);
+                None
+            }
+        }
+    }
+}
