@@ -129,7 +129,10 @@ impl Dpop {
     }
 
     fn check_proof(&self, request: DpopRequest<'_>, now: Timestamp) -> Result<VerifiedDpop, DpopError> {
-        let uri = RequestUri::parse(&format!("{}{}", self.base, request.path));
+        // A path without `/` (`OPTIONS *`) would change the host or the last segment of the base URL.
+        let is_path = request.path.starts_with('/');
+        let uri = is_path.then(|| format!("{}{}", self.base, request.path));
+        let uri = uri.as_deref().and_then(RequestUri::parse);
         let expected = DpopExpectation {
             method: request.method,
             uris: uri.as_slice(),

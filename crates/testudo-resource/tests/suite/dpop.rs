@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_protocol::jose::{Algorithm, SigningKey, encode_segment, sha256};
 use testudo_resource::{
-    ClientCertificate, Dpop, KeptProofs, ProofUse, ProofUseFuture, Replays, RequireToken, UsedProof,
+    ClientCertificate, Dpop, DpopRequest, KeptProofs, ProofUse, ProofUseFuture, Replays, RequireToken,
+    UsedProof,
 };
 use testudo_testkit::generate_key;
 use testudo_testkit::token::Draft;
@@ -484,6 +485,20 @@ async fn path_below_the_base_url_is_part_of_htu() {
         .proof("a", &token)
         .claim("htu", "https://api.example/v1/orders");
     assert_eq!(api.ask(&token, &with.sign()).await.status, 200);
+    let verifier = api.issuer.verifier();
+    for (path, is_accepted) in [("/orders", true), (".evil/orders", false), ("*", false)] {
+        let dpop = Dpop::at(AUDIENCE).unwrap();
+        let proof = api.proof("b", &token).claim("htu", format!("{AUDIENCE}{path}"));
+        let request = DpopRequest {
+            token: &token,
+            proof: &proof.sign(),
+            method: "GET",
+            path,
+            certificate: None,
+        };
+        let verified = dpop.verify(&verifier, request).await;
+        assert_eq!(verified.is_ok(), is_accepted, "{path}: {verified:?}");
+    }
     for wrong in [
         "api.example",
         "ftp://api.example",
