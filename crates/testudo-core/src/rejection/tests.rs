@@ -160,6 +160,15 @@ const PARAMETERS: [&str; 6] = [
 /// Reasons that have an answer about no single member or parameter: it is about the body, a header field, a token, a limit
 /// or the state of the client, or the parameter has a name that is text of the caller.
 const ABOUT_NO_MEMBER: &[&str] = &[
+    "attestation_challenge_missing",
+    "attestation_challenge_not_accepted",
+    "attestation_expired",
+    "attestation_not_one",
+    "attestation_pop_alone",
+    "attestation_pop_refused",
+    "attestation_pop_replayed",
+    "attestation_proof_missing",
+    "attestation_too_old",
     "authority_disabled",
     "binding_missing",
     "body_encoded",
@@ -169,6 +178,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "client_frozen",
     "credential_not_accepted",
     "credentials_in_url",
+    "dpop_key_not_attested",
     "dpop_nonce_missing",
     "dpop_nonce_not_accepted",
     "dpop_refused",
