@@ -1,6 +1,7 @@
 //! Fake issuers, broken credentials, an HTTP client that can send malformed requests, and a load driver, for tests and
 //! benchmarks. The binary does not contain this crate; the issuer of `testudo dev` is in `testudo-issuer`.
 
+#![warn(clippy::wildcard_enum_match_arm)]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::event_lines::log_event;
 use crate::state::moment::Moment;
-use known_floor::known;
+use known_floor::{KnownFloor, known};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -261,9 +261,8 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
                     .stored
                     .as_ref()
                     .is_some_and(|stored| stored.floor == known.floor);
-                let remembered = known.remembered(known.floor);
-                if !is_stored && put(app, authority, &mut batch, remembered, known.version).is_ok() {
-                    let _ = app.store.commit(batch).await;
+                if !is_stored {
+                    store_again(app, authority, &known).await;
                 }
                 return Refreshed::HeldBack(held_back);
             }
@@ -297,9 +296,7 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
             }
             // The bundle is put in force all the same, since it may lack keys that were withdrawn; the next refresh
             // stores its sequence.
-            Err(error) => {
-                tracing::warn!(event = "bundle.sequence_unstored", fault = %error, "the sequence of a bundle could not be stored");
-            }
+            Err(error) => warn_unstored(&error),
         }
         *locked(&anchor.floor) = Some(next.floor);
         *locked(&anchor.first_seen) = next.first_seen;
@@ -317,6 +314,24 @@ fn put(
     version: u64,
 ) -> Result<(), StoreFault> {
     floor::put(batch, &app.encryption, authority.key(), remembered, version)
+}
+
+/// Stores the sequence that this node knows. A conflict means that another node stored one.
+async fn store_again(app: &App, authority: &Authority, known: &KnownFloor) {
+    let mut batch = Batch::default();
+    let remembered = known.remembered(known.floor);
+    let stored = match put(app, authority, &mut batch, remembered, known.version) {
+        Ok(()) => app.store.commit(batch).await,
+        Err(fault) => Err(CommitError::Unavailable(fault)),
+    };
+    match stored {
+        Ok(()) | Err(CommitError::Conflict(_)) => {}
+        Err(error) => warn_unstored(&error),
+    }
+}
+
+fn warn_unstored(error: &CommitError) {
+    tracing::warn!(event = "bundle.sequence_unstored", fault = %error, "the sequence of a bundle could not be stored");
 }
 
 /// Writes the event, the log line and the metric of a refresh. Of several failures in a row, only the first has an event.
@@ -413,31 +428,4 @@ fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::BundleSource;
-
-    #[test]
-    fn line_of_a_refresh_that_keeps_failing_is_written_when_the_reason_changes_and_once_an_hour() {
-        let anchor = Anchor::new(BundleSource {
-            authority: Authority::of_key("spiffe://a.example").unwrap(),
-            origin: BundleOrigin::File("absent.json".into()),
-            max_staleness: Seconds(60),
-        });
-        let mut written = Vec::new();
-        for (seconds, why) in [
-            (0, "absent"),
-            (5, "absent"),
-            (3599, "absent"),
-            (3600, "absent"),
-            (3605, "not JSON"),
-            (3610, "not JSON"),
-        ] {
-            is_new_failure(&anchor, why);
-            if take_line(&anchor, Moment::of(seconds)) {
-                written.push(seconds);
-            }
-        }
-        assert_eq!(written, [0, 3600, 3605]);
-    }
-}
+mod tests;

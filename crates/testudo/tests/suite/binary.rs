@@ -237,6 +237,7 @@ pub struct Server {
     pub ready_line: String,
     /// Everything that the server wrote to stderr.
     pub log: std::sync::Arc<std::sync::Mutex<String>>,
+    log_reader: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -300,7 +301,7 @@ impl Server {
         };
         let log = std::sync::Arc::new(std::sync::Mutex::new(written));
         let kept = log.clone();
-        std::thread::spawn(move || {
+        let log_reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 kept.lock().unwrap().push_str(&format!("{line}\n"));
             }
@@ -311,6 +312,7 @@ impl Server {
             address,
             ready_line,
             log,
+            log_reader: Some(log_reader),
         }
     }
 
@@ -327,6 +329,15 @@ impl Server {
 
     pub async fn token(&self, body: String) -> Answer {
         Connection::open(self.address).await.post("/token", body).await
+    }
+
+    /// Ends the server; returns everything that it wrote to stderr.
+    pub fn log_until_end(&mut self) -> String {
+        self.signal("TERM");
+        if let Some(reader) = self.log_reader.take() {
+            reader.join().unwrap();
+        }
+        self.log.lock().unwrap().clone()
     }
 
     pub fn signal(&self, name: &str) {
