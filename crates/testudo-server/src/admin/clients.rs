@@ -107,7 +107,10 @@ pub(super) struct ClientView {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// Name or key of a trust domain or another authority: only its clients, and those that they sponsored.
+    /// Name or key of a trust domain or another authority: only its clients, and those that they sponsored. Not
+    /// together with `trust_domain`.
+    authority: Option<String>,
+    /// The same as `authority`.
     trust_domain: Option<String>,
     /// Name of the rule that governed the client when it was registered.
     rule: Option<String>,
@@ -145,7 +148,14 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
             ));
         }
     };
-    let counted_under = filter.trust_domain.clone().map(|name| counted_under(&app, name));
+    let name = match (&filter.authority, &filter.trust_domain) {
+        (Some(_), Some(_)) => {
+            let problem = "authority and trust_domain are the same filter: send one of them";
+            return Err(ErrorAnswer::bad_request(problem, None));
+        }
+        (name, None) | (None, name) => name,
+    };
+    let counted_under = name.clone().map(|name| counted_under(&app, name));
     let wanted = filter
         .limit
         .map_or(LIST_MAX, |limit| limit.get() as usize)

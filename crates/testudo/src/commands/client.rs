@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 /// Selects clients.
 #[derive(Args, Clone, Default)]
 pub struct Filter {
-    /// Only clients of this trust domain or issuer, by its name or its key (`spiffe://prod.example`, `cluster-a:`).
+    /// Only clients of this authority (trust domain or issuer), by its name or its key (`spiffe://prod.example`,
+    /// `cluster-a:`).
+    #[arg(long, value_name = "NAME", conflicts_with = "trust_domain")]
+    pub authority: Option<String>,
+    /// The same as `--authority`.
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<String>,
     /// Only clients that this rule admitted.
@@ -29,7 +33,8 @@ pub struct Filter {
 
 impl Filter {
     pub fn is_empty(&self) -> bool {
-        self.trust_domain.is_none()
+        self.authority.is_none()
+            && self.trust_domain.is_none()
             && self.rule.is_none()
             && self.state.is_none()
             && self.unused_for.is_none()
@@ -169,6 +174,7 @@ async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<Value>, Failed> {
     }
     let mut query = String::new();
     let pairs = [
+        ("authority", &filter.authority),
         ("trust_domain", &filter.trust_domain),
         ("rule", &filter.rule),
         ("state", &filter.state),

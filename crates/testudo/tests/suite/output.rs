@@ -152,6 +152,11 @@ async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
     for (filter, name, printed) in [
         ("--rule", "paymints", "error: no rule is named \"paymints\""),
         (
+            "--authority",
+            "prod.exmaple",
+            "error: no trust domain or issuer named \"prod.exmaple\"",
+        ),
+        (
             "--trust-domain",
             "prod.exmaple",
             "error: no trust domain or issuer named \"prod.exmaple\"",
@@ -176,12 +181,17 @@ async fn unknown_rule_or_trust_domain_of_a_filter_is_an_error() {
     for filter in [
         ["--rule", "payments"],
         ["--rule", "orders"],
+        ["--authority", "prod.example"],
         ["--trust-domain", "prod.example"],
     ] {
         let clients = site.json(&[&["client", "list"], &filter[..]].concat());
         let expected = usize::from(filter[1] != "orders");
         assert_eq!(clients.as_array().unwrap().len(), expected, "{filter:?}");
     }
+    let both = ["--authority", "prod.example", "--trust-domain", "prod.example"];
+    let output = site.run(&[&["client", "list"], &both[..]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("cannot be used with"), "{output:?}");
 }
 
 #[test]

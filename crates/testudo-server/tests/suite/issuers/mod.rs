@@ -56,7 +56,7 @@ async fn job_of_an_issuer_is_registered_at_its_first_use_and_known_at_the_second
     );
     let listed = made_up
         .world
-        .admin("GET", "/admin/v1/clients?trust_domain=ci", Value::Null)
+        .admin("GET", "/admin/v1/clients?authority=ci", Value::Null)
         .await;
     assert_eq!(listed["clients"].as_array().unwrap().len(), 1);
     let shown = made_up
@@ -563,10 +563,22 @@ async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() 
     assert_eq!(failures("ci:"), 0, "{metrics}");
     // Clients are selected by the key of the authority, or by its name with the precedence of `testudo trust`.
     for (name, count) in [("ci:", 1), ("ci", 0), ("spiffe:%2F%2Fci", 0)] {
-        let path = format!("/admin/v1/clients?trust_domain={name}");
-        let listed = world.admin("GET", &path, Value::Null).await;
-        assert_eq!(listed["clients"].as_array().unwrap().len(), count, "{name}");
+        for parameter in ["authority", "trust_domain"] {
+            let path = format!("/admin/v1/clients?{parameter}={name}");
+            let listed = world.admin("GET", &path, Value::Null).await;
+            assert_eq!(
+                listed["clients"].as_array().unwrap().len(),
+                count,
+                "{parameter}={name}"
+            );
+        }
     }
+    let (status, refused) = world
+        .try_admin("GET", "/admin/v1/clients?authority=ci&trust_domain=ci", Value::Null)
+        .await;
+    assert_eq!(status, 400, "{refused}");
+    let text = refused.to_string();
+    assert!(text.contains("authority and trust_domain are the same filter"), "{text}");
     // A reload counts trust domains and issuers separately.
     let path = world.folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
