@@ -25,6 +25,10 @@ impl Grant for ClientCredentials {
         })
     }
 
+    fn recorded(asked: ScopeAndResource) -> Option<ClientCredentials> {
+        Some(ClientCredentials { asked })
+    }
+
     fn decide(
         &self,
         requester: &Requester<'_>,

@@ -16,6 +16,10 @@ pub(super) trait Grant: Sized {
     /// Parses its parameters.
     fn parse(form: &Form) -> Result<Self, Rejection>;
 
+    /// The request that an event records, so that `explain` can decide it again. `None` for a grant that cannot be
+    /// decided without parameters that no event contains, such as a code or a refresh token.
+    fn recorded(asked: ScopeAndResource) -> Option<Self>;
+
     /// Adds its own records that it needs.
     fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
         needs

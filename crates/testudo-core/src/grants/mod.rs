@@ -30,8 +30,14 @@ use grant::{Allowed, Grant};
 use tests::Ticket;
 use testudo_protocol::oauth::Form;
 
-/// Reads the parameters of one grant.
-type Parse = fn(&Form) -> Result<GrantRequest, Rejection>;
+/// A supported grant.
+struct Served {
+    name: &'static str,
+    /// Reads its parameters in a token request.
+    parse: fn(&Form) -> Result<GrantRequest, Rejection>,
+    /// The request that an event records.
+    recorded: fn(ScopeAndResource) -> Option<GrantRequest>,
+}
 
 /// One row per grant: its documentation and its struct. A row may be limited to some builds.
 macro_rules! grants {
@@ -42,9 +48,12 @@ macro_rules! grants {
             $($(#[doc = $documentation])* $(#[cfg($when)])? $grant($grant),)*
         }
 
-        /// The supported grants, by their names in `grant_type`.
-        const SERVED: &[(&str, Parse)] = &[
-            $($(#[cfg($when)])? (<$grant>::NAME, |form| <$grant>::parse(form).map(GrantRequest::$grant)),)*
+        const SERVED: &[Served] = &[
+            $($(#[cfg($when)])? Served {
+                name: <$grant>::NAME,
+                parse: |form| <$grant>::parse(form).map(GrantRequest::$grant),
+                recorded: |asked| <$grant>::recorded(asked).map(GrantRequest::$grant),
+            },)*
         ];
 
         impl GrantRequest {
@@ -101,7 +110,7 @@ grants! {
 
 /// Names of the grants that the token endpoint supports.
 pub fn served() -> impl Iterator<Item = &'static str> {
-    SERVED.iter().map(|(name, _)| *name)
+    SERVED.iter().map(|grant| grant.name)
 }
 
 /// True if the token endpoint supports the grant. A client may register other grants, but cannot use them.
@@ -113,9 +122,15 @@ impl GrantRequest {
     /// Parses the grant and its parameters in a token request.
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {
         let name = form.get("grant_type").ok_or(RequestReason::MissingGrantType)?;
-        let served = SERVED.iter().find(|(served, _)| *served == name);
-        let (_, parse) = served.ok_or(RequestReason::UnsupportedGrantType)?;
-        parse(form)
+        let served = SERVED.iter().find(|grant| grant.name == name);
+        (served.ok_or(RequestReason::UnsupportedGrantType)?.parse)(form)
+    }
+
+    /// The request that an event records with the name of its grant, scope and resource. `None` if this version does
+    /// not support the grant, or if the request cannot be decided with what an event contains.
+    pub fn recorded(name: &str, asked: ScopeAndResource) -> Option<GrantRequest> {
+        let served = SERVED.iter().find(|grant| grant.name == name)?;
+        (served.recorded)(asked)
     }
 
     /// Step 9 of admission: whether this client may make this request. Changes of the grant's own records are in the

@@ -17,7 +17,7 @@ use crate::rules::{Match, Rule, RuleSpec};
 use crate::{Authority, Entropy, Trace};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
-use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
+use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, ScopeSet};
 
 const TICKET: &str = "urn:example:ticket";
 
@@ -52,6 +52,10 @@ impl Grant for Ticket {
             asked: ScopeAndResource::parse(form)?,
             key: key.as_bytes().to_vec(),
         })
+    }
+
+    fn recorded(_asked: ScopeAndResource) -> Option<Ticket> {
+        None
     }
 
     fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
@@ -184,6 +188,22 @@ fn refusal_of_a_grant_commits_its_writes_and_registers_no_client() {
     assert_eq!(decision.batch.writes, [ended]);
     assert!(decision.limits.is_empty(), "no client is registered");
     assert_eq!(decide(None).err(), Some(refused), "nothing to write");
+}
+
+#[test]
+fn request_of_an_event_has_the_grant_that_the_event_names() {
+    let asked = ScopeAndResource {
+        scope: Some(ScopeSet::parse("read").unwrap()),
+        resource: None,
+    };
+    let again = GrantRequest::recorded(GRANT_CLIENT_CREDENTIALS, asked.clone()).unwrap();
+    assert_eq!(again.name(), GRANT_CLIENT_CREDENTIALS);
+    assert_eq!(again.asked().scope, asked.scope);
+    assert!(
+        GrantRequest::recorded(TICKET, asked.clone()).is_none(),
+        "no event contains the ticket"
+    );
+    assert!(GrantRequest::recorded("password", asked).is_none());
 }
 
 #[test]

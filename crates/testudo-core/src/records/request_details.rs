@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 
@@ -30,6 +31,10 @@ pub struct RequestRef<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RequestDetails {
+    /// The grant of a token request. Absent in events of earlier versions, which supported `client_credentials` only.
+    /// Example: `client_credentials`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_type: Option<Cow<'static, str>>,
     /// The parameter `client_id`, as the client sent it, or the client id in the path of a registration. Example:
     /// `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,8 @@
 
 use crate::world::{ISSUER, RULES, TLS, World, domains};
 use serde_json::{Value, json};
+use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
+use testudo_protocol::Timestamp;
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::svid_form;
 use testudo_testkit::token::Draft;
@@ -40,11 +42,59 @@ async fn refusal_for_another_client_id_is_explained_with_the_client_id_that_was_
     let refused = world.ask(PAY, &[("client_id", "other")]).await;
     let explained = assert_explained(&world, &refused, ("client_id_mismatch", "client_id_mismatch")).await;
     assert_eq!(explained["event"]["request"]["client_id"], "other");
+    assert_eq!(explained["event"]["request"]["grant_type"], "client_credentials");
     assert_eq!(
         (&explained["outcome"], &explained["error"]),
         (&json!("refused"), &json!("invalid_client"))
     );
     assert!(explained["hint"].as_str().unwrap().contains(PAY_ID));
+}
+
+#[tokio::test]
+async fn request_is_decided_again_with_the_grant_of_its_event_and_one_of_another_grant_is_not() {
+    let world = World::start().await;
+    let explained_with = async |grant_type: Option<&'static str>, number: u8| {
+        let now = world.now();
+        let id = format!("{:016x}{number:016x}", now * 1000);
+        let mut event = Event::new(
+            id.clone(),
+            Timestamp(now),
+            EventKind::ClientRefused,
+            Timestamp(now + 60),
+        );
+        event.request_id = Some(format!("request-{number}"));
+        event.identity = Some(PAY_ID.to_owned());
+        event.authority = Some("spiffe://a.example".to_owned());
+        event.door = Some("jwt_svid".into());
+        event.occasion = Some("token".into());
+        event.request = grant_type.map(|name| {
+            Box::new(RequestDetails {
+                grant_type: Some(name.into()),
+                ..RequestDetails::default()
+            })
+        });
+        let mut batch = Batch::default();
+        batch.insert(&event);
+        world.running.app.store.commit(batch).await.unwrap();
+        let question = json!({ "request_id": id });
+        world.admin("POST", "/admin/v1/explain", question).await
+    };
+    // An event of an earlier version names no grant: it was client_credentials.
+    for (number, grant_type) in [None, Some("client_credentials")].into_iter().enumerate() {
+        let explained = explained_with(grant_type, number as u8).await;
+        assert_eq!(explained["today"]["outcome"], "allowed", "{explained:#}");
+    }
+    let explained = explained_with(Some("urn:example:ticket"), 7).await;
+    assert_eq!(
+        (&explained["today"], &explained["outcome"]),
+        (&Value::Null, &json!("refused")),
+        "{explained:#}"
+    );
+    let note = explained["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("the grant `urn:example:ticket` is not decided again"),
+        "{note}"
+    );
 }
 
 #[tokio::test]

@@ -73,8 +73,7 @@ fn print(explanation: &Value) -> Result<(), Failed> {
     }
     let Some(today) = &verdict("today") else {
         print_prose("")?;
-        print_prose("today: unknown, because the identity of the request was not recorded")?;
-        return Ok(());
+        return print_prose(&format!("today: unknown, because {}", undecided(explanation)));
     };
     if then.is_some() {
         print_prose("")?;
@@ -94,6 +93,15 @@ fn print(explanation: &Value) -> Result<(), Failed> {
         print_prose(&format!("note: {}", as_text(note)))?;
     }
     Ok(())
+}
+
+/// Why there is no decision of today: the note of the server; without a note, the request proved no identity.
+fn undecided(explanation: &Value) -> String {
+    let note = items(&explanation["notes"]).next();
+    note.map_or_else(
+        || "the identity of the request was not recorded".to_owned(),
+        as_text,
+    )
 }
 
 fn items(array: &Value) -> impl Iterator<Item = &Value> {
@@ -129,4 +137,17 @@ fn read(path: &std::path::Path) -> Result<String, Failed> {
     };
     outcome.map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?;
     Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_for_no_decision_of_today_is_the_note_of_the_server() {
+        let note = "a request with the grant `x` is not decided again";
+        assert_eq!(undecided(&json!({ "notes": [note] })), note);
+        let expected = "the identity of the request was not recorded";
+        assert_eq!(undecided(&json!({})), expected);
+    }
 }

@@ -86,7 +86,7 @@ pub(super) struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub then: Option<Verdict>,
     /// How the request or credential would be answered now, with the current configuration and records. Absent where
-    /// the request proved no identity: then the event does not contain enough to decide again.
+    /// the request proved no identity, or where its grant cannot be decided with what an event contains.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub today: Option<Verdict>,
     /// Parts of the request that the event does not contain, and assumptions of the current decision.
@@ -107,8 +107,11 @@ pub(super) async fn explain(
         (Some(request_id), None) => of_request(&app, request_id).await.map(Json),
         (None, Some(credential)) => {
             let client_id = question.client_id.as_deref();
-            let (steps, verdict) = match grant(question.scope.as_deref(), question.resource.as_deref()) {
-                Ok(grant) => today::of_credential(&app, credential, &grant, client_id).await?,
+            let (steps, verdict) = match asked(question.scope.as_deref(), question.resource.as_deref()) {
+                Ok(asked) => {
+                    let grant = GrantRequest::ClientCredentials(ClientCredentials { asked });
+                    today::of_credential(&app, credential, &grant, client_id).await?
+                }
                 Err(rejection) => {
                     let authorization = Authorization::Absent;
                     today::concluded(Trace::on(), Err(rejection), Endpoint::Token { authorization })
@@ -134,29 +137,25 @@ pub(super) async fn explain(
 async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAnswer> {
     let event = find::event_of(app, request_id).await?;
     let then = then::verdict(&event);
-    let Some(identity) = then::identity(&event) else {
-        return Ok(Explanation {
-            steps: Vec::new(),
-            notes: Vec::new(),
-            today: None,
-            then: Some(then.clone()),
-            verdict: then,
-            event: Some(event),
-        });
+    let (steps, today, notes) = match then::identity(&event) {
+        None => (Vec::new(), None, Vec::new()),
+        Some(identity) => match today::of_event(app, &event, &identity).await? {
+            Some((steps, today)) => (steps, Some(today), then::notes(&event, app.now())),
+            None => (Vec::new(), None, vec![then::undecided(&event)]),
+        },
     };
-    let (steps, today) = today::of_event(app, &event, &identity).await?;
     Ok(Explanation {
         steps,
-        notes: then::notes(&event, app.now()),
-        today: Some(today),
+        notes,
+        today,
         then: Some(then.clone()),
         verdict: then,
         event: Some(event),
     })
 }
 
-fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Rejection> {
-    let asked = ScopeAndResource {
+fn asked(scope: Option<&str>, resource: Option<&str>) -> Result<ScopeAndResource, Rejection> {
+    Ok(ScopeAndResource {
         scope: scope
             .map(ScopeSet::parse)
             .transpose()
@@ -165,8 +164,7 @@ fn grant(scope: Option<&str>, resource: Option<&str>) -> Result<GrantRequest, Re
             .map(Resource::parse)
             .transpose()
             .map_err(RequestReason::MalformedResource)?,
-    };
-    Ok(GrantRequest::ClientCredentials(ClientCredentials { asked }))
+    })
 }
 
 impl Verdict {

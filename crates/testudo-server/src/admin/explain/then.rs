@@ -5,6 +5,7 @@ use testudo_core::identity::Proof;
 use testudo_core::records::{Event, EventClass};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 pub(super) fn verdict(event: &Event) -> Verdict {
     match event.event.class() {
@@ -66,6 +67,21 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
     };
     // A sponsor beside the evidence belongs to the request.
     Some(AttestedIdentity::proven(authority, subject, kind, proof))
+}
+
+/// The grant of a token request. An event of an earlier version does not name it: there was no other grant then.
+pub(super) fn grant_type(event: &Event) -> &str {
+    let details = event.request.as_deref();
+    let named = details.and_then(|details| details.grant_type.as_deref());
+    named.unwrap_or(GRANT_CLIENT_CREDENTIALS)
+}
+
+/// Why a request that proved an identity is not decided again.
+pub(super) fn undecided(event: &Event) -> String {
+    format!(
+        "a request with the grant `{}` is not decided again: this version does not support the grant, or the event does not contain all its parameters",
+        grant_type(event)
+    )
 }
 
 /// Notes on the parts of the request that the event does not contain, and on assumptions of the current decision.

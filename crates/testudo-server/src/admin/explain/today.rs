@@ -1,6 +1,6 @@
 //! Decides how a request would be answered now. Nothing is counted or written.
 
-use super::{ErrorAnswer, Verdict, grant};
+use super::{ErrorAnswer, Verdict, asked, then};
 use crate::config::file_fault::FileFault;
 use crate::config::pem_files;
 use crate::fault::Fault;
@@ -11,7 +11,7 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
 use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
-use testudo_core::grants::GrantRequest;
+use testudo_core::grants::{ClientCredentials, GrantRequest};
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
@@ -74,7 +74,7 @@ pub(in crate::admin) async fn of_identity(
     identity: &AttestedIdentity,
 ) -> Result<Result<String, Rejection>, ErrorAnswer> {
     let asked = ExplainedRequest::Token {
-        grant: &grant(None, None).map_err(unreadable)?,
+        grant: &GrantRequest::ClientCredentials(ClientCredentials::default()),
         details: &RequestDetails::default(),
     };
     decide(app, in_force, identity, asked, &mut Trace::off()).await
@@ -85,19 +85,21 @@ fn unreadable(rejection: Rejection) -> ErrorAnswer {
     ErrorAnswer::bad_request(rejection.to_string(), None)
 }
 
-/// The request of an event, with everything that the event contains of it.
+/// The request of an event, with everything that the event contains of it. `None` where its grant cannot be decided with
+/// what an event contains.
 pub(super) async fn of_event(
     app: &App,
     event: &Event,
     identity: &AttestedIdentity,
-) -> Result<(Vec<Step>, Verdict), ErrorAnswer> {
+) -> Result<Option<(Vec<Step>, Verdict)>, ErrorAnswer> {
     let mut trace = Trace::on();
     trace.passed("identity proven", || {
         format!("{} by {}", identity.subject, identity.kind)
     });
     let nothing = RequestDetails::default();
     let details = event.request.as_deref().unwrap_or(&nothing);
-    let grant = grant(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
+    let asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
+    let grant;
     let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
     let (endpoint, asked) = if is_registration {
         let statement = match identity.kind.can_be_statement() {
@@ -108,7 +110,7 @@ pub(super) async fn of_event(
         let requested = match &details.metadata {
             Some(metadata) => RequestedMetadata::of(metadata),
             None => Ok(RequestedMetadata {
-                scope: grant.asked().scope.clone(),
+                scope: asked.scope,
                 ..RequestedMetadata::default()
             }),
         };
@@ -126,11 +128,15 @@ pub(super) async fn of_event(
         });
         let requested = match requested {
             Ok(requested) => requested,
-            Err(rejection) => return Ok(concluded(trace, Err(rejection), endpoint)),
+            Err(rejection) => return Ok(Some(concluded(trace, Err(rejection), endpoint))),
         };
         let requested = Box::new(requested);
         (endpoint, ExplainedRequest::Registration { requested, details })
     } else {
+        match GrantRequest::recorded(then::grant_type(event), asked) {
+            Some(recorded) => grant = recorded,
+            None => return Ok(None),
+        }
         let asked = ExplainedRequest::Token {
             grant: &grant,
             details,
@@ -139,7 +145,7 @@ pub(super) async fn of_event(
     };
     let in_force = app.in_force.load_full();
     let outcome = decide(app, &in_force, identity, asked, &mut trace).await?;
-    Ok(concluded(trace, outcome, endpoint))
+    Ok(Some(concluded(trace, outcome, endpoint)))
 }
 
 /// The checks and the verdict. The last check of a refused request is the one that refused it.

@@ -117,6 +117,7 @@ async fn serve_token<B: RequestBody>(
         proofs,
     } = receive(&in_force.arrival, peer, request).await?; // parse
     trail.details.client_id = client_id;
+    trail.details.grant_type = Some(grant.name().into());
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
     let (identity, facts) = match recall(app, in_force, &presented) {
