@@ -249,17 +249,13 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
     let mut patterns = Vec::new();
     for (entry, text) in spec.identities.iter().enumerate() {
         let (problem, hint) = match Pattern::parse(text) {
-            Ok(pattern) if pattern.admits_entire_authority() && !spec.entire_trust_domain => (
-                format!(
-                    "{text:?} admits every identity of a {}",
-                    pattern.authority().kind().noun()
-                ),
-                Some("set entire_trust_domain = true in the rule if this is intended"),
-            ),
-            Ok(pattern) => {
-                patterns.push(pattern);
-                continue;
-            }
+            Ok(pattern) => match unintended(spec, &pattern) {
+                Some((problem, hint)) => (format!("{text:?} {problem}"), Some(hint)),
+                None => {
+                    patterns.push(pattern);
+                    continue;
+                }
+            },
             Err(problem) => {
                 let is_part = matches!(problem, PatternError::PartOfSegment { .. });
                 let hint = is_part.then_some("write one rule for each form of path");
@@ -272,6 +268,27 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
         });
     }
     patterns
+}
+
+/// The error and the hint for a pattern that admits every identity of its authority, if the rule does not have the
+/// switch for this kind of authority.
+fn unintended(spec: &RuleSpec, pattern: &Pattern) -> Option<(&'static str, &'static str)> {
+    if !pattern.admits_entire_authority() {
+        return None;
+    }
+    let (is_intended, problem, hint) = match pattern.authority().kind() {
+        AuthorityKind::Spiffe => (
+            spec.entire_trust_domain,
+            "admits every identity of a trust domain",
+            "set entire_trust_domain = true in the rule if this is intended",
+        ),
+        AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => (
+            spec.entire_authority,
+            "admits every identity of an issuer",
+            "set entire_authority = true in the rule if this is intended",
+        ),
+    };
+    (!is_intended).then_some((problem, hint))
 }
 
 fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> ScopeSet {

@@ -163,10 +163,10 @@ mod tests {
                 let spec = RuleSpec {
                     name: format!("r{number}"),
                     identities: vec![pattern.clone()],
+                    entire_trust_domain: true,
+                    entire_authority: true,
                     ..RuleSpec::default()
                 };
-                let mut spec = spec;
-                spec.entire_trust_domain = true;
                 Rule::compile(&spec).unwrap()
             })
             .collect();

@@ -13,8 +13,10 @@ pub struct RuleSpec {
     pub name: String,
     /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`. Required.
     pub identities: Vec<String>,
-    /// Must be true for a pattern that matches every identity of a trust domain or issuer. Default: `false`.
+    /// Must be true for a pattern that matches every identity of a trust domain. Default: `false`.
     pub entire_trust_domain: bool,
+    /// Must be true for a pattern that matches every identity of an `[[issuers]]` entry. Default: `false`.
+    pub entire_authority: bool,
     /// Kinds of credential to which the rule applies. Default: all that the authority accepts.
     pub credentials: Option<Vec<CredentialKind>>,
     /// Kinds of request to which the rule applies. Default: all.

@@ -265,6 +265,7 @@ pub const KEYS: &[Key] = &[
     )
     .list(),
     key("rules.enabled", SWITCH, "true"),
+    key("rules.entire_authority", SWITCH, "false"),
     key("rules.entire_trust_domain", SWITCH, "false"),
     key("rules.first_use", FIRST_USE, "\"on\""),
     key("rules.grant_types", GRANT, "\"client_credentials\"").list(),

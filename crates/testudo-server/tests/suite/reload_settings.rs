@@ -202,6 +202,7 @@ const ROWS: &[Row] = &[
     ("rules.credentials", "['x509_svid']", &[], InUse(of_rule!(credentials), "X509Svid")),
     ("rules.default_scopes", "['s2']", &[], InUse(of_rule!(default_scopes), "s2")),
     ("rules.enabled", "false", &[], InUse(of_rule!(enabled), "false")),
+    ("rules.entire_authority", "true", &["rules.identities = ['ci:**']"], InUse(of_rule!(patterns), "ci:**")),
     ("rules.entire_trust_domain", "true", &["rules.identities = ['spiffe://a.example/**']"], InUse(of_rule!(patterns), "spiffe://a.example/**")),
     ("rules.first_use", "'off'", &[], InUse(of_rule!(first_use), "Off")),
     ("rules.grant_types", "['refresh_token']", &[], InUse(of_rule!(grant_types), "refresh_token")),

@@ -3,16 +3,45 @@
 use super::*;
 
 #[test]
-fn pattern_for_a_whole_trust_domain_needs_the_switch() {
+fn pattern_for_a_whole_authority_needs_the_switch_for_its_kind_of_authority() {
     let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
-    for pattern in ["spiffe://a.example/**", "spiffe://a.example/*/**"] {
+    for (pattern, noun, switch, other) in [
+        (
+            "spiffe://a.example/**",
+            "a trust domain",
+            "entire_trust_domain",
+            "entire_authority",
+        ),
+        (
+            "spiffe://a.example/*/**",
+            "a trust domain",
+            "entire_trust_domain",
+            "entire_authority",
+        ),
+        (
+            "cluster-a:**",
+            "an issuer",
+            "entire_authority",
+            "entire_trust_domain",
+        ),
+        (
+            "cluster-a:{namespace}/**",
+            "an issuer",
+            "entire_authority",
+            "entire_trust_domain",
+        ),
+    ] {
         let text = with(identities, &format!("identities = [\"{pattern}\"]"));
-        refused(
-            &text,
-            "rules[0].identities[0]",
-            "admits every identity of a trust domain",
-        );
-        assert!(judge(&format!("{text}\nentire_trust_domain = true")).is_ok());
+        for text in [text.clone(), format!("{text}\n{other} = true")] {
+            refused(
+                &text,
+                "rules[0].identities[0]",
+                &format!("admits every identity of {noun}"),
+            );
+            let report = judge(&text).unwrap_err().to_string();
+            assert!(report.contains(&format!("set {switch} = true")), "{report}");
+        }
+        assert!(judge(&format!("{text}\n{switch} = true")).is_ok(), "{pattern}");
     }
 }
 
