@@ -340,7 +340,7 @@ fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report>
     Ok(())
 }
 
-/// Authorities without a usable bundle.
+/// Authorities without usable keys.
 fn without_bundle(app: &App, in_force: &InForce) -> Vec<WithoutBundle> {
     let moment = app.moment();
     let empty = in_force
@@ -361,7 +361,7 @@ fn without_bundle(app: &App, in_force: &InForce) -> Vec<WithoutBundle> {
 }
 
 /// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; for the others
-/// this waits up to 2 s for a bundle.
+/// this waits up to 2 s for the keys.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     let serving = Serving::of(&configuration);
     let current = app.in_force.load_full();

@@ -22,7 +22,7 @@ pub struct Reloaded {
     pub ungoverned: Option<String>,
     /// Settings that take effect at the next start.
     pub at_next_start: Vec<AtNextStart>,
-    /// Authorities without a usable bundle: their identities get no token now.
+    /// Authorities without usable keys: their identities get no token now.
     pub without_bundle: Vec<WithoutBundle>,
     /// Warnings about the files. Those of the two lists above are in [`Reloaded::all_warnings`].
     pub warnings: Report,
@@ -44,7 +44,7 @@ impl AtNextStart {
     }
 }
 
-/// An authority without a usable bundle.
+/// An authority without usable keys.
 #[derive(Debug, Clone)]
 pub struct WithoutBundle {
     /// The authority.
@@ -57,14 +57,19 @@ impl WithoutBundle {
     fn problem(&self) -> Problem {
         let key = match self.authority.kind() {
             AuthorityKind::Spiffe => "trust_domains.bundle",
-            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => "issuers",
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                "issuers.jwks"
+            }
         };
-        let problem = format!("gives no usable bundle: {}", self.why);
-        let hint =
-            "its identities are refused until a bundle is fetched; `testudo trust show` shows the state";
+        let document = self.authority.kind().document();
+        let problem = format!("gives no usable {document}: {}", self.why);
+        let hint = format!(
+            "its identities are refused until a {document} is fetched; `testudo trust show {}` shows the state",
+            self.authority.key()
+        );
         Problem {
             entry: Some(self.authority.described()),
-            ..Problem::warning(key, problem, Some(hint.to_owned()))
+            ..Problem::warning(key, problem, Some(hint))
         }
     }
 }
@@ -82,8 +87,8 @@ impl Reloaded {
         }
     }
 
-    /// All warnings: about the files, about settings that take effect at the next start, and about authorities without a
-    /// bundle.
+    /// All warnings: about the files, about settings that take effect at the next start, and about authorities without
+    /// usable keys.
     pub fn all_warnings(&self) -> Report {
         let mut all = self.warnings.clone();
         all.problems.extend(self.consequences());
@@ -135,4 +140,42 @@ pub(crate) async fn no_longer_governed(app: &App, old: &Policy, new: &Policy) ->
         }
     }
     (orphans > 0).then(|| format!("{} no longer governed", counted(orphans, "client")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warning_of_an_authority_without_keys_names_the_document_that_its_kind_publishes() {
+        for (key, path, document, entry) in [
+            (
+                "spiffe://a.example",
+                "trust_domains.bundle",
+                "bundle",
+                "trust domain `a.example`",
+            ),
+            ("ci:", "issuers.jwks", "JWK Set", "issuer `ci`"),
+        ] {
+            let without = WithoutBundle {
+                authority: Authority::of_key(key).unwrap(),
+                why: "it is a folder".to_owned(),
+            };
+            let problem = without.problem();
+            assert_eq!(
+                (problem.key.as_str(), problem.entry.as_deref()),
+                (path, Some(entry))
+            );
+            assert_eq!(
+                problem.problem,
+                format!("gives no usable {document}: it is a folder")
+            );
+            assert_eq!(
+                problem.hint.unwrap(),
+                format!(
+                    "its identities are refused until a {document} is fetched; `testudo trust show {key}` shows the state"
+                )
+            );
+        }
+    }
 }

@@ -69,6 +69,14 @@ impl AuthorityKind {
         }
     }
 
+    /// The document with the keys of the authority, in messages.
+    pub fn document(self) -> &'static str {
+        match self {
+            AuthorityKind::Spiffe => "bundle",
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => "JWK Set",
+        }
+    }
+
     /// The name of the kind in messages.
     pub fn noun(self) -> &'static str {
         match self {

@@ -59,13 +59,20 @@ fn malformed(source: &BundleSource, error: &str) -> Problem {
 
 fn unreachable(source: &BundleSource, why: &str) -> Problem {
     match &source.origin {
-        BundleOrigin::File(_) if source.authority.kind() == AuthorityKind::Issuer => {
-            problem(why, "write the JWK Set of the issuer into this file")
+        BundleOrigin::File(_) => {
+            let kind = source.authority.kind();
+            let (document, noun) = (kind.document(), kind.noun());
+            let remedy = match kind {
+                AuthorityKind::Spiffe => "`spire-server bundle show -format spiffe` prints it",
+                AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                    "it is the document at the jwks_uri of the issuer"
+                }
+            };
+            problem(
+                why,
+                format!("write the {document} of the {noun} into this file: {remedy}"),
+            )
         }
-        BundleOrigin::File(_) => problem(
-            why,
-            "write the bundle of the trust domain into this file: `spire-server bundle show -format spiffe` prints it",
-        ),
         BundleOrigin::HttpsWeb(url) => problem(
             format!("{url}: {why}"),
             "try the URL with curl from this machine; set `outbound.ca` for a private root certificate, `outbound.resolve` for the address of a host",
@@ -284,4 +291,36 @@ fn compare(now: i64, date: SystemTime) -> Outcome {
         ),
         "run a time server on both machines",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testudo_core::Authority;
+    use testudo_protocol::Seconds;
+
+    #[test]
+    fn hint_for_an_unreadable_file_names_the_document_that_the_kind_of_authority_publishes() {
+        for (key, hint) in [
+            (
+                "spiffe://a.example",
+                "write the bundle of the trust domain into this file: `spire-server bundle show -format spiffe` prints it",
+            ),
+            (
+                "ci:",
+                "write the JWK Set of the issuer into this file: it is the document at the jwks_uri of the issuer",
+            ),
+        ] {
+            let source = BundleSource {
+                authority: Authority::of_key(key).unwrap(),
+                origin: BundleOrigin::File("keys.json".into()),
+                max_staleness: Seconds(3600),
+            };
+            let found = finding("keys", Err(unreachable(&source, "it is a folder")));
+            assert_eq!(
+                (found.detail.as_str(), found.hint.as_deref()),
+                ("it is a folder", Some(hint))
+            );
+        }
+    }
 }
