@@ -200,6 +200,8 @@ struct Jwks<Key> {
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
+    /// Of the JWK Set of an authority: the keys that cannot be used, and why.
+    ignored: Vec<String>,
 }
 
 impl KeySet {
@@ -213,10 +215,14 @@ impl KeySet {
     pub fn understood(bytes: &[u8]) -> Result<KeySet, String> {
         let jwks: Jwks<serde_json::Value> =
             crate::json::from_slice(bytes).map_err(|fault| fault.to_string())?;
-        Ok(KeySet::usable(jwks.keys))
+        let mut set = KeySet::usable(jwks.keys);
+        // A client chooses its keys: the reasons could use more memory than the keys, and are not shown.
+        set.ignored = Vec::new();
+        Ok(set)
     }
 
-    /// Parses the JWK Set of an authority, as [`KeySet::understood`]. A document with a private key or with more than
+    /// Parses the JWK Set of an authority, as [`KeySet::understood`], and keeps the reasons for `doctor` and `trust
+    /// show`. A document with a private key or with more than
     /// 1,000 keys is refused as a whole: a private key that is published is a leak.
     pub fn of_authority(bytes: &[u8]) -> Result<KeySet, String> {
         let jwks: Jwks<serde_json::Value> = crate::json::from_slice(bytes)
@@ -232,10 +238,21 @@ impl KeySet {
 
     /// Each key is parsed by itself, so that only a key with members of unexpected types is left out.
     fn usable(keys: Vec<serde_json::Value>) -> KeySet {
-        let usable = |key| PublicKey::from_jwk(&serde_json::from_value(key).ok()?).ok();
-        KeySet {
-            keys: keys.into_iter().filter_map(usable).collect(),
+        let mut set = KeySet::default();
+        for (position, key) in keys.into_iter().enumerate() {
+            let jwk = serde_json::from_value(key).map_err(|error| error.to_string());
+            let key = jwk.and_then(|jwk| PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string()));
+            match key {
+                Ok(key) => set.keys.push(key),
+                Err(reason) => set.ignored.push(format!("key {position}: {reason}")),
+            }
         }
+        set
+    }
+
+    /// The keys of an authority's JWK Set that cannot be used, and why.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
     }
 
     /// Parses a JWK Set that an administrator configured; one unusable key is an error. [RFC7517 §5]

@@ -152,7 +152,7 @@ fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> 
     Err(none_usable(
         source,
         keys,
-        &ignored(keys),
+        keys.ignored(),
         kind,
         format!("{found} from {}: {follows}", source.origin),
     ))
@@ -255,13 +255,7 @@ fn unused(keys: &AuthorityKeys, now: Timestamp) -> Vec<String> {
         .iter()
         .filter(|known| known.state != "valid")
         .map(outside);
-    outside.chain(ignored(keys)).collect()
-}
-
-fn ignored(keys: &AuthorityKeys) -> Vec<String> {
-    keys.bundle()
-        .map(|bundle| bundle.ignored.clone())
-        .unwrap_or_default()
+    outside.chain(keys.ignored().iter().cloned()).collect()
 }
 
 fn outside(known: &AuthorityStatus) -> String {

@@ -33,7 +33,7 @@ pub struct AnchorStatus {
     pub x509_authorities: usize,
     /// All keys that are used, each with its thumbprint and the time at which this server first saw it.
     pub keys: Vec<KeyStatus>,
-    /// JWKs of the bundle that are not used, and why.
+    /// JWKs of the bundle, or of the JWK Set of an issuer, that are not used, and why.
     pub ignored: Vec<String>,
     /// The lower sequence that the source now has, which `testudo trust accept` would put in force.
     pub held_back: Option<String>,
@@ -81,7 +81,7 @@ impl Anchor {
             jwt_keys: keys.map(kids).unwrap_or_default(),
             x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
             keys: self.keys(),
-            ignored: bundle.map(|bundle| bundle.ignored.clone()).unwrap_or_default(),
+            ignored: keys.map(|keys| keys.ignored().to_vec()).unwrap_or_default(),
             held_back: held_back.map(|held_back| held_back.to_string()),
             last_error: last_failure.map(|last_failure| last_failure.why),
         }

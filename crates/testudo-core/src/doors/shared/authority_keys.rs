@@ -68,7 +68,15 @@ impl AuthorityKeys {
     pub fn is_empty_document(&self) -> bool {
         match self {
             AuthorityKeys::Bundle(bundle) => bundle.is_empty_document(),
-            AuthorityKeys::Keys(keys) => keys.is_empty(),
+            AuthorityKeys::Keys(keys) => keys.is_empty() && keys.ignored().is_empty(),
+        }
+    }
+
+    /// The keys of the document that are not used, and why, for `doctor` and `trust show`.
+    pub fn ignored(&self) -> &[String] {
+        match self {
+            AuthorityKeys::Bundle(bundle) => &bundle.ignored,
+            AuthorityKeys::Keys(keys) => keys.ignored(),
         }
     }
 
@@ -135,5 +143,29 @@ mod tests {
         let again = AuthorityKeys::parse(AuthorityKind::Issuer, set).unwrap();
         assert!(keys.are(&keys.clone()) && !keys.are(&again) && !keys.are(&bundle) && !bundle.are(&keys));
         assert!(AuthorityKeys::parse(AuthorityKind::Issuer, b"<html>").is_err());
+    }
+
+    #[test]
+    fn unusable_key_of_any_document_is_ignored_with_its_position_and_reason() {
+        for (kind, usage) in [
+            (AuthorityKind::Issuer, "sig"),
+            (AuthorityKind::Spiffe, "jwt-svid"),
+        ] {
+            let set = format!(
+                r#"{{"keys":[{{"use":"{usage}","kid":"a","kty":"oct"}},{{"use":"{usage}","kid":"b","kty":7}}]}}"#
+            );
+            let keys = AuthorityKeys::parse(kind, set.as_bytes()).unwrap();
+            let [unknown, malformed] = keys.ignored() else {
+                panic!("{:?}", keys.ignored())
+            };
+            assert!(unknown.starts_with("key 0: "), "{unknown}");
+            assert!(
+                malformed.starts_with("key 1: ") && malformed.contains("expected a string"),
+                "{malformed}"
+            );
+            assert!(!keys.is_empty_document(), "the document lists keys");
+            let empty = AuthorityKeys::parse(kind, br#"{"keys":[]}"#).unwrap();
+            assert!(empty.is_empty_document() && empty.ignored().is_empty());
+        }
     }
 }

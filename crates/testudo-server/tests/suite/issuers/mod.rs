@@ -527,6 +527,28 @@ async fn credential_is_explained_by_the_door_of_its_kind() {
 }
 
 #[tokio::test]
+async fn unusable_key_of_an_issuer_is_shown_with_the_reason() {
+    let made_up = MadeUp::start().await;
+    let world = &made_up.world;
+    let path = world.folder.join("ci.json");
+    let mut document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let keys = document["keys"].as_array_mut().unwrap();
+    keys.insert(
+        0,
+        json!({ "kty": "AKP", "alg": "ML-DSA-65", "kid": "pq", "pub": "AA" }),
+    );
+    std::fs::write(&path, document.to_string()).unwrap();
+    world
+        .admin("POST", "/admin/v1/trust/ci:/refresh", json!({}))
+        .await;
+    let shown = world.admin("GET", "/admin/v1/trust/ci:", Value::Null).await;
+    let ignored = shown["ignored"].as_array().unwrap();
+    assert_eq!(ignored.len(), 1, "{shown}");
+    assert!(ignored[0].as_str().unwrap().starts_with("key 0: "), "{shown}");
+    access_token(&made_up.ask(JOB, &[]).await);
+}
+
+#[tokio::test]
 async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() {
     let domain =
         "[[trust_domains]]\nname = \"ci\"\nbundle = { file = \"absent.json\" }\n[[issuers]]\nname = \"ci\"\n";
@@ -574,11 +596,18 @@ async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() 
         }
     }
     let (status, refused) = world
-        .try_admin("GET", "/admin/v1/clients?authority=ci&trust_domain=ci", Value::Null)
+        .try_admin(
+            "GET",
+            "/admin/v1/clients?authority=ci&trust_domain=ci",
+            Value::Null,
+        )
         .await;
     assert_eq!(status, 400, "{refused}");
     let text = refused.to_string();
-    assert!(text.contains("authority and trust_domain are the same filter"), "{text}");
+    assert!(
+        text.contains("authority and trust_domain are the same filter"),
+        "{text}"
+    );
     // A reload counts trust domains and issuers separately.
     let path = world.folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
