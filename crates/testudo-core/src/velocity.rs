@@ -32,6 +32,8 @@ impl Rate {
 pub struct Limit {
     /// The key of the bucket.
     pub bucket: String,
+    /// The key of the configuration that sets it.
+    pub setting: &'static str,
     /// The name of the limit for administrators.
     pub shown_as: String,
     /// Its rate.
@@ -129,6 +131,7 @@ impl Buckets {
         match fullest {
             None => Ok(()),
             Some((retry_after_seconds, limit)) => Err(AdmissionReason::TooFast {
+                setting: limit.setting,
                 limit: limit.shown_as.clone(),
                 retry_after_seconds,
             }
@@ -194,6 +197,7 @@ mod tests {
     fn limit(name: &str, per_minute: u32, burst: u32) -> Limit {
         Limit {
             bucket: name.into(),
+            setting: "registrations_per_minute",
             shown_as: name.into(),
             rate: Rate { per_minute, burst },
         }

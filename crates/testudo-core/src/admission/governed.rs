@@ -14,7 +14,7 @@ use super::client_name::{ClientName, OpaqueKey, name_client};
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
 use crate::policy::{Policy, Switches};
 use crate::records::client_key;
-use crate::rejection::{AdmissionReason, Rejection};
+use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
 use crate::rules::Match;
 use crate::rules::client_id::ClientIdTemplate;
 use crate::trace::Trace;
@@ -142,7 +142,7 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
     }
     Err(Rejection::Admission(AdmissionReason::CredentialNotAccepted {
         kind: identity.kind,
-        by: identity.authority.described(),
+        by: NotAcceptedBy::Authority(identity.authority.clone()),
     }))
 }
 

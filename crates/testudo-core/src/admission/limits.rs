@@ -13,6 +13,7 @@ pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Li
     if let Some(trusted) = policy.authority(authority) {
         limits.push(Limit {
             bucket: format!("authority/{}", authority.key()),
+            setting: "registrations_per_minute",
             shown_as: authority.described(),
             rate: trusted.registrations,
         });
@@ -20,6 +21,7 @@ pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Li
             let prefix = authority.prefix(subject, trusted.velocity_prefix_segments);
             limits.push(Limit {
                 bucket: format!("prefix/{}{prefix}", authority.key()),
+                setting: "registrations_per_minute_per_prefix",
                 shown_as: format!("prefix `{prefix}` of {}", authority.described()),
                 rate,
             });
@@ -29,6 +31,7 @@ pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Li
     if let Some(per_minute) = rule.registrations_per_minute {
         limits.push(Limit {
             bucket: format!("rule/{}", rule.name),
+            setting: "registrations_per_minute",
             shown_as: format!("rule `{}`", rule.name),
             rate: Rate::new(per_minute, rule.registrations_burst),
         });
@@ -60,6 +63,7 @@ fn address_limit(address: IpAddr, rate: Rate) -> Limit {
     };
     Limit {
         bucket: format!("address/{place}"),
+        setting: "registration.open.registrations_per_minute_per_address",
         shown_as: format!("the address {place}"),
         rate,
     }

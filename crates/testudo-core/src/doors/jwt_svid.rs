@@ -120,6 +120,7 @@ impl JwtSvid {
         }
         check_times(claims.exp, claims.nbf, claims.iat, now)?;
         check_lifetime(
+            &self.unverified_authority,
             claims.exp,
             claims.iat,
             domain.lifetime_max.unwrap_or(JWT_SVID_LIFETIME_MAX),

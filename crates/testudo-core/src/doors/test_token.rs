@@ -71,7 +71,7 @@ impl TestToken {
         let claims = self.unverified_claims;
         check_times(claims.exp, None, claims.iat, now)?;
         let allowed = issuer.lifetime_max.unwrap_or(JWT_SVID_LIFETIME_MAX);
-        check_lifetime(claims.exp, claims.iat, allowed, now)?;
+        check_lifetime(&self.unverified_authority, claims.exp, claims.iat, allowed, now)?;
         let others = match purpose {
             Purpose::Authentication => issuer.accept_audiences.clone(),
             Purpose::Statement { endpoint } => vec![endpoint.to_owned()],

@@ -64,7 +64,7 @@ impl X509Svid {
             .verify(&bundle.x509_authorities, terms.now)
             .map_err(CredentialReason::Certificate)?;
         let allowed = domain.lifetime_max.unwrap_or(X509_SVID_LIFETIME_MAX);
-        check_lifetime(expires, None, allowed, terms.now)?;
+        check_lifetime(&self.unverified_authority, expires, None, allowed, terms.now)?;
         trace.passed("path", || format!("valid until {expires}"));
         let proof = Proof {
             digest: Some(self.digest),

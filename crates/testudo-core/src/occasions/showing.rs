@@ -11,7 +11,7 @@ use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
 use crate::records::Registration;
-use crate::rejection::{AdmissionReason, MetadataReason, Rejection};
+use crate::rejection::{AdmissionReason, MetadataReason, NotAcceptedBy, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
 
 /// How long limits apply that bearer evidence reduced. It is long enough for a workload that registers when it starts
@@ -30,11 +30,11 @@ pub(crate) fn every_kind_is_accepted(
         .filter(|kind| identity.shows(*kind));
     for kind in shown {
         if !authority_accepts(identity, policy, kind) {
-            let by = identity.authority.described();
+            let by = NotAcceptedBy::Authority(identity.authority.clone());
             return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
         if !rule_accepts(governed, kind) {
-            let by = format!("rule `{}`", governed.found.rule.name);
+            let by = NotAcceptedBy::Rule(governed.found.rule.name.clone());
             return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
         }
     }

@@ -15,7 +15,7 @@ use crate::metadata::resolve::metadata_at_first_use;
 use crate::possession::Possession;
 use crate::records::RequestRef;
 use crate::records::{Client, Conflict, Event, Loaded, Needs, Registration, Versioned};
-use crate::rejection::{AdmissionReason, Rejection};
+use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
 use crate::rules::FirstUse;
 use crate::trace::Trace;
 
@@ -217,7 +217,7 @@ fn kind_is_registered(
     match registration.and_then(|registration| registration.credential) {
         Some(kind) if kind != identity.kind => Err(AdmissionReason::CredentialNotAccepted {
             kind: identity.kind,
-            by: "the client's own registration".to_owned(),
+            by: NotAcceptedBy::Registration,
         }
         .into()),
         Some(_) | None => Ok(()),

@@ -36,8 +36,8 @@ pub enum AdmissionReason {
     CredentialNotAccepted {
         /// The kind of the credential.
         kind: CredentialKind,
-        /// The authority or rule that does not accept it.
-        by: String,
+        /// What does not accept it.
+        by: NotAcceptedBy,
     },
     /// `client_id` in the request is not the id of the client.
     ClientIdMismatch {
@@ -106,11 +106,34 @@ pub enum AdmissionReason {
     },
     /// The rate limit for new clients is exceeded.
     TooFast {
+        /// The key of the configuration that sets the limit.
+        setting: &'static str,
         /// The limit that is exceeded.
         limit: String,
         /// After this time another client can be registered.
         retry_after_seconds: i64,
     },
+}
+
+/// What does not accept a kind of credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotAcceptedBy {
+    /// The authority of the identity.
+    Authority(Authority),
+    /// The rule with this name.
+    Rule(String),
+    /// The registration of the client, which names one kind.
+    Registration,
+}
+
+impl fmt::Display for NotAcceptedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotAcceptedBy::Authority(authority) => f.write_str(&authority.described()),
+            NotAcceptedBy::Rule(rule) => write!(f, "rule `{rule}`"),
+            NotAcceptedBy::Registration => f.write_str("the client's own registration"),
+        }
+    }
 }
 
 impl AdmissionReason {
@@ -244,12 +267,10 @@ impl fmt::Display for AdmissionReason {
             ),
             AdmissionReason::TooManyClients { limit } => write!(f, "clients_max of {limit} is reached"),
             AdmissionReason::TooFast {
+                setting,
                 limit,
                 retry_after_seconds,
-            } => write!(
-                f,
-                "registrations_per_minute of {limit} is used up for {retry_after_seconds} s"
-            ),
+            } => write!(f, "{setting} of {limit} is used up for {retry_after_seconds} s"),
         }
     }
 }

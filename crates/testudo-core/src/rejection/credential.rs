@@ -90,6 +90,8 @@ pub enum CredentialReason {
     },
     /// The lifetime of the credential is longer than allowed.
     LifetimeTooLong {
+        /// The authority that issued it; `None` if the client signed it.
+        by: Option<Authority>,
         /// The lifetime from `iat`, or from now, to `exp`.
         seconds: i64,
         /// The longest allowed lifetime.
@@ -280,7 +282,7 @@ impl fmt::Display for CredentialReason {
             CredentialReason::AssertionFromTheFuture { issued } => {
                 write!(f, "the credential was issued at {issued}")
             }
-            CredentialReason::LifetimeTooLong { seconds, allowed } => {
+            CredentialReason::LifetimeTooLong { seconds, allowed, .. } => {
                 write!(
                     f,
                     "the lifetime of the credential is {seconds} s, and at most {allowed} s are allowed"

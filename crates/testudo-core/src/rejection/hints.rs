@@ -4,9 +4,10 @@
 //! never in an answer.
 
 use super::{
-    AdmissionReason, AttestationReason, CredentialReason, MetadataReason, ProofReason, RequestReason,
+    AdmissionReason, AttestationReason, CredentialReason, MetadataReason, NotAcceptedBy, ProofReason,
+    RequestReason,
 };
-use crate::identity::{AuthorityKind, SenderConstraint};
+use crate::identity::{AuthorityKind, CredentialKind, SenderConstraint};
 use std::borrow::Cow;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::FormError;
@@ -122,9 +123,14 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::AssertionNotYetValid { .. } | CredentialReason::AssertionFromTheFuture { .. } => {
             "check that the clocks of issuer and server agree".into()
         }
-        CredentialReason::LifetimeTooLong { .. } => {
-            "have credentials issued with a shorter lifetime; for those of an authority, the bound is lifetime_max in its entry".into()
-        }
+        CredentialReason::LifetimeTooLong { by, allowed, .. } => match by {
+            Some(authority) => format!(
+                "have credentials issued with a shorter lifetime, or raise lifetime_max of {}",
+                authority.described()
+            )
+            .into(),
+            None => format!("the client must set exp to at most {allowed} s after the time at which it signs").into(),
+        },
         CredentialReason::IssuerIsNotSubject => "the client must set iss and sub to its client_id".into(),
         CredentialReason::JwtIdMissing | CredentialReason::JwtIdTooLong | CredentialReason::JwtIdUnprintable => {
             "have the issuer give each credential a short jti of visible characters, or remove single_use from the entry of the authority; a client that signs its own assertions must set jti".into()
@@ -434,7 +440,7 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         }
         AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
         AdmissionReason::CredentialNotAccepted { kind, by } => {
-            format!("add \"{kind}\" to the credentials of {by}").into()
+            of_kind(*kind, by)
         }
         AdmissionReason::ClientIdMismatch { expected, .. } => {
             format!("leave client_id out, or send `{expected}`").into()
@@ -478,8 +484,26 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::TooManyClients { limit } => {
             format!("raise clients_max of {limit}, or remove unused clients").into()
         }
-        AdmissionReason::TooFast { limit, .. } => {
-            format!("raise registrations_per_minute of {limit}").into()
+        AdmissionReason::TooFast { setting, limit, .. } => format!("raise {setting} of {limit}").into(),
+    }
+}
+
+/// The hint for a kind of credential that is not accepted. Only trust domains, issuers and rules have a list of kinds.
+fn of_kind(kind: CredentialKind, by: &NotAcceptedBy) -> Cow<'static, str> {
+    let configured = |by| format!("add \"{kind}\" to the credentials of {by}").into();
+    match by {
+        NotAcceptedBy::Rule(_) => configured(by),
+        NotAcceptedBy::Authority(authority) => match authority.kind() {
+            AuthorityKind::Spiffe | AuthorityKind::Issuer => configured(by),
+            AuthorityKind::Configuration => {
+                "a client of a [[clients]] entry must authenticate with private_key_jwt".into()
+            }
+            AuthorityKind::Registration => {
+                "the client must authenticate with the token_endpoint_auth_method that it registered".into()
+            }
+        },
+        NotAcceptedBy::Registration => {
+            "the client must send the kind of credential with which it registered, or register again".into()
         }
     }
 }

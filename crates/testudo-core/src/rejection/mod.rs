@@ -17,7 +17,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-pub use admission::AdmissionReason;
+pub use admission::{AdmissionReason, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use attestation::AttestationReason;
 pub use credential::CredentialReason;

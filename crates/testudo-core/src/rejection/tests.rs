@@ -310,6 +310,69 @@ fn hint_names_the_authority_that_is_meant_where_a_trust_domain_and_an_issuer_hav
 }
 
 #[test]
+fn hint_names_the_setting_and_the_kind_of_authority_that_has_it() {
+    for (key, described) in [
+        ("spiffe://a.example", "trust domain `a.example`"),
+        ("ci:", "issuer `ci`"),
+    ] {
+        let authority = Authority::of_key(key).unwrap();
+        let lifetime = CredentialReason::LifetimeTooLong {
+            by: Some(authority.clone()),
+            seconds: 9,
+            allowed: 8,
+        };
+        let expected =
+            format!("have credentials issued with a shorter lifetime, or raise lifetime_max of {described}");
+        assert_eq!(Rejection::from(lifetime).hint(), expected);
+        let kind = AdmissionReason::CredentialNotAccepted {
+            kind: CredentialKind::JwtSvid,
+            by: NotAcceptedBy::Authority(authority),
+        };
+        let expected = format!("add \"jwt_svid\" to the credentials of {described}");
+        assert_eq!(Rejection::from(kind).hint(), expected);
+        let fast = AdmissionReason::TooFast {
+            setting: "registrations_per_minute",
+            limit: described.to_owned(),
+            retry_after_seconds: 1,
+        };
+        let expected = format!("raise registrations_per_minute of {described}");
+        assert_eq!(Rejection::from(fast).hint(), expected);
+        let many = AdmissionReason::TooManyClients {
+            limit: described.to_owned(),
+        };
+        let expected = format!("raise clients_max of {described}, or remove unused clients");
+        assert_eq!(Rejection::from(many).hint(), expected);
+    }
+}
+
+#[test]
+fn hint_names_no_setting_where_the_configuration_has_none() {
+    let own = CredentialReason::LifetimeTooLong {
+        by: None,
+        seconds: 9,
+        allowed: 8,
+    };
+    let hint = Rejection::from(own).hint();
+    assert!(
+        hint.contains("exp to at most 8 s") && !hint.contains("lifetime_max"),
+        "{hint}"
+    );
+    for by in [
+        NotAcceptedBy::Authority(Authority::configuration()),
+        NotAcceptedBy::Authority(Authority::registration()),
+        NotAcceptedBy::Registration,
+    ] {
+        let kind = CredentialKind::JwtSvid;
+        let hint = Rejection::from(AdmissionReason::CredentialNotAccepted { kind, by }).hint();
+        assert!(
+            hint.contains("the client must") || hint.contains("entry must"),
+            "{hint}"
+        );
+        assert!(!hint.contains("to the credentials of"), "{hint}");
+    }
+}
+
+#[test]
 fn only_the_rate_and_the_number_of_clients_are_limits_that_have_events_of_their_own() {
     let exceeded = reasons()
         .into_iter()

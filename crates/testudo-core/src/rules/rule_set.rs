@@ -7,7 +7,7 @@ use super::pattern::{Captures, Pattern};
 use super::rule::Rule;
 use super::tree::Tree;
 use crate::identity::{Authority, CredentialKind, OccasionKind};
-use crate::rejection::{AdmissionReason, Rejection};
+use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
 use std::collections::HashMap;
 
 /// All rules, in file order, and the tree that finds the first match.
@@ -92,7 +92,7 @@ impl RuleSet {
             None => match self.first_match(authority, subject, |_| true) {
                 Some(found) => Err(AdmissionReason::CredentialNotAccepted {
                     kind,
-                    by: format!("rule `{}`", found.rule.name),
+                    by: NotAcceptedBy::Rule(found.rule.name.clone()),
                 }
                 .into()),
                 None => Err(AdmissionReason::NoRule.into()),

@@ -76,12 +76,10 @@ pub(super) async fn commit_decided(
 /// The refusal where the limit of all nodes together is reached.
 pub(super) fn too_fast(limits: &[Limit], counter: &str, millis: u64) -> Rejection {
     let is_it = |limit: &&Limit| limit.shared_counter(millis).0 == counter;
+    let exceeded = limits.iter().find(is_it);
     Rejection::Admission(AdmissionReason::TooFast {
-        limit: limits
-            .iter()
-            .find(is_it)
-            .map(|limit| limit.shown_as.clone())
-            .unwrap_or_default(),
+        setting: exceeded.map_or("registrations_per_minute", |limit| limit.setting),
+        limit: exceeded.map(|limit| limit.shown_as.clone()).unwrap_or_default(),
         retry_after_seconds: seconds_to_next_minute(millis),
     })
 }

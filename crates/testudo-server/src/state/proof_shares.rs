@@ -22,6 +22,7 @@ impl ProofShares {
     pub fn take(&self, client_id: &str, now_millis: u64) -> Result<(), Rejection> {
         let limit = Limit {
             bucket: client_id.to_owned(),
+            setting: "",
             shown_as: String::new(),
             rate: SHARE,
         };

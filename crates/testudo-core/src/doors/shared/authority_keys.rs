@@ -1,7 +1,7 @@
 //! The keys of an authority, and what they can verify.
 
 use crate::identity::{Authority, AuthorityKind, CredentialKind, VerifiedBy};
-use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
+use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejection};
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, KeySet};
@@ -45,7 +45,7 @@ impl AuthorityKeys {
         authority: &Authority,
     ) -> Result<&Bundle, Rejection> {
         self.bundle().map(Arc::as_ref).ok_or_else(|| {
-            let by = authority.described();
+            let by = NotAcceptedBy::Authority(authority.clone());
             AdmissionReason::CredentialNotAccepted { kind, by }.into()
         })
     }

@@ -1,6 +1,6 @@
 //! Checks that all doors share, for a credential with a verified signature: its times, its lifetime and its single use.
 
-use crate::identity::{CredentialKind, SingleUse};
+use crate::identity::{Authority, CredentialKind, SingleUse};
 use crate::rejection::{CredentialReason, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -36,8 +36,9 @@ pub(crate) fn check_times(
     Ok(())
 }
 
-/// Checks the lifetime of an SVID, from its issue, or from now if it has no time of issue.
+/// Checks the lifetime of a credential of this authority, from its issue, or from now if it has no time of issue.
 pub(crate) fn check_lifetime(
+    authority: &Authority,
     expires: Timestamp,
     issued: Option<Timestamp>,
     allowed: Seconds,
@@ -48,6 +49,7 @@ pub(crate) fn check_lifetime(
         return Ok(());
     }
     Err(Rejection::Credential(CredentialReason::LifetimeTooLong {
+        by: Some(authority.clone()),
         seconds: lifetime.0,
         allowed: allowed.0,
     }))

@@ -45,6 +45,7 @@ impl ClientAssertion {
         let lifetime = claims.exp - now;
         if lifetime > LIFETIME_MAX {
             return Err(CredentialReason::LifetimeTooLong {
+                by: None,
                 seconds: lifetime.0,
                 allowed: LIFETIME_MAX.0,
             }

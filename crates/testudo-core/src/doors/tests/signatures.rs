@@ -1,6 +1,7 @@
 //! Tests of signatures: keys, algorithms and malformed signatures.
 
 use super::*;
+use crate::rejection::NotAcceptedBy;
 
 // B. JWT-SVID.
 
@@ -186,7 +187,7 @@ fn svid_is_refused_where_the_keys_of_its_authority_are_no_bundle() {
         refused.unwrap_err(),
         Rejection::Admission(AdmissionReason::CredentialNotAccepted {
             kind: CredentialKind::JwtSvid,
-            by: "trust domain `a.example`".to_owned()
+            by: NotAcceptedBy::Authority(Authority::of_key("spiffe://a.example").unwrap())
         })
     );
     world.accepted(&world.draft().sign());

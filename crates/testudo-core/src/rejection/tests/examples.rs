@@ -3,7 +3,7 @@
 
 use super::{
     AdmissionReason, AttestationReason, Authority, CredentialKind, CredentialReason, MetadataReason,
-    ProofReason, Rejection, RequestReason, SenderConstraint,
+    NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
 };
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
@@ -90,6 +90,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         },
         CredentialReason::AssertionFromTheFuture { issued: Timestamp(1) },
         CredentialReason::LifetimeTooLong {
+            by: None,
             seconds: 7,
             allowed: 7,
         },
@@ -233,7 +234,7 @@ fn admission_reasons() -> Vec<AdmissionReason> {
         AdmissionReason::RuleDisabled { rule: "x".to_owned() },
         AdmissionReason::CredentialNotAccepted {
             kind: CredentialKind::JwtSvid,
-            by: "x".to_owned(),
+            by: NotAcceptedBy::Rule("x".to_owned()),
         },
         AdmissionReason::ClientIdMismatch {
             sent: "y".to_owned(),
@@ -270,6 +271,7 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             limit: "x".to_owned(),
         },
         AdmissionReason::TooFast {
+            setting: "registrations_per_minute",
             limit: "x".to_owned(),
             retry_after_seconds: 7,
         },

@@ -11,7 +11,7 @@ use std::path::Path;
 use testudo_core::identity::SenderConstraint;
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CredentialReason, Endpoint, MetadataReason,
-    ProofReason, Rejection, RequestReason,
+    NotAcceptedBy, ProofReason, Rejection, RequestReason,
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -59,6 +59,7 @@ impl Occasion for Push {
             batch,
             limits: vec![Limit {
                 bucket: "pushed".to_owned(),
+                setting: "requests_per_minute",
                 shown_as: "pushed requests".to_owned(),
                 rate: Rate::new(1, Some(RACERS as u32)),
             }],
