@@ -1,5 +1,7 @@
-//! Checks which crate of this repository depends on which other one, and that banned crates are not in the lock file.
+//! Checks which crate of this repository depends on which other one, that only tests enable the features of tests, and
+//! that banned crates are not in the lock file.
 
+use super::repository::Repository;
 use crate::root;
 use std::path::Path;
 use toml::{Table, Value};
@@ -121,6 +123,36 @@ fn table<'t>(of: &'t Table, name: &str) -> Option<&'t Table> {
     of.get(name)?.as_table()
 }
 
+/// The door of a kind of authority that exists in tests only, a feature of `testudo-core`.
+const TEST_DOOR: &str = "test-door";
+
+/// Complains about a manifest, the workspace's included, that enables [`TEST_DOOR`] outside of dev-dependencies: a
+/// release would accept the credentials of tests.
+pub fn test_door(complaints: &mut Vec<String>) -> Result<(), String> {
+    let files = Repository::read(&root())?.files;
+    let is_manifest = |name: &&String| name.rsplit('/').next() == Some("Cargo.toml");
+    for name in files.iter().filter(is_manifest) {
+        if enables_test_door(&Value::Table(manifest(&root().join(name))?)) {
+            complaints.push(format!(
+                "{name}: only dev-dependencies may enable {TEST_DOOR}, which no release has"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// True if a dependency enables the feature, or another feature does, as `testudo-core/test-door`.
+fn enables_test_door(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.rsplit('/').next() == Some(TEST_DOOR),
+        Value::Array(entries) => entries.iter().any(enables_test_door),
+        Value::Table(table) => table
+            .iter()
+            .any(|(key, value)| key != "dev-dependencies" && enables_test_door(value)),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => false,
+    }
+}
+
 /// Complains about a banned crate in the lock file.
 pub fn bans(complaints: &mut Vec<String>) -> Result<(), String> {
     let path = root().join("Cargo.lock");
@@ -145,6 +177,56 @@ mod tests {
         let mut complaints = Vec::new();
         arrows(&mut complaints).unwrap();
         assert_eq!(complaints, Vec::<String>::new());
+    }
+
+    #[test]
+    fn test_door_is_found_wherever_a_release_could_get_it() {
+        let mut complaints = Vec::new();
+        test_door(&mut complaints).unwrap();
+        assert_eq!(complaints, Vec::<String>::new());
+        let features = "features = [\"test-door\"]";
+        for (manifest, is_enabled) in [
+            (
+                format!("[dependencies]\ntestudo-core = {{ workspace = true, {features} }}"),
+                true,
+            ),
+            (
+                format!("[dependencies.x]\npackage = \"testudo-core\"\n{features}"),
+                true,
+            ),
+            (
+                format!("[build-dependencies]\ntestudo-core = {{ path = \"x\", {features} }}"),
+                true,
+            ),
+            (
+                format!("[target.'cfg(unix)'.dependencies]\ntestudo-core = {{ path = \"x\", {features} }}"),
+                true,
+            ),
+            (
+                format!("[workspace.dependencies]\ntestudo-core = {{ path = \"x\", {features} }}"),
+                true,
+            ),
+            (
+                "[features]\ndefault = [\"test-door\"]\ntest-door = []".to_owned(),
+                true,
+            ),
+            ("[features]\nx = [\"testudo-core/test-door\"]".to_owned(), true),
+            ("[features]\nx = [\"testudo-core?/test-door\"]".to_owned(), true),
+            ("[features]\ntest-door = []".to_owned(), false),
+            (
+                format!("[dev-dependencies]\ntestudo-core = {{ workspace = true, {features} }}"),
+                false,
+            ),
+            (
+                format!(
+                    "[target.'cfg(unix)'.dev-dependencies]\ntestudo-core = {{ path = \"x\", {features} }}"
+                ),
+                false,
+            ),
+        ] {
+            let parsed = Value::Table(manifest.parse().unwrap());
+            assert_eq!(enables_test_door(&parsed), is_enabled, "{manifest}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub use modules::print as print_modules;
 pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
     crates::arrows(&mut complaints)?;
+    crates::test_door(&mut complaints)?;
     crates::bans(&mut complaints)?;
     let sources = imports::crates_of_workspace(&root())?;
     cycles::check(&sources, &mut complaints);

@@ -10,6 +10,7 @@ mod network;
 mod overlay;
 mod reference;
 mod rules;
+mod trust;
 
 const GOOD: &str = r#"
 issuer = "https://as.example"
