@@ -182,13 +182,32 @@ impl Rule {
         let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
         let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
         for (key, count) in [
-            ("registrations_per_minute", spec.registrations_per_minute),
-            ("registrations_burst", spec.registrations_burst),
+            (
+                "registrations_per_minute",
+                spec.registrations_per_minute.map(u64::from),
+            ),
+            ("registrations_burst", spec.registrations_burst.map(u64::from)),
+            ("clients_max", spec.clients_max),
         ] {
             if count == Some(0) {
                 faults.push(RuleError {
                     hint: Some("to register no client, set first_use = \"off\""),
                     ..fault(key, "is zero")
+                });
+            }
+        }
+        for (key, is_empty) in [
+            ("grant_types", grant_types.is_empty()),
+            (
+                "credentials",
+                spec.credentials.as_ref().is_some_and(Vec::is_empty),
+            ),
+            ("occasions", spec.occasions.as_ref().is_some_and(Vec::is_empty)),
+        ] {
+            if is_empty {
+                faults.push(RuleError {
+                    hint: Some("to refuse the identities of the rule, set enabled = false"),
+                    ..fault(key, "is empty: every request under this rule would be refused")
                 });
             }
         }

@@ -60,6 +60,7 @@ pub(super) fn compile(
     authorities.extend(issuers.policies);
     bundles.extend(issuers.sources);
     let rules = checker.rules(&file.rules, &authorities);
+    checker.trust_domains_have_rules(&file.trust_domains, &rules);
     if let Some(tokens) = &tokens {
         checker.lifetimes_of_rules(&file.rules, tokens.access_token_lifetime);
     }

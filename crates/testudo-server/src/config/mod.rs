@@ -40,6 +40,7 @@ mod store;
 mod tls;
 mod tokens;
 mod trust;
+mod unreachable;
 mod written;
 
 pub use admin::AdminSettings;

@@ -34,6 +34,7 @@ impl Checker<'_> {
             match Rule::compile(spec) {
                 Ok(rule) => {
                     self.ids_may_clash(&key, &rule);
+                    self.rule_can_allow(&key, &rule, authorities);
                     rules.push(rule);
                 }
                 Err(errors) => self.rule_errors(&key, errors),

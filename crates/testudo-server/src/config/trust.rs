@@ -216,12 +216,16 @@ impl Checker<'_> {
             }
         }
         for (name, value) in [
-            ("registrations_per_minute", section.registrations_per_minute),
-            ("registrations_burst", section.registrations_burst),
+            (
+                "registrations_per_minute",
+                section.registrations_per_minute.map(u64::from),
+            ),
+            ("registrations_burst", section.registrations_burst.map(u64::from)),
             (
                 "registrations_per_minute_per_prefix",
-                section.registrations_per_minute_per_prefix,
+                section.registrations_per_minute_per_prefix.map(u64::from),
             ),
+            ("clients_max", section.clients_max),
         ] {
             if value == Some(0) {
                 let hint = Some("to register no client, set first_use = \"off\"");

@@ -198,3 +198,64 @@ fn urls_of_rules_are_judged_like_those_that_clients_request() {
         );
     }
 }
+
+#[test]
+fn rule_under_which_every_request_would_be_refused_is_an_error() {
+    let name = "name = \"r\"";
+    let more = |line: &str| with(name, &format!("{name}\n{line}"));
+    for list in ["grant_types", "credentials", "occasions"] {
+        refused(
+            &more(&format!("{list} = []")),
+            &format!("rules[0].{list}"),
+            "is empty: every request",
+        );
+    }
+    refused(&more("clients_max = 0"), "rules[0].clients_max", "is zero");
+    refused(
+        &with("[[rules]]", "clients_max = 0\n[[rules]]"),
+        "trust_domains[0].clients_max",
+        "is zero",
+    );
+    // The trust domain takes JWT-SVIDs only.
+    refused(
+        &more("sender_constraint = \"mtls\""),
+        "rules[0].sender_constraint",
+        "no client certificate is accepted",
+    );
+    refused(
+        &more("credentials = [\"x509_svid\"]"),
+        "rules[0].credentials",
+        "no kind of credential that a trust domain",
+    );
+    for good in [
+        "sender_constraint = \"dpop\"",
+        "sender_constraint = \"any\"",
+        "sender_constraint = \"mtls\"\nenabled = false",
+        "clients_max = 1",
+    ] {
+        assert!(judge(&more(good)).is_ok(), "{good}");
+    }
+    let both = with(
+        "[[rules]]",
+        "credentials = [\"jwt_svid\", \"x509_svid\"]\n[[rules]]",
+    );
+    let of_both = |line: &str| both.replacen(name, &format!("{name}\n{line}"), 1);
+    assert!(judge(&of_both("sender_constraint = \"mtls\"")).is_ok());
+    refused(
+        &of_both("sender_constraint = \"mtls\"\ncredentials = [\"jwt_svid\"]"),
+        "rules[0].sender_constraint",
+        "no client certificate is accepted",
+    );
+}
+
+#[test]
+fn trust_domain_that_no_rule_names_is_warned_of() {
+    let domain = "[[trust_domains]]\nname = \"b.example\"\nbundle = { file = \"b.json\" }\n";
+    let warnings = |text: &str| judge(text).unwrap().1.to_string();
+    let more = with("[[rules]]", &format!("{domain}[[rules]]"));
+    let printed = warnings(&more);
+    assert!(printed.contains("\"b.example\" is in no rule"), "{printed}");
+    let named = format!("{more}[[rules]]\nname = \"s\"\nidentities = [\"spiffe://b.example/x\"]\n");
+    assert!(!warnings(&named).contains("is in no rule"));
+    assert!(!warnings(GOOD).contains("is in no rule"));
+}
