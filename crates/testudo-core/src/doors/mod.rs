@@ -47,7 +47,7 @@ macro_rules! doors {
                 return <$door>::recognise(presented).map(Credential::$kind);
             })*
             // No request names a kind that has no door.
-            Err(CredentialReason::UnsupportedMechanism.into())
+            Err(CredentialReason::UnsupportedMechanism { found: presented.kind.name() }.into())
         }
 
         impl Credential {

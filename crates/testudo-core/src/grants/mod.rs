@@ -123,7 +123,10 @@ impl GrantRequest {
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {
         let name = form.get("grant_type").ok_or(RequestReason::MissingGrantType)?;
         let served = SERVED.iter().find(|grant| grant.name == name);
-        (served.ok_or(RequestReason::UnsupportedGrantType)?.parse)(form)
+        let grant = served.ok_or_else(|| RequestReason::UnsupportedGrantType {
+            found: name.to_owned(),
+        })?;
+        (grant.parse)(form)
     }
 
     /// The request that an event records with the name of its grant, scope and resource. `None` if this version does

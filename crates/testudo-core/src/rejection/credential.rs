@@ -16,8 +16,18 @@ use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 pub enum CredentialReason {
     /// The request has no client authentication.
     NoCredential,
-    /// The request has a client secret or uses HTTP authentication.
-    UnsupportedMechanism,
+    /// The request has no client authentication, but a certificate header that is not the one that the server reads.
+    CertificateHeaderNotRead {
+        /// Name of the header in the request.
+        found: &'static str,
+        /// Name of the header that is read from this address; `None` where none is read from it.
+        expected: Option<String>,
+    },
+    /// The request has a client secret, uses HTTP authentication or has a client attestation.
+    UnsupportedMechanism {
+        /// What the request has.
+        found: &'static str,
+    },
     /// `client_assertion_type` names a type that is not supported.
     UnknownAssertionType,
     /// One of `client_assertion` and `client_assertion_type` is missing.
@@ -147,7 +157,10 @@ impl CredentialReason {
         let invalid_statement = "software_statement is not valid";
         match self {
             CredentialReason::NoCredential => Row::unauthenticated("no_credential"),
-            CredentialReason::UnsupportedMechanism => Row::unauthenticated("unsupported_mechanism"),
+            CredentialReason::CertificateHeaderNotRead { .. } => {
+                Row::unauthenticated("certificate_header_not_read")
+            }
+            CredentialReason::UnsupportedMechanism { .. } => Row::unauthenticated("unsupported_mechanism"),
             CredentialReason::UnknownAssertionType => Row::unauthenticated("unknown_assertion_type"),
             CredentialReason::MissingAssertion => Row::unauthenticated("missing_assertion"),
             CredentialReason::Jose(_) => Row::unauthenticated("token_malformed_or_forged"),
@@ -224,8 +237,18 @@ impl fmt::Display for CredentialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CredentialReason::NoCredential => f.write_str("the request has no client authentication"),
-            CredentialReason::UnsupportedMechanism => {
-                f.write_str("client secrets and HTTP authentication are not supported")
+            CredentialReason::CertificateHeaderNotRead { found, expected } => {
+                write!(
+                    f,
+                    "the request has no client authentication that this server reads; it has the header {found}, and "
+                )?;
+                match expected {
+                    Some(expected) => write!(f, "the configured one is {expected}"),
+                    None => f.write_str("no certificate header is read from the address that sent it"),
+                }
+            }
+            CredentialReason::UnsupportedMechanism { found } => {
+                write!(f, "the request has {found}, which is not supported")
             }
             CredentialReason::UnknownAssertionType => f.write_str("client_assertion_type is unknown"),
             CredentialReason::MissingAssertion => {

@@ -7,6 +7,7 @@ mod proof;
 
 pub(super) use proof::of_proof;
 
+use super::request::CLIENT_CERTIFICATE;
 use super::{
     AdmissionReason, AttestationReason, CredentialReason, MetadataReason, NotAcceptedBy, RequestReason,
 };
@@ -49,12 +50,16 @@ pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
         RequestReason::MethodNotAllowed => "the client must use a method in the Allow header of the answer",
         RequestReason::CredentialsInUrl => "the client must send all parameters in the body of a POST",
         RequestReason::MissingGrantType => "the client must send grant_type=client_credentials",
-        RequestReason::UnsupportedGrantType => {
+        RequestReason::UnsupportedGrantType { .. } => {
             "the client must use a grant of grant_types_supported in the metadata of this server"
         }
         RequestReason::MalformedClientId => "leave client_id out, or send the registered id",
-        RequestReason::TwoMechanisms => {
-            "the client must authenticate in one way: remove client_secret, the Authorization header or the second assertion"
+        RequestReason::TwoMechanisms { found } => {
+            let forwarded = match found.contains(&CLIENT_CERTIFICATE) {
+                true => "; a certificate counts if the client connects with it or a trusted proxy forwards it",
+                false => "",
+            };
+            return format!("the client must send only one of them{forwarded}").into();
         }
         RequestReason::AttestationNotOne => {
             "the client or a proxy must send each attestation header once, with a JWT and nothing else"
@@ -74,8 +79,15 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::NoCredential | CredentialReason::MissingAssertion => {
             "the client must send client_assertion_type and client_assertion, or a client certificate".into()
         }
-        CredentialReason::UnsupportedMechanism => {
-            "the client must send a client_assertion or a client certificate instead of a secret".into()
+        CredentialReason::CertificateHeaderNotRead { found, expected: Some(expected) } => format!(
+            "configure the proxy to write the client's certificate into {expected} in the form of RFC 9440, and not into {found}; in HAProxy: http-request set-header {expected} :%[ssl_c_der,base64]:"
+        )
+        .into(),
+        CredentialReason::CertificateHeaderNotRead { expected: None, .. } => {
+            "if a proxy sent the header, add its address to proxy.trusted and set proxy.client_certificate_header; the proxy must write the certificate in the form of RFC 9440".into()
+        }
+        CredentialReason::UnsupportedMechanism { found } => {
+            format!("the client must send a client_assertion or a client certificate instead of {found}").into()
         }
         CredentialReason::UnknownAssertionType => {
             "for a JWT-SVID the client_assertion_type is urn:ietf:params:oauth:client-assertion-type:jwt-spiffe".into()
@@ -172,7 +184,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
 /// Hints for signed tokens.
 fn of_token(fault: &JoseError) -> &'static str {
     match fault {
-        JoseError::NoKey => {
+        JoseError::NoKey { .. } => {
             "the bundle has no key with this kid and algorithm: `testudo trust show` lists its keys; run `testudo trust refresh` if the issuer has just rotated them"
         }
         JoseError::BadSignature => {

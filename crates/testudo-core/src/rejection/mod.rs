@@ -23,9 +23,10 @@ pub use attestation::AttestationReason;
 pub use credential::CredentialReason;
 pub use metadata::MetadataReason;
 pub use proof::ProofReason;
-pub use request::RequestReason;
+pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
 
+use crate::identity::Authority;
 use row::Row;
 use std::fmt;
 
@@ -99,6 +100,33 @@ impl Rejection {
             Rejection::Admission(reason) => hints::of_admission(reason),
         }
         .into_owned()
+    }
+
+    /// The authority that the reason names, of a credential whose identity is not proven.
+    pub fn authority(&self) -> Option<&Authority> {
+        match self {
+            Rejection::Credential(
+                CredentialReason::UnknownAuthority { authority }
+                | CredentialReason::BundleUnavailable { authority },
+            ) => Some(authority),
+            Rejection::Request(_)
+            | Rejection::Credential(_)
+            | Rejection::Proof(_)
+            | Rejection::Metadata(_)
+            | Rejection::Admission(_) => None,
+        }
+    }
+
+    /// The audiences of a credential that is for another audience than this server.
+    pub fn audiences(&self) -> &[String] {
+        match self {
+            Rejection::Credential(CredentialReason::AudienceMismatch { found, .. }) => found,
+            Rejection::Request(_)
+            | Rejection::Credential(_)
+            | Rejection::Proof(_)
+            | Rejection::Metadata(_)
+            | Rejection::Admission(_) => &[],
+        }
     }
 
     /// The kind of limit that the request exceeds, if this is the reason.

@@ -8,6 +8,13 @@ use testudo_protocol::json::JsonError;
 use testudo_protocol::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
 use testudo_protocol::oauth::{ErrorCode, FormError};
 
+/// A client certificate among the mechanisms of a request: of the TLS handshake, or forwarded by a trusted proxy.
+pub const CLIENT_CERTIFICATE: &str = "a client certificate";
+
+/// Of a `grant_type` that is not supported, as many characters as an event keeps: the longest one that is registered
+/// has 50.
+const GRANT_TYPE_SHOWN_MAX: usize = 80;
+
 /// What is wrong with a request, independent of the client that sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestReason {
@@ -38,11 +45,17 @@ pub enum RequestReason {
     /// `grant_type` is missing.
     MissingGrantType,
     /// `grant_type` names a grant that is not supported.
-    UnsupportedGrantType,
+    UnsupportedGrantType {
+        /// The value.
+        found: String,
+    },
     /// `client_id` is too long, or has characters that are not allowed in one.
     MalformedClientId,
     /// More than one client authentication mechanism is used. [RFC6749 §2.3]
-    TwoMechanisms,
+    TwoMechanisms {
+        /// What the request has of each.
+        found: Vec<&'static str>,
+    },
     /// The attestation headers are not one field line each with one JWT. [ABCA §7.1 (1)] [ABCA §7.2 (1)]
     AttestationNotOne,
     /// A request with a client certificate has no `client_id`. [RFC8705 §2]
@@ -110,7 +123,7 @@ impl RequestReason {
                 "parameters must be sent in the body, not in the URL",
             ),
             RequestReason::MissingGrantType => invalid("missing_grant_type", "grant_type is missing"),
-            RequestReason::UnsupportedGrantType => Row::new(
+            RequestReason::UnsupportedGrantType { .. } => Row::new(
                 "unsupported_grant_type",
                 ErrorCode::UnsupportedGrantType,
                 "this grant_type is not supported",
@@ -119,7 +132,7 @@ impl RequestReason {
                 "malformed_client_id",
                 "client_id is not 1 to 2048 printable ASCII characters",
             ),
-            RequestReason::TwoMechanisms => invalid(
+            RequestReason::TwoMechanisms { .. } => invalid(
                 "two_mechanisms",
                 "more than one client authentication mechanism was used",
             ),
@@ -170,6 +183,13 @@ impl fmt::Display for RequestReason {
         }
         if let RequestReason::MalformedResource(why) = self {
             write!(f, ": it {why}")?;
+        }
+        if let RequestReason::UnsupportedGrantType { found } = self {
+            let start: String = found.chars().take(GRANT_TYPE_SHOWN_MAX).collect();
+            write!(f, ": {start:?}")?;
+        }
+        if let RequestReason::TwoMechanisms { found } = self {
+            write!(f, ": {}", found.join(" and "))?;
         }
         Ok(())
     }

@@ -36,7 +36,10 @@ pub enum JoseError {
     /// `crit` names an extension, and this server supports no extension. [RFC7515 §4.1.11]
     CriticalExtension,
     /// No key has this `kid` and fits the algorithm.
-    NoKey,
+    NoKey {
+        /// The `kid` of the token, if it has one.
+        kid: Option<String>,
+    },
     /// The signature does not verify with any of the trusted keys.
     BadSignature,
 }
@@ -60,7 +63,10 @@ impl fmt::Display for JoseError {
             JoseError::CriticalExtension => {
                 f.write_str("the header names an extension in crit that is not supported")
             }
-            JoseError::NoKey => f.write_str("no trusted key fits the kid and the alg"),
+            JoseError::NoKey { kid: Some(kid) } => {
+                write!(f, "no trusted key fits the kid {kid:?} and the alg")
+            }
+            JoseError::NoKey { kid: None } => f.write_str("no trusted key fits the alg"),
             JoseError::BadSignature => f.write_str("the signature does not verify"),
         }
     }
@@ -161,14 +167,16 @@ impl Jws {
             return Err(JoseError::CriticalExtension);
         }
         let algorithm = self.algorithm()?;
-        let mut outcome = JoseError::NoKey;
+        let mut outcome = None;
         for key in keys.candidates(self.header.kid.as_deref(), algorithm) {
             if key.verify(algorithm, self.signing_input.as_bytes(), &self.signature) {
                 return Ok(());
             }
-            outcome = JoseError::BadSignature;
+            outcome = Some(JoseError::BadSignature);
         }
-        Err(outcome)
+        Err(outcome.unwrap_or_else(|| JoseError::NoKey {
+            kid: self.header.kid.clone(),
+        }))
     }
 
     /// Verifies the signature of a proof of possession with this key; `kid` is not evaluated.

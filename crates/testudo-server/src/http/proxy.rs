@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
-use testudo_core::rejection::Rejection;
+use testudo_core::rejection::{CredentialReason, Rejection};
 
 /// The address of the client: the one that a trusted proxy states, or the other end of the connection.
 pub(super) fn address_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
@@ -29,6 +29,33 @@ pub(super) fn certificates_of(
     match is_proxy {
         true => Ok(forwarded),
         false => Ok(peer.certificates.clone()),
+    }
+}
+
+/// Names of the headers in which proxies forward certificates, besides the configured one: Envoy and Istio, Traefik,
+/// ingress-nginx, RFC 9440, configurations of nginx and HAProxy, and the load balancers of AWS and Azure.
+const CERTIFICATE_HEADERS: [&str; 8] = [
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+    "ssl-client-cert",
+    "client-cert",
+    "x-ssl-client-cert",
+    "x-client-cert",
+    "x-amzn-mtls-clientcert",
+    "x-arr-clientcert",
+];
+
+/// The reason to refuse a request without client authentication. If it has a certificate header that is not read, the
+/// reason names the header: the proxy is probably configured differently from this server.
+pub(super) fn no_credential(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> CredentialReason {
+    let proxy = arrival.proxy.as_ref().filter(|proxy| proxy.is_at(peer.address));
+    let expected = proxy
+        .and_then(|proxy| proxy.certificate_fields.as_ref())
+        .map(|(leaf, _)| leaf.to_string());
+    let is_sent = |name: &str| Some(name) != expected.as_deref() && headers.contains_key(name);
+    match CERTIFICATE_HEADERS.into_iter().find(|name| is_sent(name)) {
+        Some(found) => CredentialReason::CertificateHeaderNotRead { found, expected },
+        None => CredentialReason::NoCredential,
     }
 }
 

@@ -115,7 +115,9 @@ impl AuthorityKeys {
             VerifiedBy::Certificates => {
                 CredentialReason::Certificate(X509Error::Path(PathError::NoAuthority))
             }
-            VerifiedBy::TokenKeys | VerifiedBy::ClientKeys => CredentialReason::Jose(JoseError::NoKey),
+            VerifiedBy::TokenKeys | VerifiedBy::ClientKeys => {
+                CredentialReason::Jose(JoseError::NoKey { kid: None })
+            }
         })
     }
 }

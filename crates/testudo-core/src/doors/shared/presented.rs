@@ -3,7 +3,7 @@
 //! The mechanism is determined by the parameters and never guessed; a request with two mechanisms is refused.
 
 use crate::identity::CredentialKind;
-use crate::rejection::{AttestationReason, CredentialReason, Rejection, RequestReason};
+use crate::rejection::{AttestationReason, CLIENT_CERTIFICATE, CredentialReason, Rejection, RequestReason};
 use std::fmt;
 use std::sync::Arc;
 use testudo_protocol::jose;
@@ -72,13 +72,18 @@ impl Presented {
     pub fn find(form: &mut Form, headers: RequestHeaders) -> Result<Presented, Rejection> {
         let has_assertion = form.has("client_assertion") || form.has("client_assertion_type");
         let mechanisms = [
-            has_assertion,
-            headers.has_authorization,
-            !headers.client_attestations.is_empty(),
-            form.has("client_secret"),
-            headers.certificates.is_some(),
+            (has_assertion, "client_assertion"),
+            (headers.has_authorization, "an Authorization header"),
+            (
+                !headers.client_attestations.is_empty(),
+                "an OAuth-Client-Attestation header",
+            ),
+            (form.has("client_secret"), "client_secret"),
+            (headers.certificates.is_some(), CLIENT_CERTIFICATE),
         ];
-        match mechanisms.iter().filter(|is_used| **is_used).count() {
+        let used = mechanisms.iter().filter(|(is_used, _)| *is_used);
+        let mut found = used.clone().map(|(_, name)| *name);
+        match used.count() {
             0 => return Err(CredentialReason::NoCredential.into()),
             1 if headers.certificates.is_some() => {
                 // [RFC8705 §2] The certificate proves the identity; `client_id` is required and names the client.
@@ -88,10 +93,16 @@ impl Presented {
                 };
             }
             1 if !headers.client_attestations.is_empty() => return Presented::attestation(headers),
-            1 if !has_assertion => return Err(CredentialReason::UnsupportedMechanism.into()),
+            1 if !has_assertion => {
+                let found = found.next().unwrap_or_default();
+                return Err(CredentialReason::UnsupportedMechanism { found }.into());
+            }
             1 => {}
             // [RFC6749 §2.3] One method per request.
-            _ => return Err(RequestReason::TwoMechanisms.into()),
+            _ => {
+                let found = found.collect();
+                return Err(RequestReason::TwoMechanisms { found }.into());
+            }
         }
         let kind = match form.get("client_assertion_type") {
             Some(named) => CredentialKind::of_assertion_type(named),
@@ -123,7 +134,10 @@ impl Presented {
     pub(crate) fn assertion(&self) -> Result<&str, Rejection> {
         match &self.evidence {
             Evidence::Assertion(assertion) => Ok(assertion),
-            Evidence::Certificates(_) => Err(CredentialReason::UnsupportedMechanism.into()),
+            Evidence::Certificates(_) => Err(CredentialReason::UnsupportedMechanism {
+                found: CLIENT_CERTIFICATE,
+            }
+            .into()),
         }
     }
 
@@ -131,7 +145,10 @@ impl Presented {
     pub(crate) fn chain(&self) -> Result<&[Vec<u8>], Rejection> {
         match &self.evidence {
             Evidence::Certificates(certificates) => Ok(&certificates.chain),
-            Evidence::Assertion(_) => Err(CredentialReason::UnsupportedMechanism.into()),
+            Evidence::Assertion(_) => Err(CredentialReason::UnsupportedMechanism {
+                found: "client_assertion",
+            }
+            .into()),
         }
     }
 

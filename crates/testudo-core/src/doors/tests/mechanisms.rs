@@ -43,23 +43,37 @@ fn request_without_exactly_one_mechanism_is_refused() {
     );
     assert_eq!(
         find("client_secret=x", plain.clone()),
-        Err(CredentialReason::UnsupportedMechanism.into())
+        Err(CredentialReason::UnsupportedMechanism {
+            found: "client_secret"
+        }
+        .into())
     );
     assert_eq!(
         find("", basic.clone()),
-        Err(Rejection::Credential(CredentialReason::UnsupportedMechanism))
+        Err(Rejection::Credential(CredentialReason::UnsupportedMechanism {
+            found: "an Authorization header"
+        }))
     );
     assert_eq!(
         find(&spiffe, basic.clone()),
-        Err(Rejection::Request(RequestReason::TwoMechanisms))
+        Err(RequestReason::TwoMechanisms {
+            found: vec!["client_assertion", "an Authorization header"]
+        }
+        .into())
     );
     assert_eq!(
         find(&spiffe, attestation),
-        Err(Rejection::Request(RequestReason::TwoMechanisms))
+        Err(RequestReason::TwoMechanisms {
+            found: vec!["client_assertion", "an OAuth-Client-Attestation header"]
+        }
+        .into())
     );
     assert_eq!(
         find(&format!("{spiffe}&client_secret=x"), plain.clone()),
-        Err(RequestReason::TwoMechanisms.into())
+        Err(RequestReason::TwoMechanisms {
+            found: vec!["client_assertion", "client_secret"]
+        }
+        .into())
     );
     assert_eq!(
         find("client_assertion=a", plain.clone()),

@@ -55,7 +55,9 @@ fn unknown_wrong_and_malformed_kids_are_refused() {
     );
     assert_eq!(
         world.refused(&world.draft().header("kid", "zz").sign()),
-        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey {
+            kid: Some("zz".into())
+        }))
     );
     world.a.keys.push(generate_key(Algorithm::ES256, Some("ka2")));
     let crossed = world.refused(&world.draft().header("kid", "ka2").sign());
@@ -148,7 +150,9 @@ fn algorithm_that_does_not_fit_the_key_is_refused() {
         let rejection = world.refused(&world.draft().header("alg", alg).header("kid", kid).sign());
         assert_eq!(
             rejection,
-            Rejection::Credential(CredentialReason::Jose(JoseError::NoKey)),
+            Rejection::Credential(CredentialReason::Jose(JoseError::NoKey {
+                kid: Some(kid.into())
+            })),
             "{alg} {kid}"
         );
     }

@@ -97,7 +97,9 @@ fn bundle_keys_of_another_use_verify_no_svid() {
     let rejection = world.check(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
-        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey {
+            kid: Some(oidc.kid().to_owned())
+        }))
     );
 }
 
@@ -131,7 +133,9 @@ fn svid_is_refused_under_an_empty_bundle() {
     let rejection = world.check(credential, &facts).unwrap_err();
     assert_eq!(
         rejection,
-        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey))
+        Rejection::Credential(CredentialReason::Jose(JoseError::NoKey {
+            kid: Some(world.a.key().kid().to_owned())
+        }))
     );
 }
 

@@ -7,6 +7,7 @@
 )]
 
 use super::*;
+use crate::rejection::CLIENT_CERTIFICATE;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
     SanType,
@@ -356,7 +357,8 @@ fn certificate_needs_client_id_and_no_second_mechanism() {
     assert_eq!(find("client_id=x"), Ok(CredentialKind::X509Svid));
     assert_eq!(find(""), Err(Rejection::Request(RequestReason::ClientIdMissing)));
     let both = format!("client_id=x&client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
-    assert_eq!(find(&both), Err(Rejection::Request(RequestReason::TwoMechanisms)));
+    let found = vec!["client_assertion", CLIENT_CERTIFICATE];
+    assert_eq!(find(&both), Err(RequestReason::TwoMechanisms { found }.into()));
 }
 
 /// cert-manager issues certificates for 90 days by default.

@@ -29,9 +29,13 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::MethodNotAllowed,
         RequestReason::CredentialsInUrl,
         RequestReason::MissingGrantType,
-        RequestReason::UnsupportedGrantType,
+        RequestReason::UnsupportedGrantType {
+            found: "password".to_owned(),
+        },
         RequestReason::MalformedClientId,
-        RequestReason::TwoMechanisms,
+        RequestReason::TwoMechanisms {
+            found: vec!["client_secret", "client_assertion"],
+        },
         RequestReason::AttestationNotOne,
         RequestReason::ClientIdMissing,
         RequestReason::MalformedScope("is longer than 4096 bytes"),
@@ -52,10 +56,16 @@ fn request_reasons() -> Vec<RequestReason> {
 fn credential_reasons() -> Vec<CredentialReason> {
     vec![
         CredentialReason::NoCredential,
-        CredentialReason::UnsupportedMechanism,
+        CredentialReason::CertificateHeaderNotRead {
+            found: "x-forwarded-client-cert",
+            expected: Some("client-cert".to_owned()),
+        },
+        CredentialReason::UnsupportedMechanism {
+            found: "client_secret",
+        },
         CredentialReason::UnknownAssertionType,
         CredentialReason::MissingAssertion,
-        CredentialReason::Jose(JoseError::NoKey),
+        CredentialReason::Jose(JoseError::NoKey { kid: None }),
         CredentialReason::Certificate(X509Error::Malformed),
         CredentialReason::ForeignCertificateHeader,
         CredentialReason::CertificateHeaderMalformed {

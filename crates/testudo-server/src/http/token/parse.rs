@@ -11,7 +11,7 @@ use hyper::{Request, header};
 use testudo_core::doors::{Presented, RequestHeaders};
 use testudo_core::grants::GrantRequest;
 use testudo_core::possession::PresentedProofs;
-use testudo_core::rejection::{Authorization, Rejection, RequestReason};
+use testudo_core::rejection::{Authorization, CredentialReason, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
 
@@ -49,8 +49,15 @@ pub(super) async fn receive<B: RequestBody>(
     if !is_form(&request) {
         return Err(RequestReason::NotAForm.into());
     }
-    let body = body::read(request.into_body(), Rejection::Request(RequestReason::NotAForm)).await?;
-    Ok(parse(&body, headers, proofs)?)
+    let (head, body) = request.into_parts();
+    let body = body::read(body, Rejection::Request(RequestReason::NotAForm)).await?;
+    let parsed = parse(&body, headers, proofs);
+    Ok(parsed.map_err(|rejection| match rejection {
+        Rejection::Credential(CredentialReason::NoCredential) => {
+            proxy::no_credential(arrival, peer, &head.headers).into()
+        }
+        other => other,
+    })?)
 }
 
 /// Parses the body.

@@ -32,6 +32,8 @@ struct Refused {
 struct Request {
     form: String,
     certificate: Option<String>,
+    /// Name of the certificate header.
+    header: &'static str,
 }
 
 struct Fixture {
@@ -65,9 +67,13 @@ impl Fixture {
         if !refused.before.is_empty() {
             self.site.ok(refused.before);
         }
-        let Request { form, certificate } = (refused.request)(self);
+        let Request {
+            form,
+            certificate,
+            header,
+        } = (refused.request)(self);
         let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
-        headers.extend(certificate.as_ref().map(|value| ("client-cert", value.as_str())));
+        headers.extend(certificate.as_ref().map(|value| (header, value.as_str())));
         let mut connection = Connection::open(self.server.address).await;
         let answer = connection.send("POST", "/token", &headers, form).await;
         assert!(answer.status >= 400, "{}: {answer:?}", refused.name);
@@ -106,6 +112,7 @@ fn token(svid: &str, more: &[(&str, &str)]) -> Request {
     Request {
         form: svid_form(svid, more),
         certificate: None,
+        header: "client-cert",
     }
 }
 
@@ -113,6 +120,7 @@ fn certificate(header: String) -> Request {
     Request {
         form: form(&[("grant_type", "client_credentials"), ("client_id", PAY_ID)]),
         certificate: Some(header),
+        header: "client-cert",
     }
 }
 
@@ -252,12 +260,8 @@ const REFUSED: &[Refused] = &[
         how: "The SVID is signed with a key that is not in the bundle.",
         before: NOTHING,
         after: NOTHING,
-        request: |_| {
-            let mut issuer = TestIssuer::new("prod.example");
-            issuer.rotate();
-            token(&issuer.svid(PAY, ISSUER, now()), &[])
-        },
-        fault: "kid",
+        request: |fixture| token(&fixture.draft().header("kid", "rotated-2").sign(), &[]),
+        fault: "kid \"rotated-2\"",
         remedy: "testudo trust refresh",
     },
     Refused {
@@ -293,9 +297,10 @@ const REFUSED: &[Refused] = &[
                 ("client_secret", "hunter2"),
             ]),
             certificate: None,
+            header: "client-cert",
         },
         fault: "unsupported_mechanism",
-        remedy: "instead of a secret",
+        remedy: "instead of client_secret",
     },
     Refused {
         name: "self-signed-certificate",
@@ -333,6 +338,43 @@ const REFUSED: &[Refused] = &[
         },
         fault: "the leaf expired at TIME",
         remedy: "must renew its SVID",
+    },
+    Refused {
+        name: "other-certificate-header",
+        how: "The proxy sends the certificate in the header of ingress-nginx.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| Request {
+            header: "ssl-client-cert",
+            ..certificate(field(&fixture.x509.svid(PAY)))
+        },
+        fault: "it has the header ssl-client-cert, and the configured one is client-cert",
+        remedy: "into client-cert in the form of RFC 9440, and not into ssl-client-cert",
+    },
+    Refused {
+        name: "two-mechanisms",
+        how: "The client sends an SVID, and the proxy forwards its certificate.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| Request {
+            certificate: Some(field(&fixture.x509.svid(PAY))),
+            ..token(&fixture.site.svid(PAY), &[])
+        },
+        fault: "client_assertion and a client certificate",
+        remedy: "a trusted proxy forwards it",
+    },
+    Refused {
+        name: "grant-type",
+        how: "The client requests a grant that is not supported.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |_| Request {
+            form: form(&[("grant_type", "pass\u{202e}word")]),
+            certificate: None,
+            header: "client-cert",
+        },
+        fault: "\"pass\\u{202e}word\"",
+        remedy: "grant_types_supported",
     },
     Refused {
         name: "header-of-envoy",
