@@ -101,6 +101,9 @@ pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
     }
 }
 
+/// In the sample of refusals, the authority of requests that prove no identity.
+const UNPROVEN: &str = "unproven";
+
 /// How many path segments of an identity form the prefix by which refusals are sampled.
 const REFUSAL_PREFIX_SEGMENTS: usize = 2;
 
@@ -141,6 +144,47 @@ impl<'r> RequestTrail<'r> {
     }
 }
 
+/// A request to the admin API that is refused for its access token.
+pub(crate) struct AdminRefusal {
+    /// The id that the answer has in `Request-Id`.
+    pub(crate) id: String,
+    /// Name of the reason.
+    pub(crate) reason: &'static str,
+    /// The client of the token, if the token is valid.
+    pub(crate) client_id: Option<String>,
+    /// Path of the operation.
+    pub(crate) path: String,
+    /// The error code of the answer.
+    pub(crate) error: &'static str,
+    /// What is wrong.
+    pub(crate) detail: String,
+    /// What can be done.
+    pub(crate) hint: String,
+}
+
+/// Writes the event of a refused request to the admin API, for a sample as of other refusals.
+pub(crate) async fn note_admin_refusal(app: &App, refusal: AdminRefusal) {
+    let kind = EventKind::AdminRefused;
+    let refused = Refused {
+        kind,
+        reason: refusal.reason,
+        authority: UNPROVEN,
+        prefix: "",
+    };
+    if !app.refusals.note(refused, app.now()) {
+        return;
+    }
+    let event = event_kept_for(app, kind, REFUSAL_RETENTION, |event| {
+        event.request_id = Some(refusal.id);
+        event.client_id = refusal.client_id;
+        event.reason = Some(refusal.reason.to_owned());
+        event.error = Some(refusal.error.to_owned());
+        event.detail = Some(format!("{}: {}", refusal.path, refusal.detail));
+        event.hint = Some(refusal.hint);
+    });
+    commit_events(app, &[event]).await;
+}
+
 /// Makes the answer to a refused request and counts the refusal. A sample of refusals has an event and a log line.
 /// `would` is the event of the registration that `first_use = "observe"` prevented.
 pub(crate) async fn refuse(
@@ -169,7 +213,7 @@ async fn note_refusal(
         .inc();
     let identity = trail.identity.as_deref();
     let authority = identity.map_or_else(
-        || "unproven".to_owned(),
+        || UNPROVEN.to_owned(),
         |identity| identity.authority.key().to_owned(),
     );
     let prefix = identity.map_or_else(String::new, |identity| {
@@ -189,12 +233,17 @@ async fn note_refusal(
         return;
     }
     let event = event_kept_for(app, kind, REFUSAL_RETENTION, |event| {
-        if let Some(identity) = identity {
-            describe_identity(event, identity);
+        match identity {
+            Some(identity) => describe_identity(event, identity),
+            None => event.authority = rejection.authority().map(|named| named.key().to_owned()),
         }
         event.request_id = Some(trail.id.to_owned());
         event.occasion = Some(trail.occasion.name().to_owned());
         event.request = trail.details.proven(identity);
+        if !rejection.audiences().is_empty() {
+            let details = event.request.get_or_insert_default();
+            details.note_refused_audience(rejection.audiences());
+        }
         event.error = Some(answered.name().to_owned());
         event.scope = trail.scope.clone();
         event.resource = trail.resource.clone();

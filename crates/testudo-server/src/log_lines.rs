@@ -193,11 +193,6 @@ pub const LINES: &[Line] = &[
         "A request was answered 503 because a limit of this server was reached; `testudo_requests_shed_total` and `testudo_certificate_chains_shed_total` count them.",
     ),
     warn(
-        "admin.refused",
-        &["client.id", "path", "detail"],
-        "A caller with a valid token is not allowed to use this operation of the admin API.",
-    ),
-    warn(
         "admin.store_unavailable",
         &["path", "fault"],
         "The store could not be read while the access token of an administrator was checked.",

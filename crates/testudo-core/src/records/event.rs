@@ -25,7 +25,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
     /// The authority of the identity, or the authority that the event is about: a trust domain, another issuer,
-    /// `configuration` or `registration`. Absent where no identity was proven. Example: `spiffe://prod.example`.
+    /// `configuration` or `registration`. Where no identity was proven, it is present only if the refusal is about the
+    /// authority that the credential names. Example: `spiffe://prod.example`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub authority: Option<String>,
     /// The identity that the credential proved, or the identity or pattern that an administrator blocked. Example:
@@ -37,7 +38,7 @@ pub struct Event {
     /// `pod-7f9c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
-    /// Client id of the client that the event is about. A refused request has none here: what it sent as `client_id` is
+    /// Client id of the client that the event is about. A request of a client that was refused has none here: what it sent as `client_id` is
     /// in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_id: Option<String>,

@@ -108,6 +108,8 @@ kinds! {
         "A signing key that an earlier version of this server created was added to the sealed list of signing keys.";
     RecordRefused, "record.refused", Failure,
         "A record in the store cannot be read, or was not written by this server, and is not used.";
+    AdminRefused, "admin.refused", Refused,
+        "A request to the admin API over HTTP was refused for its access token: the token is missing or not valid, its client is not admitted now, or the token does not permit the operation. Sampled like `client.refused`.";
 }
 
 impl EventKind {

@@ -50,10 +50,17 @@ pub struct RequestDetails {
     /// token. The token is not kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_management: bool,
-    /// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. Example:
-    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+    /// The `X-Request-Id` of the request, where a trusted proxy sent it. In an event of an earlier version it may be the
+    /// `traceparent`. Example: `edge-17`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_request_id: Option<String>,
+    /// The `traceparent` of the request, where a trusted proxy sent it. Example:
+    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// The claim `aud` of a credential that was refused for it. Example: `["https://other.example"]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_audience: Vec<String>,
     /// The claim `iat` of the credential. Example: `2026-11-18T11:06:40Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Rfc3339>")]
@@ -85,7 +92,23 @@ pub struct RequestDetails {
     pub sponsor: Option<Sponsor>,
 }
 
+/// The trace id of a `traceparent`: 32 hexadecimal digits after the version.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let id = traceparent.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
 impl RequestDetails {
+    /// The ids by which a proxy and its traces name the request: its `X-Request-Id`, its `traceparent` and the trace id
+    /// in it.
+    pub fn ids_of_proxy(&self) -> impl Iterator<Item = &str> {
+        let whole = [self.proxy_request_id.as_deref(), self.traceparent.as_deref()];
+        whole
+            .into_iter()
+            .flatten()
+            .flat_map(|id| std::iter::once(id).chain(trace_id(id)))
+    }
+
     /// These details with what the credential of the request proves; `None` where all of them are empty. Without a
     /// proven identity, the metadata is dropped: `explain` cannot decide such a request again, and any caller can send
     /// one.
@@ -121,6 +144,14 @@ impl RequestDetails {
             self.sponsor = Some(sponsor.clone());
         }
         self.attested_claims.clone_from(&proof.attested_claims);
+    }
+
+    /// Keeps the audiences of a refused credential, unless they are longer than what an event keeps.
+    pub fn note_refused_audience(&mut self, audiences: &[String]) {
+        let bytes: usize = audiences.iter().map(String::len).sum();
+        if bytes <= METADATA_KEPT_BYTES_MAX {
+            self.refused_audience = audiences.to_vec();
+        }
     }
 
     /// Keeps the members of a registration request that this server knows and that are text, flags or lists of text.

@@ -12,10 +12,19 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The id that the answer has in `Request-Id`.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
+
 /// Wraps every request, including those of probes and unknown paths.
-pub(super) async fn complete_answer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn complete_answer(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let request_id = app.clock.request_id();
+    request.extensions_mut().insert(RequestId(request_id.clone()));
     let mut response = with_error_body(next.run(request).await);
     app.metrics
         .note_answer(Route::Admin, response.status().as_u16(), Some(started.elapsed()));

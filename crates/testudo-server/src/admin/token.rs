@@ -6,10 +6,12 @@
 //! decided at every request: an administrator whose client was frozen, blocked, disabled or deleted must not be able to
 //! undo that with an earlier token.
 
+use super::contract::RequestId;
 use super::failure::Failure;
 use super::operations;
 use super::reply::ErrorAnswer;
 use super::rules::assumed;
+use crate::audit::{AdminRefusal, note_admin_refusal};
 use crate::http::bearer;
 use crate::own_tokens::{holder, verify_own};
 use crate::state::app::App;
@@ -21,7 +23,8 @@ use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
 use testudo_core::records::{Client, Record as _};
 use testudo_core::{Actor, Authority, AuthorityKind, OccasionKind};
-use testudo_protocol::oauth::access_token::VerifiedToken;
+use testudo_protocol::oauth::access_token::{TokenError, VerifiedToken};
+use testudo_protocol::printable::excerpt;
 use testudo_store::StoreFault;
 
 pub(super) async fn require_administrator(
@@ -31,28 +34,57 @@ pub(super) async fn require_administrator(
 ) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let wanted = operations::access(request.method(), path);
-    let Some(token) = bearer(request.headers()) else {
-        return Denied::NoToken.into_response();
+    let authorized = match bearer(request.headers()) {
+        Some(token) => authorize(&app, &token, wanted).await,
+        None => Err(Denied::NoToken),
     };
-    match authorize(&app, &token, wanted).await {
+    match authorized {
         Ok(administrator) => {
             request.extensions_mut().insert(administrator);
             next.run(request).await
         }
         Err(denied) => {
-            denied.log(request.uri().path());
+            if let Some(refusal) = refusal_of(&denied, &request) {
+                drop(request);
+                note_admin_refusal(&app, refusal).await;
+            }
             denied.into_response()
         }
     }
+}
+
+/// The event from which `testudo explain` reads the reason; `None` for a fault of this server.
+fn refusal_of(denied: &Denied, request: &Request) -> Option<AdminRefusal> {
+    let path = request.uri().path();
+    if let Denied::Store(fault) = denied {
+        tracing::warn!(
+            event = "admin.store_unavailable",
+            %fault,
+            path,
+            "a request to the admin API could not be authorized"
+        );
+        return None;
+    }
+    let (reason, client_id, error, detail) = denied.described();
+    let id = request.extensions().get::<RequestId>();
+    Some(AdminRefusal {
+        id: id.map(|id| id.0.clone()).unwrap_or_default(),
+        reason,
+        client_id: client_id.map(str::to_owned),
+        // Any caller can send a path of any length.
+        path: excerpt(path),
+        error,
+        detail,
+        hint: denied.remedy(),
+    })
 }
 
 /// Why a request is not served.
 enum Denied {
     /// The request contains no bearer token.
     NoToken,
-    /// The token is not a valid token of this server. It is not logged, because any caller can send any number of such
-    /// tokens.
-    BadToken,
+    /// The token is not a valid token of this server.
+    BadToken(TokenError),
     /// The token is valid, but its client is not admitted at this time.
     NotAdmitted { client_id: String, why: String },
     /// The client is admitted, but may not use this operation.
@@ -75,7 +107,7 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
     let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     let verified = verify_own(app, policy, token, policy.issuer.as_str(), None);
-    let verified = verified.map_err(|_| Denied::BadToken)?;
+    let verified = verified.map_err(Denied::BadToken)?;
     let client_id = &verified.client_id;
     let not_admitted = |why: String| Denied::NotAdmitted {
         client_id: client_id.clone(),
@@ -122,24 +154,56 @@ fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a s
 }
 
 impl Denied {
-    fn log(&self, path: &str) {
+    /// The name of the reason, the client of the token, the error code of the answer and what is wrong.
+    fn described(&self) -> (&'static str, Option<&str>, &'static str, String) {
         match self {
-            Denied::NoToken | Denied::BadToken => {}
-            Denied::NotAdmitted { client_id, why } => {
-                tracing::warn!(
-                    event = "admin.refused",
-                    client.id = client_id,
-                    path,
-                    detail = why,
-                    "admin.refused"
-                );
+            Denied::NoToken => (
+                "admin_token_missing",
+                None,
+                "invalid_token",
+                "the request has no bearer token".to_owned(),
+            ),
+            Denied::BadToken(error) => ("admin_token_refused", None, "invalid_token", error.to_string()),
+            Denied::NotAdmitted { client_id, why } => (
+                "admin_client_not_admitted",
+                Some(client_id),
+                "invalid_token",
+                why.clone(),
+            ),
+            Denied::NotAllowed {
+                client_id,
+                why,
+                wanted,
+            } => {
+                let detail = format!("{why} ({})", wanted.scope());
+                (
+                    "admin_operation_not_permitted",
+                    Some(client_id),
+                    "insufficient_scope",
+                    detail,
+                )
             }
-            Denied::NotAllowed { client_id, why, .. } => {
-                tracing::warn!(event = "admin.refused", client.id = client_id, path, detail = %why, "admin.refused");
+            Denied::Store(fault) => (
+                "store_unavailable",
+                None,
+                "temporarily_unavailable",
+                fault.to_string(),
+            ),
+        }
+    }
+
+    /// What the caller or an administrator can do.
+    fn remedy(&self) -> String {
+        match self {
+            Denied::NoToken => "send `Authorization: Bearer` with an access token for the issuer".to_owned(),
+            Denied::BadToken(_) => "get a new access token from this server, for its issuer".to_owned(),
+            Denied::NotAdmitted { .. } => {
+                "`testudo client show` and `testudo rule test` with the identity show whether it is admitted".to_owned()
             }
-            Denied::Store(fault) => {
-                tracing::warn!(event = "admin.store_unavailable", %fault, path, "a request to the admin API could not be authorized")
+            Denied::NotAllowed { .. } => {
+                "list the identity in admin.administrators or admin.auditors, and request a token with the scope".to_owned()
             }
+            Denied::Store(_) => "try again; over the admin socket no token is needed".to_owned(),
         }
     }
 }
@@ -147,14 +211,16 @@ impl Denied {
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         let (failure, challenge, error, hint) = match &self {
-            Denied::NoToken => {
-                let hint = "send `Authorization: Bearer` with an access token for the issuer".to_owned();
-                (Failure::Token, "Bearer", "the access token is missing", hint)
-            }
+            Denied::NoToken => (
+                Failure::Token,
+                "Bearer",
+                "the access token is missing",
+                self.remedy(),
+            ),
             // The same answer for both: a caller must not learn which clients exist.
-            Denied::BadToken | Denied::NotAdmitted { .. } => {
+            Denied::BadToken(_) | Denied::NotAdmitted { .. } => {
                 let challenge = "Bearer error=\"invalid_token\"";
-                let hint = "get a new access token; where the client is frozen, blocked or removed, the server's log has the reason";
+                let hint = "get a new access token; `testudo explain` with the Request-Id of this answer, at the admin socket, shows the reason";
                 (
                     Failure::Token,
                     challenge,
@@ -176,7 +242,7 @@ impl IntoResponse for Denied {
                 let answer = ErrorAnswer {
                     failure: Failure::Unavailable,
                     error: "the store is unavailable".into(),
-                    hint: Some("try again; over the admin socket no token is needed".into()),
+                    hint: Some(self.remedy()),
                 };
                 return answer.into_response();
             }

@@ -6,6 +6,7 @@ use hyper::HeaderMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
+use testudo_core::records::RequestDetails;
 use testudo_core::rejection::{CredentialReason, Rejection};
 
 /// The address of the client: the one that a trusted proxy states, or the other end of the connection.
@@ -59,18 +60,22 @@ pub(super) fn no_credential(arrival: &Arrival, peer: &Peer, headers: &HeaderMap)
     }
 }
 
-/// The id that a trusted proxy gave the request: its `traceparent`, or else its `X-Request-Id`. `None` where it is
-/// longer than 128 characters or contains anything but visible ASCII.
-pub(super) fn request_id_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<String> {
+/// Keeps the ids that a trusted proxy gave the request: its `X-Request-Id` and its `traceparent`. An id is left out
+/// where it is longer than 128 characters or contains anything but visible ASCII.
+pub(super) fn note_ids(details: &mut RequestDetails, arrival: &Arrival, peer: &Peer, headers: &HeaderMap) {
     const CHARACTERS_MAX: usize = 128;
-    let proxy = arrival.proxy.as_ref()?;
-    if !proxy.is_at(peer.address) {
-        return None;
+    let is_proxy = arrival
+        .proxy
+        .as_ref()
+        .is_some_and(|proxy| proxy.is_at(peer.address));
+    if !is_proxy {
+        return;
     }
-    let value = headers
-        .get("traceparent")
-        .or_else(|| headers.get("x-request-id"))?;
-    let text = value.to_str().ok()?;
-    let is_short = (1..=CHARACTERS_MAX).contains(&text.len());
-    (is_short && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
+    let id = |name: &str| {
+        let text = headers.get(name)?.to_str().ok()?;
+        let is_short = (1..=CHARACTERS_MAX).contains(&text.len());
+        (is_short && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
+    };
+    details.proxy_request_id = id("x-request-id");
+    details.traceparent = id("traceparent");
 }

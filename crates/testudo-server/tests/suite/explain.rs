@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
 use testudo_protocol::Timestamp;
 use testudo_testkit::http::{Answer, Connection};
-use testudo_testkit::svid_form;
 use testudo_testkit::token::Draft;
+use testudo_testkit::{TestIssuer, svid_form};
 
 const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
@@ -254,21 +254,78 @@ async fn request_without_a_proven_identity_is_explained_only_by_its_event() {
     let (signed, signature) = svid.rsplit_once('.').unwrap();
     let forged = format!("{signed}.{}", signature.chars().rev().collect::<String>());
     let refused = world.send(&svid_form(&forged, &[])).await;
-    let elsewhere = world
-        .send(&svid_form(
-            &world.a.svid(PAY, "https://other.example", world.now()),
-            &[],
-        ))
-        .await;
-    for answer in [refused, elsewhere] {
-        let explained = explained(&world, &answer).await;
-        assert_eq!(explained["outcome"], "refused");
-        assert!(explained["today"].is_null(), "{explained:#}");
-        assert!(
-            explained["hint"].as_str().is_some_and(|hint| hint.len() > 20),
-            "{explained:#}"
-        );
+    let explained = explained(&world, &refused).await;
+    assert_eq!(explained["outcome"], "refused");
+    assert!(explained["today"].is_null(), "{explained:#}");
+    assert!(
+        explained["hint"].as_str().is_some_and(|hint| hint.len() > 20),
+        "{explained:#}"
+    );
+}
+
+/// Replaces the configuration and reloads it.
+async fn configure(world: &World, change: impl FnOnce(String) -> String) {
+    let path = world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, change(text)).unwrap();
+    world.admin("POST", "/admin/v1/reload", json!({})).await;
+}
+
+#[tokio::test]
+async fn refusal_without_a_proven_identity_is_explained_by_what_is_configured_today() {
+    let world = World::start().await;
+    let audience = "https://other.example";
+    let send = |svid: String| {
+        let world = &world;
+        async move { world.send(&svid_form(&svid, &[])).await }
+    };
+    let elsewhere = send(world.a.svid(PAY, audience, world.now())).await;
+    let foreign = TestIssuer::new("z.example");
+    let unknown = send(foreign.svid(PAY, ISSUER, world.now())).await;
+    let expired = send(world.a.svid(PAY, ISSUER, world.now() - 3600)).await;
+    for (answer, reason) in [
+        (&elsewhere, "audience_mismatch"),
+        (&unknown, "unknown_trust_domain"),
+        (&expired, "assertion_expired"),
+    ] {
+        assert_explained(&world, answer, (reason, reason)).await;
     }
+
+    configure(&world, |text| {
+        let accepting = format!("name = \"a.example\"\naccept_audiences = [\"{audience}\"]");
+        text.replacen("name = \"a.example\"", &accepting, 1)
+            + "[[trust_domains]]\nname = \"z.example\"\nbundle = { file = \"z.json\" }\n"
+    })
+    .await;
+    for (answer, reason, note) in [
+        (
+            &elsewhere,
+            "audience_mismatch",
+            "the audience \"https://other.example\" is accepted now",
+        ),
+        (
+            &unknown,
+            "unknown_trust_domain",
+            "the trust domain `z.example` is configured now",
+        ),
+    ] {
+        let explained = assert_explained(&world, answer, (reason, "unknown")).await;
+        let printed = explained["notes"][0].as_str().unwrap();
+        assert!(printed.starts_with(note), "{printed}");
+    }
+
+    let unavailable = send(foreign.svid(PAY, ISSUER, world.now())).await;
+    assert_explained(&world, &unavailable, ("bundle_unavailable", "bundle_unavailable")).await;
+    std::fs::write(world.folder.join("z.json"), foreign.bundle().to_string()).unwrap();
+    world
+        .admin("POST", "/admin/v1/trust/z.example/refresh", json!({}))
+        .await;
+    let explained = assert_explained(&world, &unavailable, ("bundle_unavailable", "unknown")).await;
+    let printed = explained["notes"][0].as_str().unwrap();
+    assert!(
+        printed.starts_with("there is a usable bundle of the trust domain `z.example` now"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -306,18 +363,47 @@ async fn request_is_found_by_the_id_of_a_trusted_proxy_and_by_its_own_id() {
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("x-request-id", "edge-17"),
+        ("traceparent", TRACEPARENT),
     ];
     let refused = proxy.send("POST", "/token", &headers, form).await;
     assert_eq!(refused.error(), "invalid_scope");
-    let by_proxy = world
-        .admin("POST", "/admin/v1/explain", json!({ "request_id": "edge-17" }))
-        .await;
-    assert_eq!(
-        by_proxy["event"]["request_id"],
-        refused.header("request-id").unwrap()
-    );
-    assert_eq!(by_proxy["event"]["request"]["proxy_request_id"], "edge-17");
+    // Events without such an id, more than one page of the store.
+    for round in 0..3 {
+        let mut batch = Batch::default();
+        for number in 0..500 {
+            let id = format!("{:016x}{round:08x}{number:08x}", (world.now() + 1) * 1000);
+            let kept = Timestamp(world.now() + 1_000);
+            let event = Event::new(id, Timestamp(world.now()), EventKind::ClientRegistered, kept);
+            batch.insert(&event);
+        }
+        world.running.app.store.commit(batch).await.unwrap();
+    }
+    for id in ["edge-17", TRACEPARENT, TRACE_ID] {
+        let by_proxy = world
+            .admin("POST", "/admin/v1/explain", json!({ "request_id": id }))
+            .await;
+        assert_eq!(
+            by_proxy["event"]["request_id"],
+            refused.header("request-id").unwrap(),
+            "{id}"
+        );
+        assert_eq!(by_proxy["event"]["request"]["proxy_request_id"], "edge-17");
+        assert_eq!(by_proxy["event"]["request"]["traceparent"], TRACEPARENT);
+        let listed = world
+            .admin("GET", &format!("/admin/v1/events?request={id}"), Value::Null)
+            .await;
+        assert_eq!(listed["events"][0]["id"], by_proxy["event"]["id"], "{id}");
+    }
+    for other in ["edge-*", "4bf92f3577b34da6a3ce929d0e0e4737", "edge"] {
+        let (status, answer) = world
+            .try_admin("POST", "/admin/v1/explain", json!({ "request_id": other }))
+            .await;
+        assert_eq!(status, 404, "{other}: {answer}");
+    }
 }
+
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// Registers a client without evidence; returns the answer.
 async fn registered_without_evidence(quota: &str) -> (World, Connection, Answer) {
@@ -420,5 +506,34 @@ async fn certificate_chain_in_pem_is_explained_and_other_texts_get_a_fitting_err
         let found =
             [&answer["error_description"], &answer["hint"]].map(|text| text.as_str().unwrap_or_default());
         assert!(found[0].contains(problem) && found[1].contains(hint), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn refusal_at_the_admin_listener_is_explained_by_its_request_id() {
+    let listen = format!("listen = \"127.0.0.1:0\"\n{}", domains(""));
+    let world = World::start_with(&listen, RULES).await;
+    let granted = world.ask(PAY, &[]).await.json();
+    let of_client = format!("Bearer {}", granted["access_token"].as_str().unwrap());
+    let mut admin = Connection::open(world.running.admin_address.unwrap()).await;
+    for (authorization, status, reason) in [
+        (None, 401, "admin_token_missing"),
+        (Some("Bearer x.y.z"), 401, "admin_token_refused"),
+        (Some(of_client.as_str()), 401, "admin_token_refused"),
+    ] {
+        let header = authorization.map(|value| ("authorization", value));
+        let headers: Vec<_> = header.into_iter().collect();
+        let refused = admin.send("GET", "/admin/v1/status", &headers, "").await;
+        assert_eq!(refused.status, status, "{refused:?}");
+        let explained = explained(&world, &refused).await;
+        assert_eq!(explained["rejection"], reason, "{explained:#}");
+        assert_eq!(explained["event"]["event"], "admin.refused");
+        assert_eq!(explained["error"], refused.error());
+        let said = explained["detail"].as_str().unwrap();
+        assert!(said.starts_with("/admin/v1/status: "), "{said}");
+        assert!(
+            explained["hint"].as_str().is_some_and(|hint| hint.len() > 20),
+            "{explained:#}"
+        );
     }
 }

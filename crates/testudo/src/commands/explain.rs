@@ -89,6 +89,10 @@ fn print(explanation: &Value) -> Result<(), Failed> {
         print_prose(&format!("today: {}", text(today)))?;
         print_hint(today)?;
     }
+    print_notes(explanation)
+}
+
+fn print_notes(explanation: &Value) -> Result<(), Failed> {
     for note in items(&explanation["notes"]) {
         print_prose(&format!("note: {}", as_text(note)))?;
     }

@@ -16,13 +16,18 @@ pub(super) struct Filters {
     request: Option<Text>,
 }
 
-/// A text in which `*` matches any characters.
+/// What a field must contain.
 #[derive(Debug)]
-struct Text(String);
+enum Text {
+    /// A text in which `*` matches any characters.
+    Pattern(String),
+    /// This text and no other one.
+    Exact(String),
+}
 
 impl Filters {
     pub(super) fn of(search: &Search) -> Result<Filters, ErrorAnswer> {
-        let text = |text: &Option<String>| text.clone().map(Text);
+        let text = |text: &Option<String>| text.clone().map(Text::Pattern);
         Ok(Filters {
             kinds: search.kinds.as_deref().map(kinds).transpose()?,
             identity: text(&search.identity),
@@ -32,6 +37,19 @@ impl Filters {
             actor: text(&search.actor),
             request: text(&search.request),
         })
+    }
+
+    /// Only events of the request that has this id, or to which a proxy gave this id.
+    pub(super) fn of_request(id: &str) -> Filters {
+        Filters {
+            kinds: None,
+            identity: None,
+            client: None,
+            rule: None,
+            reason: None,
+            actor: None,
+            request: Some(Text::Exact(id.to_owned())),
+        }
     }
 
     /// True where there is no filter.
@@ -50,7 +68,6 @@ impl Filters {
     pub(super) fn has(&self, event: &Event) -> bool {
         let request = event.request.as_deref();
         let claimed = request.and_then(|request| request.client_id.as_ref());
-        let proxy = request.and_then(|request| request.proxy_request_id.as_ref());
         let client = event.client_id.as_ref().or(claimed);
         let kinds = self.kinds.as_ref();
         kinds.is_none_or(|kinds| kinds.contains(&event.event))
@@ -59,7 +76,20 @@ impl Filters {
             && is_one(&self.rule, [event.rule.as_ref()])
             && is_one(&self.reason, [event.reason.as_ref()])
             && is_one(&self.actor, [event.actor.as_ref()])
-            && is_one(&self.request, [event.request_id.as_ref(), proxy])
+            && self.is_of_request(event)
+    }
+}
+
+impl Filters {
+    fn is_of_request(&self, event: &Event) -> bool {
+        let Some(filter) = &self.request else { return true };
+        let by_proxy = event.request.iter().flat_map(|request| request.ids_of_proxy());
+        event
+            .request_id
+            .as_deref()
+            .into_iter()
+            .chain(by_proxy)
+            .any(|found| filter.is(found))
     }
 }
 
@@ -70,8 +100,12 @@ fn is_one<const N: usize>(filter: &Option<Text>, found: [Option<&String>; N]) ->
 
 impl Text {
     fn is(&self, found: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else {
-            return self.0 == found;
+        let pattern = match self {
+            Text::Exact(text) => return text == found,
+            Text::Pattern(pattern) => pattern,
+        };
+        let Some((head, rest)) = pattern.split_once('*') else {
+            return pattern == found;
         };
         let Some(mut found) = found.strip_prefix(head) else {
             return false;
@@ -137,7 +171,11 @@ mod tests {
             ("*é*", "café!", true),
             ("a/*", "a/*", true),
         ] {
-            assert_eq!(Text(filter.into()).is(found), expected, "{filter} {found}");
+            assert_eq!(
+                Text::Pattern(filter.into()).is(found),
+                expected,
+                "{filter} {found}"
+            );
         }
     }
 }

@@ -5,7 +5,11 @@
 //! bounded number of events is read, and the answer states where to continue (`scan.rs`). The filters are in `filter.rs`.
 
 mod filter;
+mod of_request;
 mod scan;
+
+pub(super) use of_request::{Searched, newest_of_request};
+pub(super) use scan::{REQUEST_MILLIS_MAX, own_time};
 
 use super::input::{Json, Query};
 use super::operation::Operation;
@@ -59,7 +63,8 @@ pub(super) struct Search {
     reason: Option<String>,
     /// The actor who made the change.
     actor: Option<String>,
-    /// `Request-Id` of the request, or the id that a trusted proxy gave it.
+    /// `Request-Id` of the request, or what a trusted proxy sent with it: `X-Request-Id`, `traceparent` or the trace id
+    /// in that.
     request: Option<String>,
     /// Events later than the one with this id.
     #[schemars(regex(pattern = "^[0-9a-fA-F]*$"))]

@@ -2,7 +2,6 @@
 
 use super::filter::Filters;
 use super::{EventPage, Order, Search};
-use crate::admin::explain::REQUEST_MILLIS_MAX;
 use crate::admin::reply::ErrorAnswer;
 use crate::state::app::App;
 use crate::state::clock::request_id::RequestTime;
@@ -19,6 +18,9 @@ const SEARCHED_MAX: usize = 20_000;
 const SEARCH_TIME_MAX: Duration = Duration::from_millis(40);
 /// Maximum size of the stored events in an answer, bytes. The first event is returned even if it is larger.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Maximum time between the arrival of a request and its last event, milliseconds: longer than all deadlines of a request.
+pub(in crate::admin) const REQUEST_MILLIS_MAX: u64 = 120_000;
 
 /// A range of event ids, and the direction of the search.
 #[derive(Debug)]
@@ -57,12 +59,7 @@ impl Range {
             cursor("after", search.after.as_deref())?,
             cursor("before", search.before.as_deref())?,
         );
-        let time = search.request.as_deref().and_then(RequestTime::of_id);
-        // An id that a proxy assigned may have the form of a request id of this server. It is treated as one only where
-        // its time is plausible.
-        if let Some(time) =
-            time.filter(|time| time.seconds() > now - LONG_AGO && time.seconds() < now + AHEAD)
-        {
+        if let Some(time) = search.request.as_deref().and_then(|id| own_time(id, now)) {
             narrow(
                 Some(time.key_before_events()),
                 Some(time.key_after(REQUEST_MILLIS_MAX)),
@@ -73,6 +70,15 @@ impl Range {
             None => Order::Newest,
         });
         Ok(Range { after, before, order })
+    }
+
+    /// All events, the newest first, or those before this id.
+    pub(super) fn back_from(before: Option<String>) -> Range {
+        Range {
+            after: Vec::new(),
+            before: before.map(String::into_bytes),
+            order: Order::Newest,
+        }
     }
 
     async fn page(&self, app: &App, limit: usize) -> Result<Vec<Stored>, ErrorAnswer> {
@@ -100,6 +106,13 @@ impl Range {
 const LONG_AGO: Seconds = Seconds(10 * 365 * 86_400);
 /// The longest time by which the clock of another node may be ahead.
 const AHEAD: Seconds = Seconds(86_400);
+
+/// The time in a request id of this server. An id that a proxy assigned may have the form of one. It is treated as one
+/// only where its time is plausible.
+pub(in crate::admin) fn own_time(id: &str, now: Timestamp) -> Option<RequestTime> {
+    let time = RequestTime::of_id(id)?;
+    (time.seconds() > now - LONG_AGO && time.seconds() < now + AHEAD).then_some(time)
+}
 
 /// The store key of a time: the key of an event begins with its time in milliseconds, in 16 hexadecimal digits.
 fn key_at(moment: Timestamp) -> Vec<u8> {

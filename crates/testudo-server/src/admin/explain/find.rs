@@ -4,22 +4,19 @@
 //! search begins at the first event that the request can have caused, and its cost does not depend on the number of
 //! later events.
 
+use crate::admin::events::{REQUEST_MILLIS_MAX, Searched, newest_of_request, own_time};
 use crate::admin::reply::ErrorAnswer;
 use crate::state::app::App;
-use crate::state::clock::request_id::RequestTime;
 use crate::state::refused;
 use testudo_core::records::{Event, EventKind, Kind};
 use testudo_protocol::Timestamp;
 use testudo_store::LIST_MAX;
 
-/// Maximum time between the arrival of a request and its last event, milliseconds: longer than all deadlines of a request.
-pub(in crate::admin) const REQUEST_MILLIS_MAX: u64 = 120_000;
-
 /// Maximum number of pages of [`LIST_MAX`] events that one search reads.
 const PAGES_MAX: usize = 200;
 
 pub(super) async fn event_of(app: &App, request_id: &str) -> Result<Event, ErrorAnswer> {
-    let Some(time) = RequestTime::of_id(request_id) else {
+    let Some(time) = own_time(request_id, app.now()) else {
         return by_another_id(app, request_id).await;
     };
     let (mut after, end) = (time.key_before_events(), time.key_after(REQUEST_MILLIS_MAX));
@@ -68,12 +65,20 @@ async fn by_another_id(app: &App, id: &str) -> Result<Event, ErrorAnswer> {
             )),
         };
     }
-    let latest = readable(app.store.list_back(Kind::Event, None, LIST_MAX).await?);
-    let is_it = |event: &Event| {
-        let details = event.request.as_deref();
-        details.and_then(|details| details.proxy_request_id.as_deref()) == Some(id)
-    };
-    latest.into_iter().find(is_it).ok_or_else(|| not_found(id, None))
+    let Searched { events, ended_at } = newest_of_request(app, id).await?;
+    let mut found: Option<Event> = None;
+    for event in events {
+        if is_better(&event, found.as_ref()) {
+            found = Some(event);
+        }
+    }
+    found.ok_or_else(|| match ended_at {
+        Some(time) => ErrorAnswer::not_found(
+            format!("no event since {time} has {id:?} as the id of a proxy; older events were not searched"),
+            "`testudo event list --request ID` searches all events",
+        ),
+        None => not_found(id, None),
+    })
 }
 
 fn readable(stored: Vec<testudo_store::Stored>) -> Vec<Event> {
@@ -87,7 +92,7 @@ fn not_found(request_id: &str, time: Option<Timestamp>) -> ErrorAnswer {
     let error = match time {
         Some(time) => format!("there is no event of request {request_id:?}, which arrived at {time}"),
         None => format!(
-            "{request_id:?} is neither a Request-Id of this server nor the id of an event, and none of the latest {LIST_MAX} events has it as the id of a proxy"
+            "{request_id:?} is neither a Request-Id of this server nor the id of an event, and no event has it as the id of a proxy"
         ),
     };
     ErrorAnswer::not_found(

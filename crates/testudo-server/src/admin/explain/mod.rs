@@ -2,13 +2,12 @@
 //! trace that records each check.
 //!
 //! `find.rs` finds the event of a request, `then.rs` reads what the event records, `today.rs` decides the request
-//! again.
+//! again, and `unproven.rs` does so for a request that proved no identity.
 
 mod find;
 mod then;
 pub(super) mod today;
-
-pub(super) use find::REQUEST_MILLIS_MAX;
+mod unproven;
 
 use super::operation::Operation;
 use super::reply::{ErrorAnswer, Reply};
@@ -25,6 +24,7 @@ use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, RequestReason};
 use testudo_core::trace::Step;
 use testudo_protocol::oauth::{Resource, ScopeSet};
+use unproven::Today;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -86,7 +86,7 @@ pub(super) struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub then: Option<Verdict>,
     /// How the request or credential would be answered now, with the current configuration and records. Absent where
-    /// the request proved no identity, or where its grant cannot be decided with what an event contains.
+    /// the event does not contain enough to decide again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub today: Option<Verdict>,
     /// Parts of the request that the event does not contain, and assumptions of the current decision.
@@ -138,7 +138,10 @@ async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAns
     let event = find::event_of(app, request_id).await?;
     let then = then::verdict(&event);
     let (steps, today, notes) = match then::identity(&event) {
-        None => (Vec::new(), None, Vec::new()),
+        None => {
+            let (today, notes) = Today::of(app, &event).verdict(&then);
+            (Vec::new(), today, notes)
+        }
         Some(identity) => match today::of_event(app, &event, &identity).await? {
             Some((steps, today)) => (steps, Some(today), then::notes(&event, app.now())),
             None => (Vec::new(), None, vec![then::undecided(&event)]),

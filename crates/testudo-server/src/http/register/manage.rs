@@ -7,7 +7,7 @@ use crate::fault::{Fault, Stop};
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
 use crate::http::incoming::Incoming;
-use crate::http::proxy::{address_of, request_id_of};
+use crate::http::proxy::{address_of, note_ids};
 use crate::http::respond::{error, failed, json, no_content};
 use crate::settle::{load, settle_on};
 use crate::state::app::App;
@@ -37,8 +37,8 @@ pub(in crate::http) async fn manage_registration<B: RequestBody>(
     let is_ours = app.keys.load().opaque_key.has_named(client_id);
     trail.details.client_id = is_ours.then(|| client_id.to_owned());
     trail.details.is_management = true;
-    trail.details.proxy_request_id =
-        request_id_of(&in_force.arrival, incoming.peer, incoming.request.headers());
+    let headers = incoming.request.headers();
+    note_ids(&mut trail.details, &in_force.arrival, incoming.peer, headers);
     match serve_management(app, in_force, client_id, incoming, trail.request()).await {
         Ok(Some(body)) => json(StatusCode::OK, body),
         Ok(None) => no_content(),

@@ -85,7 +85,7 @@ async fn serve_registration<B: RequestBody>(
     trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
     let Incoming { peer, request, .. } = incoming;
-    trail.details.proxy_request_id = proxy::request_id_of(&in_force.arrival, peer, request.headers());
+    proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let arrived = receive(&in_force.arrival, peer, request, &mut trail.details).await?; // parse
     trail.has_statement = arrived.requested.software_statement.is_some();
     trail.scope = arrived.requested.scope.as_ref().map(ToString::to_string);

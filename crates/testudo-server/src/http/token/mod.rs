@@ -109,7 +109,7 @@ async fn serve_token<B: RequestBody>(
 ) -> Result<Settled, Stop> {
     let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
-    trail.details.proxy_request_id = proxy::request_id_of(&in_force.arrival, peer, request.headers());
+    proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let Arrived {
         presented,
         grant,
