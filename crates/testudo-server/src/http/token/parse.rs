@@ -52,12 +52,12 @@ pub(super) async fn receive<B: RequestBody>(
     let (head, body) = request.into_parts();
     let body = body::read(body, Rejection::Request(RequestReason::NotAForm)).await?;
     let parsed = parse(&body, headers, proofs);
-    Ok(parsed.map_err(|rejection| match rejection {
-        Rejection::Credential(CredentialReason::NoCredential) => {
-            proxy::no_credential(arrival, peer, &head.headers).into()
-        }
-        other => other,
-    })?)
+    Ok(parsed.map_err(
+        |rejection| match rejection == CredentialReason::NoCredential.into() {
+            true => proxy::no_credential(arrival, peer, &head.headers).into(),
+            false => rejection,
+        },
+    )?)
 }
 
 /// Parses the body.
