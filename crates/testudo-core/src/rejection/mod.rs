@@ -111,6 +111,7 @@ impl Rejection {
             ) => Some(authority),
             Rejection::Request(_)
             | Rejection::Credential(_)
+            | Rejection::Attestation(_)
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_) => None,
@@ -123,6 +124,7 @@ impl Rejection {
             Rejection::Credential(CredentialReason::AudienceMismatch { found, .. }) => found,
             Rejection::Request(_)
             | Rejection::Credential(_)
+            | Rejection::Attestation(_)
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_) => &[],
