@@ -107,8 +107,7 @@ pub(super) struct ClientView {
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// Name or key of a trust domain or another authority: only its clients, and those that they sponsored. Not
-    /// together with `trust_domain`.
+    /// Name or key of a trust domain or another authority: only its clients, and those that they sponsored.
     authority: Option<String>,
     /// The same as `authority`.
     trust_domain: Option<String>,
@@ -148,14 +147,8 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
             ));
         }
     };
-    let name = match (&filter.authority, &filter.trust_domain) {
-        (Some(_), Some(_)) => {
-            let problem = "authority and trust_domain are the same filter: send one of them";
-            return Err(ErrorAnswer::bad_request(problem, None));
-        }
-        (name, None) | (None, name) => name,
-    };
-    let counted_under = name.clone().map(|name| counted_under(&app, name));
+    let names = [&filter.authority, &filter.trust_domain].into_iter().flatten();
+    let counted_under: Vec<String> = names.map(|name| counted_under(&app, name.clone())).collect();
     let wanted = filter
         .limit
         .map_or(LIST_MAX, |limit| limit.get() as usize)
@@ -173,9 +166,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
                 }
             };
             let view = view(&app, &client);
-            let is_wanted = counted_under
-                .as_ref()
-                .is_none_or(|key| key == client.counted_under())
+            let is_wanted = counted_under.iter().all(|key| key == client.counted_under())
                 && filter.rule.as_ref().is_none_or(|rule| view.rule == *rule)
                 && filter.state.is_none_or(|state| view.state == state)
                 && (!filter.orphaned || view.is_orphaned)
@@ -190,7 +181,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
         }
     }
     if clients.is_empty() && filter.after.is_none() {
-        must_be_known(&app, filter.rule.as_deref(), counted_under.as_deref()).await?;
+        must_be_known(&app, filter.rule.as_deref(), &counted_under).await?;
     }
     Ok(Json(Page { clients, next: None }))
 }
@@ -271,7 +262,7 @@ pub(super) async fn sweep(
 
 /// For a filter that matches no client: fails if the name of the rule or authority is misspelled. It must be configured,
 /// or have clients from an earlier configuration.
-async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -> Result<(), ErrorAnswer> {
+async fn must_be_known(app: &App, rule: Option<&str>, authorities: &[String]) -> Result<(), ErrorAnswer> {
     let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
     if let Some(rule) = rule {
@@ -284,7 +275,7 @@ async fn must_be_known(app: &App, rule: Option<&str>, authority: Option<&str>) -
             ));
         }
     }
-    if let Some(key) = authority {
+    for key in authorities {
         let is_configured = policy.authority_named(key).is_some();
         if !is_configured && app.store.counter(&clients_of_authority(key)).await? == 0 {
             let name = Authority::of_key(key).map_or(key.to_owned(), |authority| authority.name().to_owned());

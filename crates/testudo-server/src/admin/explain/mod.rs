@@ -42,7 +42,7 @@ pub(super) fn operations() -> Vec<Operation> {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "required": ["request_id"], "properties": { "request_id": { "type": "string" }, "credential": { "type": "null" } } },
-    { "required": ["credential"], "properties": { "credential": { "type": "string" }, "request_id": { "type": "null" } } },
+    { "required": ["credential"], "properties": { "credential": { "type": "string", "pattern": "\\S" }, "request_id": { "type": "null" } } },
 ]))]
 pub(super) struct Question {
     /// Id of the request to explain, as its answer had it in `Request-Id`.
