@@ -213,7 +213,7 @@ async fn svid_that_the_issuer_would_refuse_is_not_sent_and_the_error_names_why()
     let ours = || endpoint.url.as_str().into();
     let token_endpoint = format!("{}/token", endpoint.url);
     for (svid, expected) in [
-        ("svid".to_owned(), "no JWT-SVID"),
+        ("svid".to_owned(), "this is not a JWT-SVID"),
         (svid(ours(), -600, -60), "it expired at 20"),
         (svid(ours(), 120, 600), "it is not valid before 20"),
         (

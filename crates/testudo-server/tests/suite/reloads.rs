@@ -287,7 +287,7 @@ async fn reload_applies_connection_limits_and_the_name_map_of_outgoing_requests(
     let answer = reloaded_with(&world, |text| {
         text.replace(
             "[server]",
-            "[outbound]\nresolve = { \"bundles.example\" = \"127.0.0.1\" }\n[server]\nidle_timeout = \"7s\"\nproxy = { trusted = [\"10.0.0.0/8\"] }\ndrain = \"3s\"",
+            "[outbound]\nresolve = { \"bundles.example\" = \"127.0.0.1\" }\n[server]\nidle_timeout = \"7s\"\nproxy = { trusted = [\"10.0.0.0/8\"], client_address_header = \"x-forwarded-for\" }\ndrain = \"3s\"",
         )
     })
     .await;

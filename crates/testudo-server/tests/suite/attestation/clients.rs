@@ -68,7 +68,7 @@ async fn attester_cannot_give_a_client_an_id_of_another_namespace() {
     let everything = text.replace("\"at1:app/{app}\"", &format!("\"{rules}\""));
     let everything = everything.replace(
         "name = \"attested\"\n",
-        "name = \"attested\"\nentire_trust_domain = true\n",
+        "name = \"attested\"\nentire_authority = true\n",
     );
     assert_ne!(everything, text);
     std::fs::write(&path, everything).unwrap();

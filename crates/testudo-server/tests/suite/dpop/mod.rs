@@ -297,8 +297,11 @@ async fn rule_with_sender_constraint_gives_only_bound_tokens() {
             json!({ "jkt": thumbprint(&key) })
         );
     }
-    let world = World::start_with(&domains(""), &rules("mtls")).await;
-    let answer = ask(&world, &proof(&world, &key, "a").sign()).await;
+    let (world, tls) = World::start_with_tls(&rules("mtls"), crate::world::TLS).await;
+    let mut without_certificate = tls.connect(world.address(), None).await.unwrap();
+    let body = svid_form(&world.svid(PAY), &[]);
+    let proof = proof(&world, &key, "a").sign();
+    let answer = send(&mut without_certificate, body, &[&proof]).await;
     assert_eq!(
         answer.error(),
         "invalid_request",
