@@ -80,13 +80,7 @@ impl Attestation {
         };
         let (attester, keys) = policy_and_keys(authority, facts, policy, trace)?;
         self.jws.verify(keys.token_keys()).map_err(refused)?;
-        trace.passed("signature", || {
-            format!(
-                "{} by key {}",
-                self.jws.header.alg,
-                self.jws.header.kid.as_deref().unwrap_or("(no kid)")
-            )
-        });
+        trace.passed("signature", || self.jws.header.algorithm_and_key());
         let claims = self.unverified_claims;
         if attester.issuer.is_some() && claims.iss.is_some() && claims.iss != attester.issuer {
             return Err(AttestationReason::UnknownAttester.into());

@@ -103,13 +103,7 @@ impl JwtSvid {
         self.jws
             .verify(&bundle.jwt_keys)
             .map_err(CredentialReason::Jose)?;
-        trace.passed("signature", || {
-            format!(
-                "{} by key {}",
-                self.jws.header.alg,
-                self.jws.header.kid.as_deref().unwrap_or("(no kid)")
-            )
-        });
+        trace.passed("signature", || self.jws.header.algorithm_and_key());
 
         // The signature holds, so the claims are verified from here on.
         let (subject, claims) = (self.unverified_subject, self.unverified_claims);

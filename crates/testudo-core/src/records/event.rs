@@ -38,8 +38,8 @@ pub struct Event {
     /// `pod-7f9c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
-    /// Client id of the client that the event is about. A request of a client that was refused has none here: what it sent as `client_id` is
-    /// in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
+    /// Client id of the client that the event is about. A request of a client that was refused has none here: what it
+    /// sent as `client_id` is in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_id: Option<String>,
     /// Name of the rule that governed the request or governs the client. Example: `payments`.

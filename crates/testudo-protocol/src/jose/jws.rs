@@ -91,6 +91,17 @@ pub struct Header {
     pub other: Option<String>,
 }
 
+impl Header {
+    /// `ES256 by key k`, for people.
+    pub fn algorithm_and_key(&self) -> String {
+        format!(
+            "{} by key {}",
+            self.alg,
+            self.kid.as_deref().unwrap_or("(no kid)")
+        )
+    }
+}
+
 /// A compact JWS, split and decoded, not verified.
 pub struct Jws {
     /// The header. It is untrusted like the claims; it can only reduce the set of keys that are tried.

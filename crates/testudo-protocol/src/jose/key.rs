@@ -144,11 +144,6 @@ impl PublicKey {
         self.material.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
     }
 
-    /// `alg` of the key, if it has one: the only algorithm that it may verify.
-    pub fn only(&self) -> Option<Algorithm> {
-        self.only
-    }
-
     /// The algorithms that the key may verify.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL

@@ -1,6 +1,5 @@
 //! The key of a proof of possession, with its thumbprint. [RFC7638] [RFC7800 §3.2]
 
-use super::algorithm::Algorithm;
 use super::key::{Jwk, PublicKey};
 use super::key_error::KeyError;
 use base64::Engine as _;
@@ -30,11 +29,6 @@ impl ProofKey {
     /// [RFC7638 §3]
     pub fn thumbprint(&self) -> &[u8; 32] {
         &self.thumbprint
-    }
-
-    /// `alg` of the JWK, if it has one: a proof must use exactly this algorithm.
-    pub fn algorithm(&self) -> Option<Algorithm> {
-        self.key.only()
     }
 }
 

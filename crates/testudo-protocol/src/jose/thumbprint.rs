@@ -4,7 +4,8 @@ use super::algorithm::Algorithm;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The members of an elliptic or Edwards key in lexicographic order, without white space. [RFC7638 §3.2] The key is an uncompressed point, or the 32 bytes of Ed25519.
+/// The members of an elliptic or Edwards key in lexicographic order, without white space. [RFC7638 §3.2] The key is an
+/// uncompressed point, or the 32 bytes of Ed25519.
 pub(super) fn curve_members(algorithm: Algorithm, key: &[u8]) -> String {
     let curve = match algorithm {
         Algorithm::ES384 => "P-384",

@@ -3,7 +3,7 @@
 pub use super::proof_claims::{PROOF_AGE_MAX, PROOF_LEEWAY};
 use super::proof_claims::{is_from_the_future, is_jwt_id, is_too_old};
 use super::request_uri::RequestUri;
-use crate::jose::{Algorithm, JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
+use crate::jose::{JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
 use crate::limits::JWT_ID_BYTES_MAX;
 use crate::printable::excerpt;
 use crate::time::Timestamp;
@@ -151,16 +151,6 @@ impl DpopProof {
             key,
             unverified_claims,
         })
-    }
-
-    /// Thumbprint of the key in the header.
-    pub fn thumbprint(&self) -> &[u8; 32] {
-        self.key.thumbprint()
-    }
-
-    /// The algorithm of the proof.
-    pub fn algorithm(&self) -> Option<Algorithm> {
-        self.jws.algorithm().ok()
     }
 
     /// Checks the signature and the claims. [RFC9449 §4.3 (6), (8), (9), (11), (12)]

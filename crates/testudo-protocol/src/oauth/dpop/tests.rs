@@ -1,6 +1,7 @@
 //! Tests of DPoP proofs. Rows of section G of the conformance tables.
 
 use super::*;
+use crate::jose::Algorithm;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
