@@ -126,7 +126,10 @@ mod tests {
     fn folder_and_servers_of_a_test_process_are_gone_however_it_ended() {
         for ends_by in ["panic", "INT", "KILL"] {
             let outside = folder("outside");
-            let mut process = Command::new(std::env::current_exe().unwrap())
+            // A shell starts a process in the background with SIGINT ignored, and all processes below inherit that.
+            let mut process = Command::new("env")
+                .arg("--default-signal=INT")
+                .arg(std::env::current_exe().unwrap())
                 .args(["--ignored", "--exact", "--nocapture"])
                 .arg("scratch::tests::process_with_servers")
                 .env("ENDS_BY", ends_by)
@@ -156,16 +159,24 @@ mod tests {
                         .success()
                 );
             }
-            process.wait().unwrap();
-            let started = Instant::now();
+            wait_until(&format!("{ends_by}: the process ends"), || {
+                process.try_wait().unwrap().is_some()
+            });
             let is_left = |pid: &&str| Path::new("/proc").join(pid).exists();
-            while folder.exists() || outside.exists() || pids.iter().any(is_left) || has_memory(memory) {
-                assert!(
-                    started.elapsed() < Duration::from_secs(60),
-                    "{ends_by}: {line} is left"
-                );
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            wait_until(&format!("{ends_by}: nothing of {line} is left"), || {
+                !folder.exists() && !outside.exists() && !pids.iter().any(is_left) && !has_memory(memory)
+            });
+        }
+    }
+
+    fn wait_until(expected: &str, mut is_true: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !is_true() {
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "not within 60 s: {expected}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
