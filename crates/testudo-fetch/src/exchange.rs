@@ -15,95 +15,15 @@ use testudo_protocol::is_loopback;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Host, Url};
 
-pub(crate) async fn get(
-    fetcher: &Fetcher,
-    url: &Url,
-    origin: UrlOrigin,
-    body_bytes_max: usize,
-) -> Result<Fetched, FetchFault> {
-    let request = request(url, "GET").body(Full::new(Bytes::new()));
-    exchange(fetcher, url, origin, request, body_bytes_max).await
-}
-
-pub(crate) async fn send(
+/// Sends the request to its URL, which comes from `origin`, and reads the answer.
+pub(crate) async fn exchange(
     fetcher: &Fetcher,
     outgoing: &Outgoing<'_>,
+    origin: UrlOrigin,
     body_bytes_max: usize,
 ) -> Result<Fetched, FetchFault> {
     let request = outgoing.request().map_err(FetchFault::Http)?;
-    let origin = UrlOrigin::Configuration;
-    exchange(fetcher, outgoing.url, origin, Ok(request), body_bytes_max).await
-}
-
-impl Outgoing<'_> {
-    fn request(&self) -> Result<Request<Full<Bytes>>, String> {
-        let body = Full::new(Bytes::from(self.body.clone()));
-        let request = request(self.url, self.method).body(body);
-        let mut request = request.map_err(|error| error.to_string())?;
-        let parsed = self.headers.iter().map(|(name, value)| {
-            let name = HeaderName::try_from(*name).map_err(|_| format!("{name:?} is no header name"))?;
-            let value = HeaderValue::try_from(*value)
-                .map_err(|_| format!("the value of the header {name} has control characters"))?;
-            Ok((name, value))
-        });
-        let parsed = parsed.collect::<Result<Vec<_>, String>>()?;
-        // A header replaces the default of the same name.
-        for (name, _) in &parsed {
-            request.headers_mut().remove(name);
-        }
-        for (name, value) in parsed {
-            request.headers_mut().append(name, value);
-        }
-        Ok(request)
-    }
-}
-
-pub(crate) async fn call(
-    fetcher: &Fetcher,
-    url: &Url,
-    bearer: Option<&str>,
-    json: Option<Vec<u8>>,
-    body_bytes_max: usize,
-) -> Result<Fetched, FetchFault> {
-    let mut request = match json {
-        None => request(url, "GET"),
-        Some(_) => request(url, "POST").header(header::CONTENT_TYPE, "application/json"),
-    };
-    if let Some(token) = bearer {
-        let value = header::HeaderValue::try_from(format!("Bearer {token}"));
-        let mut value = value.map_err(|error| FetchFault::Http(error.to_string()))?;
-        value.set_sensitive(true);
-        request = request.header(header::AUTHORIZATION, value);
-    }
-    let request = request.body(Full::new(Bytes::from(json.unwrap_or_default())));
-    exchange(fetcher, url, UrlOrigin::Configuration, request, body_bytes_max).await
-}
-
-fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
-    let host = url.host_str().unwrap_or_default();
-    let authority = url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let path = url.query().map_or_else(
-        || url.path().to_owned(),
-        |query| format!("{}?{query}", url.path()),
-    );
-    Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, concat!("testudo/", env!("CARGO_PKG_VERSION")))
-}
-
-async fn exchange(
-    fetcher: &Fetcher,
-    url: &Url,
-    origin: UrlOrigin,
-    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
-    body_bytes_max: usize,
-) -> Result<Fetched, FetchFault> {
-    let request = request.map_err(|error| FetchFault::Http(error.to_string()))?;
+    let url = outgoing.url;
     let is_tls = check_url(url, origin)?;
     let addresses = addresses(fetcher, url, origin).await?;
     let stream = connect(addresses).await?;
@@ -128,6 +48,47 @@ async fn exchange(
             FetchFault::Tls(tls_problem::describe(url.host_str().unwrap_or_default(), &error))
         })?;
     send_and_read(stream, request, body_bytes_max).await
+}
+
+impl Outgoing<'_> {
+    fn request(&self) -> Result<Request<Full<Bytes>>, String> {
+        let body = Full::new(Bytes::from(self.body.clone()));
+        let request = request(self.url, self.method).body(body);
+        let mut request = request.map_err(|error| error.to_string())?;
+        let parsed = self.headers.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(*name).map_err(|_| format!("{name:?} is no header name"))?;
+            let mut value = HeaderValue::try_from(*value)
+                .map_err(|_| format!("the value of the header {name} has control characters"))?;
+            value.set_sensitive(name == header::AUTHORIZATION);
+            Ok((name, value))
+        });
+        let parsed = parsed.collect::<Result<Vec<_>, String>>()?;
+        // A header replaces the default of the same name.
+        for (name, _) in &parsed {
+            request.headers_mut().remove(name);
+        }
+        for (name, value) in parsed {
+            request.headers_mut().append(name, value);
+        }
+        Ok(request)
+    }
+}
+
+fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
+    let host = url.host_str().unwrap_or_default();
+    let authority = url
+        .port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let path = url.query().map_or_else(
+        || url.path().to_owned(),
+        |query| format!("{}?{query}", url.path()),
+    );
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, authority)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("testudo/", env!("CARGO_PKG_VERSION")))
 }
 
 /// A server that expects TLS answers a request in plain text with an alert, or closes the connection.

@@ -93,7 +93,7 @@ impl Fetched {
     }
 }
 
-/// A request to a URL of the configuration.
+/// A request.
 #[derive(Clone)]
 pub struct Outgoing<'a> {
     /// The method.
@@ -301,37 +301,27 @@ impl Fetcher {
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
         let _running = self.running.begin(url, origin)?;
-        self.bounded(exchange::get(self, url, origin, limits.body_bytes_max), limits)
-            .await
+        let request = Outgoing {
+            method: "GET",
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        self.exchange(&request, origin, limits).await
     }
 
-    /// Sends a request; used by the SDKs.
+    /// Sends a request to a URL of the configuration; used by the SDKs and the command line.
     pub async fn send(&self, request: &Outgoing<'_>, limits: FetchLimits) -> Result<Fetched, FetchFault> {
-        self.bounded(exchange::send(self, request, limits.body_bytes_max), limits)
-            .await
+        self.exchange(request, UrlOrigin::Configuration, limits).await
     }
 
-    /// Sends a request to an API: a POST of this JSON document, or a GET without one. The URL is of the configuration or
-    /// of an argument.
-    pub async fn call(
+    async fn exchange(
         &self,
-        url: &Url,
-        bearer: Option<&str>,
-        json: Option<Vec<u8>>,
+        request: &Outgoing<'_>,
+        origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        self.bounded(
-            exchange::call(self, url, bearer, json, limits.body_bytes_max),
-            limits,
-        )
-        .await
-    }
-
-    async fn bounded<T>(
-        &self,
-        work: impl Future<Output = Result<T, FetchFault>>,
-        limits: FetchLimits,
-    ) -> Result<T, FetchFault> {
+        let work = exchange::exchange(self, request, origin, limits.body_bytes_max);
         tokio::time::timeout(limits.deadline, work)
             .await
             .unwrap_or(Err(FetchFault::Deadline {

@@ -91,7 +91,7 @@ impl Admin {
     ) -> Result<(StatusCode, Bytes), Failed> {
         match &self.way {
             Way::Socket(socket) => socket::send(socket, method, path, body).await,
-            Way::Url(server) => server.send(path, body).await,
+            Way::Url(server) => server.send(method, path, body).await,
         }
     }
 }

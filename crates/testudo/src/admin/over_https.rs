@@ -2,11 +2,11 @@
 
 use crate::arguments::AdminUrl;
 use crate::output::Failed;
-use hyper::StatusCode;
 use hyper::body::Bytes;
+use hyper::{Method, StatusCode};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use testudo_fetch::{FetchFault, FetchLimits, Fetcher, FetcherOptions};
+use testudo_fetch::{FetchFault, FetchLimits, Fetcher, FetcherOptions, Outgoing};
 use url::Url;
 
 /// The maximum size of an answer: larger than a page of events, the largest one.
@@ -57,23 +57,33 @@ impl AtUrl {
         }))
     }
 
-    /// A GET, or a POST of the document. Probes (`/readyz`) need no token, so that they are sent none.
+    /// Sends a request; `body` is JSON. Probes (`/readyz`) need no token, so that they are sent none.
     pub(super) async fn send(
         &self,
+        method: Method,
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<(StatusCode, Bytes), Failed> {
-        let token = match path.starts_with("/admin/") {
-            true => Some(self.token()?),
+        let authorization = match path.starts_with("/admin/") {
+            true => Some(format!("Bearer {}", self.token()?)),
             false => None,
         };
+        let mut headers = Vec::new();
+        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        headers.extend(body.as_ref().map(|_| ("content-type", "application/json")));
         let url =
             Url::parse(&format!("{}{path}", self.url)).map_err(|error| Failed::new(error.to_string()))?;
+        let request = Outgoing {
+            method: method.as_str(),
+            url: &url,
+            headers,
+            body: body.unwrap_or_default(),
+        };
         let limits = FetchLimits {
             body_bytes_max: ANSWER_BYTES_MAX,
             deadline: DEADLINE,
         };
-        let answer = self.fetcher.call(&url, token.as_deref(), body, limits).await;
+        let answer = self.fetcher.send(&request, limits).await;
         let answer = answer.map_err(|fault| self.failed(&fault))?;
         let status = StatusCode::from_u16(answer.status).map_err(|error| Failed::new(error.to_string()))?;
         Ok((status, Bytes::from(answer.body)))
