@@ -8,6 +8,7 @@
 
 mod admin;
 mod arguments;
+mod ca;
 mod command_line;
 mod commands;
 mod exit;

@@ -1,12 +1,13 @@
 //! The admin API over HTTPS, with an access token of the server.
 
 use crate::arguments::AdminUrl;
+use crate::ca::fetching;
 use crate::output::Failed;
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
-use testudo_fetch::{FetchFault, FetchLimits, Fetcher, FetcherOptions, Outgoing};
+use testudo_fetch::{FetchFault, FetchLimits, Fetcher, Outgoing};
 use url::Url;
 
 /// The maximum size of an answer: larger than a page of events, the largest one.
@@ -45,15 +46,11 @@ impl AtUrl {
             return Err(wrong("has a query or a fragment")
                 .hint("write scheme, host and port, such as https://testudo.example.net:8081"));
         }
-        let extra_roots_pem = given.ca.as_deref().map(read).transpose()?;
-        let fetcher = Fetcher::new(FetcherOptions {
-            extra_roots_pem,
-            ..FetcherOptions::default()
-        });
+        let fetcher = Fetcher::new(fetching(given.ca.as_deref())?).map_err(Failed::new)?;
         Ok(Some(AtUrl {
             url: url.as_str().trim_end_matches('/').to_owned(),
             token_file: given.token_file.clone(),
-            fetcher: fetcher.map_err(|error| Failed::new(format!("--ca: {error}")))?,
+            fetcher,
         }))
     }
 
@@ -94,7 +91,8 @@ impl AtUrl {
     fn token(&self) -> Result<String, Failed> {
         let (place, text) = match &self.token_file {
             Some(path) => {
-                let bytes = read(path)?;
+                let bytes = std::fs::read(path)
+                    .map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?;
                 (
                     path.display().to_string(),
                     String::from_utf8(bytes).unwrap_or_default(),
@@ -158,8 +156,4 @@ pub(super) fn hint(status: StatusCode, said: Option<String>) -> Option<String> {
         _ => return said,
     };
     Some(said.map_or_else(|| needed.to_owned(), |said| format!("{said}; {needed}")))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failed> {
-    std::fs::read(path).map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))
 }

@@ -1,7 +1,8 @@
 //! `testudo token …`: gets a token as a workload does, and checks one as an API does.
 
-use super::workload::{KeyUse, Workload, failed, fetching};
+use super::workload::{KeyUse, Workload, failed};
 use crate::arguments::Json;
+use crate::ca::fetching;
 use crate::output::{Failed, note, print_json, print_line};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};

@@ -1,12 +1,12 @@
 //! Options of the commands that act as a workload: how they get a token.
 
+use crate::ca::fetching;
 use crate::output::{Failed, warn};
 use clap::Args;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use testudo_client::{ClientError, DpopKey, Svids, TokenClient, TokenRequest};
-use testudo_fetch::{FetcherOptions, roots_from_pem};
 
 #[derive(Args)]
 pub struct Workload {
@@ -92,24 +92,6 @@ impl Workload {
 
 pub fn failed(error: ClientError) -> Failed {
     Failed::new(error.to_string()).hint_if(error.hint())
-}
-
-/// The options of requests to the server, with the root certificates of this file.
-pub fn fetching(ca: Option<&Path>) -> Result<FetcherOptions, Failed> {
-    const HINT: &str = "name a PEM file with the root certificate of the server; `openssl x509 -inform der -in FILE` converts one in DER";
-    let Some(path) = ca else {
-        return Ok(FetcherOptions::default());
-    };
-    let name = path.display();
-    let pem = std::fs::read(path)
-        .map_err(|error| Failed::new(format!("--ca: {name} cannot be read: {error}")).hint(HINT))?;
-    if let Err(why) = roots_from_pem(&pem) {
-        return Err(Failed::new(format!("--ca: {name}: {why}")).hint(HINT));
-    }
-    Ok(FetcherOptions {
-        extra_roots_pem: Some(pem),
-        ..FetcherOptions::default()
-    })
 }
 
 /// Reads the key; a file that does not exist is created with a new key, which only its owner can read.

@@ -163,6 +163,8 @@ async fn server_is_reached_only_with_the_right_options() {
     // The root is unknown to the system.
     let unknown = run(&[&token[..], &["--admin-url", &url]].concat());
     refused(&unknown, &["TLS failed", "--ca"]);
+    let no_root = run(&[&token[..], &["--admin-url", &url, "--ca", "none"]].concat());
+    refused(&no_root, &["--ca: none cannot be read", "hint: name a PEM file"]);
     // A host name that is not in the certificate.
     let other = url.replace("localhost", "127.0.0.1");
     refused(&at(&site, &other, &["status"]), &["TLS failed", "host name"]);
