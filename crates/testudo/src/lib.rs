@@ -22,7 +22,7 @@ use exit::Exit;
 use output::Failed;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use testudo_protocol::Timestamp;
 use testudo_server::listen::PassedSockets;
 
@@ -70,8 +70,7 @@ pub fn main() -> ExitCode {
 
 /// The current time of this machine.
 fn now() -> Timestamp {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
+    Timestamp::from(SystemTime::now())
 }
 
 fn read_arguments() -> Result<Arguments, clap::Error> {
