@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, as_text, print_json, print_prose};
+use crate::output::{Failed, as_text, items, print_json, print_prose};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -106,10 +106,6 @@ fn undecided(explanation: &Value) -> String {
         || "the identity of the request was not recorded".to_owned(),
         as_text,
     )
-}
-
-fn items(array: &Value) -> impl Iterator<Item = &Value> {
-    array.as_array().into_iter().flatten()
 }
 
 fn text(verdict: &Verdict) -> String {

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::arguments::{Json, Place};
-use crate::output::{Failed, print_json, print_line};
+use crate::output::{Failed, items, print_json, print_line};
 use serde_json::Value;
 
 pub async fn run(place: &Place, options: &Json) -> Result<(), Failed> {
@@ -15,7 +15,7 @@ pub async fn run(place: &Place, options: &Json) -> Result<(), Failed> {
     if status.is_success() {
         return Ok(());
     }
-    let checks = readiness["checks"].as_array().into_iter().flatten();
+    let checks = items(&readiness["checks"]);
     let failed: Vec<String> = checks
         .filter(|check| check["state"] == "failed")
         .filter_map(|check| {

@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, print_done};
 use crate::arguments::{Change, Json, Place};
-use crate::output::{Failed, as_text, note_problem, print_fields, print_json, print_list};
+use crate::output::{Failed, as_text, items, note_problem, print_fields, print_json, print_list};
 use serde_json::{Map, Value, json};
 use testudo_server::config::Problem;
 
@@ -51,6 +51,6 @@ pub async fn status(place: &Place, options: &Json) -> Result<(), Failed> {
             .map(|member| as_text(&check[member]))
             .to_vec()
     };
-    let rows: Vec<_> = checks.as_array().into_iter().flatten().map(row).collect();
+    let rows: Vec<_> = items(&checks).map(row).collect();
     print_list("checks", &["check", "of", "detail"], &rows, false)
 }

@@ -2,7 +2,7 @@
 
 use crate::admin::{Admin, encode};
 use crate::arguments::{Change, Json, Listing, Place};
-use crate::output::{Failed, as_text, print_fields, print_json, print_list};
+use crate::output::{Failed, as_text, items, print_fields, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -51,14 +51,12 @@ pub enum Trust {
 
 /// The items of a list, one on each line, so that the lines are short also where a program reads them.
 fn one_per_line(name: &'static str, list: &Value) -> Vec<(&'static str, String)> {
-    let items = list.as_array().map_or(&[][..], Vec::as_slice);
-    match items.split_first() {
-        None => vec![(name, as_text(list))],
-        Some((first, rest)) => {
-            let rest = rest.iter().map(|item| ("", as_text(item)));
-            std::iter::once((name, as_text(first))).chain(rest).collect()
-        }
+    let mut lines: Vec<_> = items(list).map(|item| ("", as_text(item))).collect();
+    match lines.first_mut() {
+        Some(first) => first.0 = name,
+        None => lines.push((name, as_text(list))),
     }
+    lines
 }
 
 pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
@@ -120,7 +118,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
             ];
             fields.extend(one_per_line("ignored", &domain["ignored"]));
             fields.push(("last error", as_text(&domain["last_error"])));
-            fields.extend(entries(&domain["keys"]).flat_map(|key| key_lines(key, &domain)));
+            fields.extend(items(&domain["keys"]).flat_map(|key| key_lines(key, &domain)));
             print_fields(&fields)
         }
         Trust::Refresh { name, change } => act(&admin, &name, "refresh", &change).await,
@@ -140,7 +138,7 @@ fn key_lines(key: &Value, domain: &Value) -> Vec<(&'static str, String)> {
         return vec![("jwt key", kid), ("", thumbprint), ("", known)];
     }
     let mut lines = vec![("x509 authority", thumbprint)];
-    let mut validity = entries(&domain["x509_authority_validity"]);
+    let mut validity = items(&domain["x509_authority_validity"]);
     if let Some(validity) = validity.find(|validity| validity["thumbprint"] == key["thumbprint"]) {
         let [from, until, state] =
             ["valid_from", "valid_until", "state"].map(|member| as_text(&validity[member]));
@@ -151,11 +149,7 @@ fn key_lines(key: &Value, domain: &Value) -> Vec<(&'static str, String)> {
 }
 
 fn token_keys(domain: &Value) -> String {
-    entries(&domain["jwt_keys"]).count().to_string()
-}
-
-fn entries(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
+    items(&domain["jwt_keys"]).count().to_string()
 }
 
 async fn act(admin: &Admin, name: &str, verb: &str, change: &Change) -> Result<(), Failed> {

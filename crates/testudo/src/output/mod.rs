@@ -16,4 +16,4 @@ pub use stderr::{
 };
 pub use stdout::{Lines, print_bytes, print_json, print_line, print_prose, print_text};
 pub use table::{print_fields, print_list};
-pub use value::as_text;
+pub use value::{as_text, items};

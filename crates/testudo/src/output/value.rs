@@ -21,3 +21,8 @@ pub fn as_text(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
     }
 }
+
+/// The items of a JSON array; none for any other value.
+pub fn items(array: &Value) -> impl Iterator<Item = &Value> {
+    array.as_array().into_iter().flatten()
+}
