@@ -1,4 +1,4 @@
-//! Why a TLS handshake failed, in a sentence that says what to do: the texts of the TLS library are for programmers.
+//! Why a TLS handshake failed, in a sentence with the remedy: the texts of the TLS library are for programmers.
 
 use rustls::{CertificateError, Error};
 
@@ -16,42 +16,41 @@ pub(crate) fn describe(host: &str, error: &std::io::Error) -> String {
     error.to_string()
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is that of the TLS library, which adds variants"
+)]
 fn certificate(host: &str, problem: &CertificateError) -> String {
-    let is = |word: &str| format!("{problem:?}").contains(word);
-    let (what, remedy) = if is("CaUsedAsEndEntity") {
-        (
+    let (what, remedy) = match problem {
+        // The TLS library has no variant for this error.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => (
             "is that of a certificate authority (CA:TRUE), as `openssl req -x509` makes it",
             "have it issued again for a server, with `-addext basicConstraints=critical,CA:FALSE`",
-        )
-    } else if is("UnknownIssuer") {
-        (
+        ),
+        CertificateError::UnknownIssuer => (
             "was issued by no authority that is trusted here",
             "give the PEM file of its root, with `--ca` of the command or `outbound.ca` of the server",
-        )
-    } else if is("NotValidYet") {
-        ("is not valid yet", "compare the clocks of both machines")
-    } else if is("Expired") {
-        (
+        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("is not valid yet", "compare the clocks of both machines")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
             "has expired",
             "have the server send a renewed one, and compare the clocks of both machines",
-        )
-    } else if is("NotValidForName") {
-        (
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
             "is for other names",
             "write the URL with a name of the certificate, or have it issued for this name",
-        )
-    } else if is("BadSignature") {
-        (
+        ),
+        CertificateError::BadSignature => (
             "has a signature that does not verify: another authority of the same name issued it",
             "give the PEM file of the root that issued it",
-        )
-    } else if is("InvalidPurpose") {
-        (
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
             "is not for servers (its extended key usage has no serverAuth)",
             "have it issued for a server",
-        )
-    } else {
-        return format!("the certificate of {host} is refused: {problem}");
+        ),
+        _ => return format!("the certificate of {host} is refused: {problem}"),
     };
     format!("the certificate of {host} {what}: {remedy}")
 }
@@ -63,11 +62,16 @@ mod tests {
     #[test]
     fn certificate_that_is_refused_is_described_with_a_remedy_and_without_names_of_code() {
         let names = CertificateError::NotValidForName;
+        let other_names = CertificateError::NotValidForNameContext {
+            expected: "as.example".try_into().unwrap(),
+            presented: vec!["DnsName(\"UnknownIssuer.example\")".to_owned()],
+        };
         for (problem, says) in [
             (CertificateError::UnknownIssuer, "--ca"),
             (CertificateError::Expired, "renewed"),
             (CertificateError::NotValidYet, "clocks"),
             (names, "issued for this name"),
+            (other_names, "issued for this name"),
             (CertificateError::BadSignature, "root"),
         ] {
             let code = format!("{problem:?}");
