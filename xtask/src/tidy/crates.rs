@@ -1,7 +1,7 @@
 //! Checks which crate of this repository depends on which other one, that only tests enable the features of tests, and
 //! that banned crates are not in the lock file.
 
-use super::repository::Repository;
+use super::repository::Text;
 use crate::root;
 use std::path::Path;
 use toml::{Table, Value};
@@ -128,11 +128,11 @@ const TEST_DOOR: &str = "test-door";
 
 /// Complains about a manifest, the workspace's included, that enables [`TEST_DOOR`] outside of dev-dependencies: a
 /// release would accept the credentials of tests.
-pub fn test_door(complaints: &mut Vec<String>) -> Result<(), String> {
-    let files = Repository::read(&root())?.files;
-    let is_manifest = |name: &&String| name.rsplit('/').next() == Some("Cargo.toml");
-    for name in files.iter().filter(is_manifest) {
-        if enables_test_door(&Value::Table(manifest(&root().join(name))?)) {
+pub fn test_door(texts: &[Text], complaints: &mut Vec<String>) -> Result<(), String> {
+    let is_manifest = |text: &&Text| text.name.rsplit('/').next() == Some("Cargo.toml");
+    for Text { name, text } in texts.iter().filter(is_manifest) {
+        let manifest = text.parse().map_err(|error| format!("{name}: {error}"))?;
+        if enables_test_door(&Value::Table(manifest)) {
             complaints.push(format!(
                 "{name}: only dev-dependencies may enable {TEST_DOOR}, which no release has"
             ));
@@ -168,6 +168,7 @@ pub fn bans(complaints: &mut Vec<String>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::repository::Repository;
 
     #[test]
     fn no_crate_of_a_release_depends_on_the_test_kit() {
@@ -181,8 +182,9 @@ mod tests {
 
     #[test]
     fn test_door_is_found_wherever_a_release_could_get_it() {
+        let texts = Repository::read(&root()).unwrap().texts(&root()).unwrap();
         let mut complaints = Vec::new();
-        test_door(&mut complaints).unwrap();
+        test_door(&texts, &mut complaints).unwrap();
         assert_eq!(complaints, Vec::<String>::new());
         let features = "features = [\"test-door\"]";
         for (manifest, is_enabled) in [

@@ -146,8 +146,8 @@ mod tests {
             "deploy/helm/testudo/values.yaml",
             "x.sh",
         ];
-        let mut files: Vec<(&str, &str)> = names.iter().map(|name| (*name, "for nobody\n")).collect();
-        files.extend([(OWN_SOURCE, "nobody"), ("Cargo.lock", "nobody")]);
+        let mut files: Vec<(&str, &str)> = names.iter().map(|name| (*name, "to and fro\n")).collect();
+        files.extend([(OWN_SOURCE, "to and fro"), ("Cargo.lock", "to and fro")]);
         let folder = Scratch::with(&files);
         let texts = Repository::read(folder.path())
             .unwrap()
@@ -166,17 +166,17 @@ mod tests {
     fn each_refused_word_is_a_complaint_with_its_file_and_line() {
         let texts = [Text {
             name: "docs/specs.md".to_owned(),
-            text: "a client\nnobody\nsomebody".to_owned(),
+            text: "a client\nto and fro\nin silence".to_owned(),
         }];
         let mut complaints = Vec::new();
         check(&texts, &mut complaints);
         assert_eq!(complaints.len(), 2);
         assert!(
-            complaints[0].contains("docs/specs.md:2 \"nobody\""),
+            complaints[0].contains("docs/specs.md:2 \"to and fro\""),
             "{complaints:?}"
         );
         assert!(
-            complaints[1].contains("docs/specs.md:3 \"somebody\""),
+            complaints[1].contains("docs/specs.md:3 \"in silence\""),
             "{complaints:?}"
         );
     }
