@@ -136,9 +136,9 @@ impl Prover {
         nonces.push_front((origin, nonce.to_owned()));
     }
 
-    /// Keeps the nonce of an answer of the token endpoint. True if the answer demands a proof with that nonce.
-    /// [RFC9449 §8]
-    pub(crate) fn is_asked_for_nonce(&self, url: &Url, answer: &Fetched) -> bool {
+    /// Keeps the nonce of an answer of the token endpoint for the next proof. True if the answer demands a proof with that
+    /// nonce. [RFC9449 §8]
+    pub(crate) fn needs_new_proof(&self, url: &Url, answer: &Fetched) -> bool {
         #[derive(serde::Deserialize)]
         struct Refusal {
             error: String,

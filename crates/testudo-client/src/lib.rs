@@ -279,14 +279,14 @@ impl TokenClient {
             let proof = prover.proof("POST", endpoint, None)?;
             let mut request = Outgoing::form(endpoint, form);
             request.headers.push(("dpop", &proof));
-            Ok::<_, ClientError>(fetcher.send(&request, FetchLimits::default()).await?)
+            let answer = fetcher.send(&request, FetchLimits::default()).await?;
+            let needs_new_proof = prover.needs_new_proof(endpoint, &answer);
+            Ok::<_, ClientError>((answer, needs_new_proof))
         };
-        let answer = send().await?;
-        if !prover.is_asked_for_nonce(endpoint, &answer) {
-            return Ok(answer);
+        let (mut answer, needs_new_proof) = send().await?;
+        if needs_new_proof {
+            (answer, _) = send().await?;
         }
-        let answer = send().await?;
-        prover.is_asked_for_nonce(endpoint, &answer);
         Ok(answer)
     }
 }
