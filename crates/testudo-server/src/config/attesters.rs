@@ -70,7 +70,7 @@ impl Checker<'_> {
         found.policies.insert(authority.clone(), policy);
     }
 
-    /// An attester speaks for clients only, and the administrator must say so.
+    /// Checks `use`: an attester attests the keys of clients and nothing else, and the entry must state that.
     fn attester_use(&mut self, key: &str, section: &IssuerSection) {
         let key = format!("{key}.use");
         let uses = section.r#use.as_deref();

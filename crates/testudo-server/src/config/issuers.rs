@@ -24,7 +24,7 @@ pub struct IssuerSection {
     pub jwks: Option<IssuerKeysSection>,
     /// For `kubernetes`: the API server that is asked whether a token is still valid.
     pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
-    /// What it may speak for. For `attester`: `["client"]`.
+    /// What its credentials may be used for. For `attester`: `["client"]`.
     pub r#use: Option<Vec<String>>,
     /// For `verifiable_credential`: types of credential that count.
     pub types: Option<Vec<String>>,
