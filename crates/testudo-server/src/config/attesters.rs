@@ -2,15 +2,15 @@
 
 use super::checker::Checker;
 use super::issuers::{IssuerKeysSection, IssuerSection, Issuers};
-use super::trust::{BundleOrigin, BundleSource};
+use super::trust::{
+    BundleOrigin, BundleSource, CLIENTS_MAX, MAX_STALENESS, PREFIX_SEGMENTS, REGISTRATIONS_PER_MINUTE,
+    TO_REGISTER_NONE,
+};
 use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, CredentialKind};
 use testudo_protocol::Seconds;
-
-/// How long the last good key set is used while fetching fails.
-const MAX_STALENESS: Seconds = Seconds(3_600);
 
 impl Checker<'_> {
     /// Checks an entry and adds it to those that were found.
@@ -29,11 +29,14 @@ impl Checker<'_> {
             let problem = format!("is also the issuer of `{other}`: an attestation must name one attester");
             self.report.error(format!("{key}.issuer"), problem, None);
         }
-        if section.registrations_per_minute == Some(0) {
-            let hint = Some("to register no client, set first_use = \"off\"");
-            self.report
-                .error(format!("{key}.registrations_per_minute"), "is zero", hint);
-        }
+        let limits = [
+            (
+                "registrations_per_minute",
+                section.registrations_per_minute.map(u64::from),
+            ),
+            ("clients_max", section.clients_max),
+        ];
+        self.limits_are_not_zero(key, &limits, TO_REGISTER_NONE);
         let age_key = format!("{key}.attestation_age_max");
         let age_max = self.duration(
             &age_key,
@@ -62,10 +65,15 @@ impl Checker<'_> {
             challenge: section.challenge.unwrap_or_default(),
             attestation_age_max: age_max.unwrap_or(ATTESTATION_AGE_MAX),
             statement_issuer: None,
-            registrations: Rate::new(section.registrations_per_minute.unwrap_or(600), None),
+            registrations: Rate::new(
+                section
+                    .registrations_per_minute
+                    .unwrap_or(REGISTRATIONS_PER_MINUTE),
+                None,
+            ),
             registrations_per_prefix: None,
-            velocity_prefix_segments: 2,
-            clients_max: Some(section.clients_max.unwrap_or(100_000)),
+            velocity_prefix_segments: PREFIX_SEGMENTS,
+            clients_max: Some(section.clients_max.unwrap_or(CLIENTS_MAX)),
         };
         found.policies.insert(authority.clone(), policy);
     }

@@ -93,6 +93,13 @@ impl Checker<'_> {
         }
     }
 
+    /// Reports the limits that are 0: every new client would be refused.
+    pub(super) fn limits_are_not_zero(&mut self, key: &str, limits: &[(&str, Option<u64>)], hint: &str) {
+        for (name, _) in limits.iter().filter(|(_, limit)| *limit == Some(0)) {
+            self.report.error(format!("{key}.{name}"), "is zero", Some(hint));
+        }
+    }
+
     pub(super) fn certificates(&mut self, key: &str, path: &Path) -> Option<Vec<u8>> {
         let pem = self.file(key, path)?;
         match pem_files::certificates(&pem) {

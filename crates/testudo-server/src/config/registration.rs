@@ -153,11 +153,9 @@ impl Checker<'_> {
             self.report
                 .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));
         }
-        if section.registrations_per_minute_per_address == Some(0) {
-            let key = format!("{OPEN_RULE}.registrations_per_minute_per_address");
-            self.report
-                .error(key, "is zero", Some("to register no client, set open = false"));
-        }
+        let per_address = section.registrations_per_minute_per_address.map(u64::from);
+        let limits = [("registrations_per_minute_per_address", per_address)];
+        self.limits_are_not_zero(OPEN_RULE, &limits, "to register no client, set open = false");
         match Rule::compile_for_client(&spec) {
             Ok(rule) => Some(OpenPolicy {
                 rule,

@@ -71,6 +71,17 @@ pub struct BundleSection {
     pub max_staleness: Option<String>,
 }
 
+/// Default of `registrations_per_minute` of an authority.
+pub(super) const REGISTRATIONS_PER_MINUTE: u32 = 600;
+/// Default of `clients_max` of an authority.
+pub(super) const CLIENTS_MAX: u64 = 100_000;
+/// Default of `velocity_prefix_segments`.
+pub(super) const PREFIX_SEGMENTS: usize = 2;
+/// How long the last good keys of an authority are used while fetching fails, if the configuration does not set it.
+pub(super) const MAX_STALENESS: Seconds = Seconds(3_600);
+/// The hint for a limit of new clients that is 0.
+pub(super) const TO_REGISTER_NONE: &str = "to register no client, set first_use = \"off\"";
+
 /// Shortest maximum age of a bundle: a bundle is fetched again after half of it, and at most twice in a second.
 const MAX_STALENESS_MIN: Seconds = Seconds(1);
 
@@ -215,7 +226,7 @@ impl Checker<'_> {
                     .error(key, "is empty", Some("remove it, or write an audience value"));
             }
         }
-        for (name, value) in [
+        let limits = [
             (
                 "registrations_per_minute",
                 section.registrations_per_minute.map(u64::from),
@@ -226,12 +237,8 @@ impl Checker<'_> {
                 section.registrations_per_minute_per_prefix.map(u64::from),
             ),
             ("clients_max", section.clients_max),
-        ] {
-            if value == Some(0) {
-                let hint = Some("to register no client, set first_use = \"off\"");
-                self.report.error(format!("{key}.{name}"), "is zero", hint);
-            }
-        }
+        ];
+        self.limits_are_not_zero(key, &limits, TO_REGISTER_NONE);
         Some(AuthorityPolicy {
             credentials,
             first_use: section.first_use.unwrap_or(FirstUse::On),
@@ -244,14 +251,16 @@ impl Checker<'_> {
             attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: section.statement_issuer.clone(),
             registrations: Rate::new(
-                section.registrations_per_minute.unwrap_or(600),
+                section
+                    .registrations_per_minute
+                    .unwrap_or(REGISTRATIONS_PER_MINUTE),
                 section.registrations_burst,
             ),
             registrations_per_prefix: section
                 .registrations_per_minute_per_prefix
                 .map(|rate| Rate::new(rate, section.registrations_burst_per_prefix)),
-            velocity_prefix_segments: section.velocity_prefix_segments.unwrap_or(2),
-            clients_max: Some(section.clients_max.unwrap_or(100_000)),
+            velocity_prefix_segments: section.velocity_prefix_segments.unwrap_or(PREFIX_SEGMENTS),
+            clients_max: Some(section.clients_max.unwrap_or(CLIENTS_MAX)),
         })
     }
 
@@ -277,7 +286,7 @@ impl Checker<'_> {
         let max_staleness = self.duration(
             &format!("{key}.max_staleness"),
             section.max_staleness.as_deref(),
-            Seconds(3600),
+            MAX_STALENESS,
         );
         if max_staleness.is_some_and(|age| age < MAX_STALENESS_MIN) {
             let problem = "is shorter than 1s: the bundle would be too old between two fetches";

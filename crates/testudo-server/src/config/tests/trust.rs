@@ -27,3 +27,16 @@ fn no_setting_makes_an_authority_accept_the_credential_of_tests() {
     let mut accepted = accepted.flat_map(|authority| &authority.credentials);
     assert!(accepted.all(|kind| *kind != CredentialKind::TestToken));
 }
+
+#[test]
+fn attester_for_which_no_client_could_register_is_refused_with_the_key() {
+    let entry = "[[issuers]]\nname = \"at\"\nkind = \"attester\"\nuse = [\"client\"]\njwks = { url = \"https://at.example/jwks\" }\n";
+    assert!(judge(&format!("{GOOD}{entry}clients_max = 1")).is_ok());
+    for limit in ["registrations_per_minute", "clients_max"] {
+        refused(
+            &format!("{GOOD}{entry}{limit} = 0"),
+            &format!("issuers[0].{limit}"),
+            "is zero",
+        );
+    }
+}
