@@ -8,10 +8,9 @@ use crate::audit::Note;
 use crate::fault::Fault;
 use crate::read_again;
 use crate::state::app::App;
-use crate::state::event_lines::log_event;
 use std::sync::atomic::Ordering;
 use testudo_core::admin::{Audited, Order, ReloadWrites};
-use testudo_core::records::{Batch, Event, Kind, Write};
+use testudo_core::records::{Batch, Kind, Write};
 use testudo_store::{CommitError, StoreFault};
 use tokio::sync::MutexGuard;
 
@@ -45,22 +44,19 @@ impl<'a> Change<'a> {
 
     /// Writes the change in one batch and updates the memory of this node.
     pub(crate) async fn commit(&self, changes: &Audited) -> Result<(), CommitError> {
-        self.write(changes.batch(), changes.events()).await
+        self.write(changes.batch()).await
     }
 
     /// As [`Change::commit`], for a reload, which may write an order to the other nodes without an event.
     pub(crate) async fn commit_reload(&self, writes: &ReloadWrites) -> Result<(), CommitError> {
-        self.write(writes.batch(), writes.event.as_slice()).await
+        self.write(writes.batch()).await
     }
 
-    async fn write(&self, batch: Batch, events: &[Event]) -> Result<(), CommitError> {
+    async fn write(&self, batch: Batch) -> Result<(), CommitError> {
         let written: Vec<(Kind, Vec<u8>)> = batch.writes.iter().filter_map(place).collect();
-        let outcome = self.app.store.commit(batch).await;
+        let outcome = self.app.commit(batch).await;
         match &outcome {
-            Ok(()) => {
-                events.iter().for_each(log_event);
-                self.take_over(&written).await
-            }
+            Ok(()) => self.take_over(&written).await,
             // The client in memory may be out of date, which made the commit fail; or the store wrote the batch and its
             // answer was lost.
             Err(_) => {

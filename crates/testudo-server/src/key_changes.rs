@@ -87,7 +87,7 @@ pub async fn retire(app: &App) -> Result<(), String> {
     let algorithm = app.in_force.load().policy.tokens.signing_algorithm;
     if let Some((changes, list)) = keys::retire(&order, &found.keys, algorithm) {
         let changes = changes.and(found.seal(list, &app.encryption)?);
-        match app.store.commit(changes.batch()).await {
+        match app.commit(changes.batch()).await {
             Ok(()) => tell(app, found.news).await,
             // Another node removed them at the same moment.
             Err(CommitError::Conflict(_)) => {}

@@ -26,7 +26,7 @@ impl ReloadWrites {
             None => {}
         }
         if let Some(event) = &self.event {
-            batch.insert(event);
+            batch.insert_event(event.clone());
         }
         batch
     }

@@ -6,7 +6,6 @@ use crate::audit::{Note, tell};
 use crate::database_clock::earlier_now;
 use crate::fault::Fault;
 use crate::state::app::App;
-use crate::state::event_lines::log_event;
 use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
 use std::sync::Arc;
@@ -98,15 +97,10 @@ async fn remove(
         entropy: &entropy,
         now: app.now(),
     };
-    let mut batch = lifecycle::remove(client, left.traces(), &cause);
-    let events = std::mem::take(&mut batch.events);
-    let outcome = app.store.commit(batch).await;
+    let outcome = app.commit(lifecycle::remove(client, left.traces(), &cause)).await;
     app.memory.clients.forget(&client.record.key());
     match outcome {
-        Ok(()) => {
-            events.iter().for_each(log_event);
-            Ok(true)
-        }
+        Ok(()) => Ok(true),
         Err(CommitError::Conflict(_)) => Ok(false),
         Err(CommitError::Unavailable(fault)) => Err(fault),
         Err(CommitError::Busy) => Err(StoreFault("too many writes are waiting for the store".into())),

@@ -6,7 +6,6 @@ use super::load::load;
 use crate::fault::{Fault, Stop};
 use crate::state::app::App;
 use crate::state::clients::{CachedClient, ReadTicket};
-use crate::state::event_lines::log_event;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::decision::{ClientMemory, Decision, Moment, Resolution};
@@ -163,7 +162,7 @@ where
         let app = self.app;
         let Decision {
             outcome,
-            mut batch,
+            batch,
             limits,
             memory,
         } = decision;
@@ -175,7 +174,6 @@ where
             }
         };
         let makes_client = batch.inserts(Kind::Client);
-        let events = std::mem::take(&mut batch.events);
         match commit_decided(app, batch, &limits, at.entropy.millis).await? {
             Ok(()) => {}
             Err(Unwritten::TooFast(rejection)) => return Ok(Carried::Refused(rejection)),
@@ -192,7 +190,6 @@ where
                 });
             }
         }
-        events.iter().for_each(log_event);
         if makes_client {
             app.metrics.clients_registered.inc();
         }

@@ -59,7 +59,7 @@ pub(super) async fn commit_decided(
             batch.add(counter, 1, Some(max));
         }
     }
-    let Err(error) = app.store.commit(batch).await else {
+    let Err(error) = app.commit(batch).await else {
         return Ok(Ok(()));
     };
     refund(app, limits);

@@ -1,7 +1,19 @@
 //! The lines of audit events in the log: each event that is written has one.
 
+use crate::state::app::App;
 use testudo_core::Authority;
-use testudo_core::records::{Event, EventClass};
+use testudo_core::records::{Batch, Event, EventClass};
+use testudo_store::CommitError;
+
+impl App {
+    /// Commits a batch. Each of its events has its line in the log as soon as the batch is written.
+    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<(), CommitError> {
+        let events = std::mem::take(&mut batch.events);
+        self.store.commit(batch).await?;
+        events.iter().for_each(log_event);
+        Ok(())
+    }
+}
 
 /// The line of an audit event: the second record beside the database.
 pub(crate) fn log_event(event: &Event) {

@@ -277,15 +277,11 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
             true => Ok(()),
             false => put(app, authority, &mut batch, next.clone(), known.version),
         };
-        let events = std::mem::take(&mut batch.events);
         let committed = match (put, batch.is_empty()) {
             (Ok(()), true) => Ok(()),
-            (Ok(()), false) => app.store.commit(batch).await,
+            (Ok(()), false) => app.commit(batch).await,
             (Err(fault), _) => Err(CommitError::Unavailable(fault)),
         };
-        if committed.is_ok() {
-            events.iter().for_each(log_event);
-        }
         match committed {
             Ok(()) if is_stored => {}
             Ok(()) => *locked(&anchor.refused_floor) = None,

@@ -76,3 +76,15 @@ async fn scope_narrowed_with_a_leaked_software_statement_is_restored_after_an_ho
         assert_eq!(ask(&site, &server, 0, HOUR + 60).await.status, 200);
     }
 }
+
+#[test]
+fn key_that_is_removed_at_its_time_has_a_line_in_the_log() {
+    let (site, server) = site("");
+    site.ok(&["key", "rotate"]);
+    site.write("clock", &(3 * HOUR).to_string());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !server.log.lock().unwrap().contains("\"event\":\"key.retired\"") {
+        assert!(Instant::now() < deadline, "{}", server.log.lock().unwrap());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
