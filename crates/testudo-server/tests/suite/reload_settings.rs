@@ -57,25 +57,38 @@ macro_rules! of_policy {
         |app| format!("{:?}", app.in_force.load().policy.$($field).+)
     };
 }
-macro_rules! of_domain {
-    ($field:ident) => {
+macro_rules! of_authority {
+    ($key:expr, $field:ident) => {
         |app| {
             let in_force = app.in_force.load();
-            let domain = in_force
-                .policy
-                .authorities
-                .get(&Authority::of_key(DOMAIN).unwrap());
-            format!("{:?}", domain.map(|domain| &domain.$field))
+            let authority = Authority::of_key($key).unwrap();
+            let policy = in_force.policy.authorities.get(&authority);
+            format!("{:?}", policy.map(|policy| &policy.$field))
+        }
+    };
+}
+macro_rules! of_domain {
+    ($field:ident) => {
+        of_authority!(DOMAIN, $field)
+    };
+}
+macro_rules! of_attester {
+    ($field:ident) => {
+        of_authority!(ATTESTER, $field)
+    };
+}
+macro_rules! of_source {
+    ($key:expr, $field:ident) => {
+        |app| {
+            let in_force = app.in_force.load();
+            let anchor = in_force.anchor(&Authority::of_key($key).unwrap());
+            format!("{:?}", anchor.map(|anchor| &anchor.source().$field))
         }
     };
 }
 macro_rules! of_bundle {
     ($field:ident) => {
-        |app| {
-            let in_force = app.in_force.load();
-            let anchor = in_force.anchor(&Authority::of_key(DOMAIN).unwrap());
-            format!("{:?}", anchor.map(|anchor| &anchor.source().$field))
-        }
+        of_source!(DOMAIN, $field)
     };
 }
 macro_rules! of_connections {
@@ -100,6 +113,7 @@ macro_rules! of_proxy {
 }
 
 const DOMAIN: &str = "spiffe://a.example";
+const ATTESTER: &str = "at1:";
 
 const BASE: &str = r#"
 issuer = "https://as.example"
@@ -124,6 +138,11 @@ scopes = ["s1", "s2"]
 [[trust_domains]]
 name = "a.example"
 bundle = { file = "a.json" }
+[[issuers]]
+name = "at1"
+kind = "attester"
+use = ["client"]
+jwks = { file = "at1.json" }
 [[rules]]
 name = "probe"
 identities = ["spiffe://a.example/ns/{namespace}/sa/{service}"]
@@ -154,30 +173,30 @@ const ROWS: &[Row] = &[
     ("clients.token_endpoint_auth_method", "'client_secret_basic'", &[], OtherValueIsRefused),
     ("include", "['second/*.toml']", &[], InUse(|app| format!("{:?}", app.in_force.load().policy.rules.by_name("second").map(|rule| &rule.name)), "second")),
     ("issuer", "'https://other.example'", &[], InUse(of_policy!(issuer), "other.example")),
-    ("issuers.accept_audiences", "['x']", ISSUER, Warning(NO_DOOR)),
-    ("issuers.attestation_age_max", "'24h'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.attests", "['client']", ISSUER, Warning(NO_DOOR)),
-    ("issuers.challenge", "'required'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.clients_max", "7", ISSUER, Warning(NO_DOOR)),
-    ("issuers.first_use", "'off'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.formats", "['jwt_vc_json']", ISSUER, Warning(NO_DOOR)),
-    ("issuers.holder_binding", "'cnf'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.issuer", "'https://ci.example'", ISSUER, InUse(of_policy!(reserved_ids), "https://ci.example")),
-    ("issuers.jwks.ca", "'ca.pem'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.jwks.discovery", "true", ISSUER, Warning(NO_DOOR)),
-    ("issuers.jwks.file", "'jwks.json'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.jwks.token", "{ file = 'token' }", ISSUER, Warning(NO_DOOR)),
-    ("issuers.jwks.url", "'https://ci.example/jwks'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.kind", "'jwt'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.lifetime_max", "'24h'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.name", "'ci'", &["issuers.kind = 'jwt'"], InUse(of_policy!(reserved_ids), "ci:")),
-    ("issuers.registrations_per_minute", "7", ISSUER, Warning(NO_DOOR)),
-    ("issuers.status", "'required'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.status_max_stale", "'1h'", ISSUER, Warning(NO_DOOR)),
-    ("issuers.status_origins", "['https://status.example']", ISSUER, Warning(NO_DOOR)),
-    ("issuers.token_review", "{ url = 'https://kubernetes.default.svc' }", ISSUER, Warning(NO_DOOR)),
-    ("issuers.types", "['WorkloadCredential']", ISSUER, Warning(NO_DOOR)),
-    ("issuers.use", "['client']", ISSUER, Warning(NO_DOOR)),
+    ("issuers.accept_audiences", "['x']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.attestation_age_max", "'77s'", &[], InUse(of_attester!(attestation_age_max), "77")),
+    ("issuers.attests", "['client']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.challenge", "'none'", &[], InUse(of_attester!(challenge), "None")),
+    ("issuers.clients_max", "77", &[], InUse(of_attester!(clients_max), "77")),
+    ("issuers.first_use", "'off'", &[], InUse(of_attester!(first_use), "Off")),
+    ("issuers.formats", "['jwt_vc_json']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.holder_binding", "'cnf'", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.issuer", "'https://ci.example'", &[], InUse(of_policy!(reserved_ids), "https://ci.example")),
+    ("issuers.jwks.ca", "'ca.pem'", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.jwks.discovery", "true", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.jwks.file", "'night.json'", &[], InUse(of_source!(ATTESTER, origin), "night.json")),
+    ("issuers.jwks.token", "{ file = 'token' }", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.jwks.url", "'https://127.0.0.1:1/jwks'", &["issuers.jwks.file"], InUse(of_source!(ATTESTER, origin), "HttpsWeb")),
+    ("issuers.kind", "'jwt'", &[], InUse(|app| format!("attester: {}", app.in_force.load().policy.authorities.contains_key(&Authority::of_key(ATTESTER).unwrap())), "attester: false")),
+    ("issuers.lifetime_max", "'24h'", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.name", "'ci'", &[], InUse(of_policy!(reserved_ids), "ci:")),
+    ("issuers.registrations_per_minute", "77", &[], InUse(of_attester!(registrations), "77")),
+    ("issuers.status", "'required'", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.status_max_stale", "'1h'", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.status_origins", "['https://status.example']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.token_review", "{ url = 'https://kubernetes.default.svc' }", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.types", "['WorkloadCredential']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.use", "['registration']", &[], OtherValueIsRefused),
     ("log.format", "'json'", &[], AtNextStart),
     ("log.token_issued", "true", &[], InUse(|app| format!("{:?}", app.in_force.load().serving.logs_tokens), "true")),
     ("outbound.ca", "'roots.pem'", &[], InUse(|app| format!("{:?}", app.outbound.lock().unwrap().extra_roots_pem.is_some()), "true")),
@@ -274,8 +293,8 @@ const ROWS: &[Row] = &[
     ("trust_domains.velocity_prefix_segments", "77", &[], InUse(of_domain!(velocity_prefix_segments), "77")),
 ];
 
-const ISSUER: &[&str] = &["issuers.name = 'ci'"];
-const NO_DOOR: &str = "ci is not supported by this version";
+const OTHER_KIND: &[&str] = &["issuers.kind = 'jwt'"];
+const NO_DOOR: &str = "at1 is not supported by this version";
 const HTTPS_SPIFFE: &str = "is for the profile \"https_spiffe\", which is not available in this version";
 
 #[test]
@@ -340,6 +359,7 @@ impl Site {
         let night = key("night");
         write("batch.json", &json!({ "keys": [key("batch")] }).to_string());
         write("night.json", &json!({ "keys": [night] }).to_string());
+        write("at1.json", &json!({ "keys": [key("at1")] }).to_string());
         for name in ["first", "second"] {
             std::fs::create_dir(folder.join(name)).unwrap();
             let rule =
@@ -424,7 +444,7 @@ impl Site {
                         .contains(path)
             }
             Warning(words) => warning.contains(words),
-            OtherValueIsRefused => text.contains(path.rsplit('.').next().unwrap()),
+            OtherValueIsRefused => text.contains(&format!(".{}", path.rsplit('.').next().unwrap())),
         };
         let is_named = is_refused || names_the_change(path, &answer["configuration"]);
         let (status, back) = self.reload(&[]).await;
