@@ -2,30 +2,14 @@
 
 use crate::world::{ISSUER, World};
 use std::sync::Arc;
-use testudo_testkit::http::Connection;
 use testudo_testkit::token::Draft;
 use testudo_testkit::{form, svid_form};
 
 /// Sends all bodies at the same moment, each on its own connection; returns the statuses.
 async fn at_once(world: &World, bodies: Vec<String>) -> Vec<u16> {
-    let gate = Arc::new(tokio::sync::Barrier::new(bodies.len()));
-    let address = world.address();
-    let racers: Vec<_> = bodies
-        .into_iter()
-        .map(|body| {
-            let gate = gate.clone();
-            tokio::spawn(async move {
-                let mut connection = Connection::open(address).await;
-                gate.wait().await;
-                connection.post("/token", body).await.status
-            })
-        })
-        .collect();
-    let mut statuses = Vec::new();
-    for racer in racers {
-        statuses.push(racer.await.unwrap());
-    }
-    statuses
+    let requests = bodies.into_iter().map(|body| (vec![], body)).collect();
+    let answers = world.at_once(requests).await;
+    answers.iter().map(|answer| answer.status).collect()
 }
 
 // Rows RF-60, J-20.

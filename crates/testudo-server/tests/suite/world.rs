@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::{Actor, Authority};
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -13,6 +14,7 @@ use testudo_testkit::scratch::folder;
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
 use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
+use tokio::sync::Barrier;
 
 pub const ISSUER: &str = "https://as.example";
 pub const TLS: &str = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }";
@@ -287,6 +289,32 @@ impl World {
         self.send(&form(&parameters)).await
     }
 
+    /// Sends all token requests at the same moment, each on its own connection.
+    pub async fn at_once(&self, requests: Vec<TokenRequest>) -> Vec<Answer> {
+        let gate = Arc::new(Barrier::new(requests.len()));
+        let address = self.address();
+        let racers: Vec<_> = requests
+            .into_iter()
+            .map(|(fields, form)| {
+                let gate = gate.clone();
+                tokio::spawn(async move {
+                    let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+                    headers.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
+                    let mut connection = Connection::open(address).await;
+                    gate.wait().await;
+                    connection.send("POST", "/token", &headers, form).await
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for racer in racers {
+            let answer = racer.await.unwrap();
+            assert_answer_form(&answer);
+            answers.push(answer);
+        }
+        answers
+    }
+
     /// The admin API, as the command line uses it.
     pub async fn admin(&self, method: &str, path: &str, body: serde_json::Value) -> serde_json::Value {
         let (status, answer) = self.try_admin(method, path, body).await;
@@ -339,6 +367,20 @@ impl World {
                 None => return found,
             }
         }
+    }
+}
+
+/// The further header fields of a token request, and its form.
+pub type TokenRequest = (Vec<(&'static str, String)>, String);
+
+/// Checks that one request was granted, and each of the others refused with this error code.
+#[track_caller]
+pub fn assert_one_is_granted(answers: &[Answer], code: &str, case: &str) {
+    let (granted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(granted.len(), 1, "{case}");
+    for answer in refused {
+        let found = (answer.status, answer.error());
+        assert_eq!(found, (400, code.to_owned()), "{case}: {}", answer.json());
     }
 }
 

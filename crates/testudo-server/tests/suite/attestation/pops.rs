@@ -1,13 +1,14 @@
 //! Proofs of the attested key.
 
 use super::{Attested, ICA, assert_granted, assert_refused};
+use crate::world::assert_one_is_granted;
 use serde_json::json;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::server_nonce::{NoncePurpose, ServerNonces};
-use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
+use testudo_testkit::{form, generate_key};
 
 // Rows F-01, F-02, F-04 to F-08, F-17.
 #[tokio::test]
@@ -106,28 +107,14 @@ async fn abca_12_1_pop_is_used_once_also_for_another_scope_and_a_refused_request
 // Row J-18.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_pop_on_64_connections_at_once_gets_exactly_one_token() {
-    let attested = std::sync::Arc::new(Attested::start().await);
-    let gate = std::sync::Arc::new(tokio::sync::Barrier::new(64));
-    let (attestation, pop) = (attested.attestation().sign(), attested.pop("one").sign());
-    let racers: Vec<_> = (0..64)
-        .map(|_| {
-            let (attested, gate) = (attested.clone(), gate.clone());
-            let (attestation, pop) = (attestation.clone(), pop.clone());
-            tokio::spawn(async move {
-                gate.wait().await;
-                attested.ask(&attestation, &pop).await
-            })
-        })
-        .collect();
-    let mut granted = 0;
-    for racer in racers {
-        let answer = racer.await.unwrap();
-        match answer.status {
-            200 => granted += 1,
-            _ => assert_refused(&answer, ICA, "replayed"),
-        }
-    }
-    assert_eq!(granted, 1);
+    let attested = Attested::start().await;
+    let headers = vec![
+        ("OAuth-Client-Attestation", attested.attestation().sign()),
+        ("OAuth-Client-Attestation-PoP", attested.pop("one").sign()),
+    ];
+    let request = (headers, form(&[("grant_type", "client_credentials")]));
+    let answers = attested.world.at_once(vec![request; 64]).await;
+    assert_one_is_granted(&answers, ICA, "64 connections");
 }
 
 /// A request to the attester that requires challenges.

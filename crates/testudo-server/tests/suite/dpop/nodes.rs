@@ -2,9 +2,7 @@
 
 use super::{PAY, URI, key, send, thumbprint};
 use crate::nodes::postgres;
-use crate::world::World;
-use std::sync::Arc;
-use testudo_testkit::http::Connection;
+use crate::world::{World, assert_one_is_granted};
 use testudo_testkit::svid_form;
 use testudo_testkit::token::{Draft, claims};
 
@@ -42,27 +40,8 @@ async fn one_proof_on_64_connections_at_once_gets_exactly_one_token() {
     let key = key();
     for path in [PAY, "/x/new"] {
         let proof = Draft::dpop(&key, URI, path, world.now()).sign();
-        let body = svid_form(&world.svid(path), &[]);
-        let gate = Arc::new(tokio::sync::Barrier::new(64));
-        let address = world.address();
-        let racers: Vec<_> = (0..64)
-            .map(|_| {
-                let (gate, body, proof) = (gate.clone(), body.clone(), proof.clone());
-                tokio::spawn(async move {
-                    let mut connection = Connection::open(address).await;
-                    gate.wait().await;
-                    send(&mut connection, body, &[&proof]).await
-                })
-            })
-            .collect();
-        let mut granted = 0;
-        for racer in racers {
-            let answer = racer.await.unwrap();
-            match answer.status {
-                200 => granted += 1,
-                _ => assert_eq!(answer.error(), "invalid_dpop_proof", "{path}"),
-            }
-        }
-        assert_eq!(granted, 1, "{path}");
+        let request = (vec![("DPoP", proof)], svid_form(&world.svid(path), &[]));
+        let answers = world.at_once(vec![request; 64]).await;
+        assert_one_is_granted(&answers, "invalid_dpop_proof", path);
     }
 }
