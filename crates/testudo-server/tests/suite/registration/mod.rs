@@ -16,7 +16,7 @@ use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
 
 const PAY: &str = "/ns/pay/sa/api";
-const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
+pub const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 const ENDPOINT: &str = "https://as.example/register";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -24,7 +24,7 @@ async fn open() -> World {
     open_with("", RULES).await
 }
 
-async fn open_with(more: &str, rules: &str) -> World {
+pub async fn open_with(more: &str, rules: &str) -> World {
     World::start_with(&format!("[registration]\n{}", domains(more)), rules).await
 }
 
@@ -36,7 +36,7 @@ fn draft<'w>(world: &'w World, id: &str) -> Draft<'w> {
     Draft::svid(world.a.key(), id, ENDPOINT, world.now())
 }
 
-async fn post(world: &World, body: &Value) -> Answer {
+pub async fn post(world: &World, body: &Value) -> Answer {
     send(world, body.to_string()).await
 }
 
@@ -67,7 +67,7 @@ fn assert_form(answer: &Answer) {
     }
 }
 
-async fn register(world: &World, id: &str, more: Value) -> Answer {
+pub async fn register(world: &World, id: &str, more: Value) -> Answer {
     let mut body = more;
     body["software_statement"] = json!(statement(world, id));
     post(world, &body).await
