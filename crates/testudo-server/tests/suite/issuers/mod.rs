@@ -3,6 +3,7 @@
 
 mod made_up;
 
+use crate::registration::post;
 use made_up::{MadeUp, ci};
 use serde_json::{Value, json};
 use testudo_core::rules::FirstUse;
@@ -468,13 +469,8 @@ async fn job_is_registered_by_a_software_statement_of_its_issuer_like_a_workload
     let made_up = MadeUp::start_with("[registration]\nstatements = true", |_| {}).await;
     let world = &made_up.world;
     let register = async |statement: String, scope: &str| {
-        let body = json!({ "software_statement": statement, "scope": scope }).to_string();
-        let headers = [("content-type", "application/json")];
-        world
-            .connect()
-            .await
-            .send("POST", "/register", &headers, body)
-            .await
+        let body = json!({ "software_statement": statement, "scope": scope });
+        post(world, &body).await
     };
     let explain = async |answer: &Answer| {
         let asked = json!({ "request_id": answer.header("request-id").unwrap() });
@@ -491,8 +487,18 @@ async fn job_is_registered_by_a_software_statement_of_its_issuer_like_a_workload
     assert_eq!(door, "test_token");
     assert_eq!(today["detail"], "a known client is registered for scope `w`");
 
+    // A refused registration of another job is allowed today: it would make a new client.
+    let other = "ci:team-a/other";
+    let block = async |path: &str| world.admin("POST", path, json!({ "identity": other })).await;
+    block("/admin/v1/blocks").await;
+    let refused = register(made_up.statement(&made_up.issuer, other), "w").await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    block("/admin/v1/blocks/remove").await;
+    let (_, today) = explain(&refused).await;
+    assert_eq!(today["detail"], "a new client is registered for scope `w`");
+
     // Refused: a scope that the rule does not have, keys of another authority, and a credential that is not accepted.
-    let refused = register(made_up.statement(&made_up.issuer, "ci:team-a/other"), "other").await;
+    let refused = register(made_up.statement(&made_up.issuer, other), "other").await;
     assert_eq!(refused.status, 400);
     let (_, today) = explain(&refused).await;
     assert_eq!(today["outcome"], "refused", "{today}");
