@@ -38,54 +38,95 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
     off_the_curve["y"] = off_the_curve["x"].clone();
     let cnf = |jwk: Value| json!({ "jwk": jwk });
     let one = jwk(&attested.key);
-    let rsa = |n: &str, e: &str| json!({ "kty": "RSA", "n": n, "e": e });
+    // Odd, without leading zeros: 342 characters are 2048 bits, 86 are 512.
+    let rsa = |characters: usize, e: &str| {
+        let n = format!("{}w", "_".repeat(characters - 1));
+        json!({ "kty": "RSA", "n": n, "e": e })
+    };
     let other = generate_key(Algorithm::ES256, Some("at1-key"));
-    let short = "A".repeat(86);
     let rows = vec![
-        ("typ JWT", good().header("typ", "JWT")),
-        ("typ missing", good().without_header("typ")),
-        ("typ of a WIT", good().header("typ", "wit+jwt")),
+        ("typ JWT", good().header("typ", "JWT"), "typ is not"),
+        ("typ missing", good().without_header("typ"), "typ is not"),
+        ("typ of a WIT", good().header("typ", "wit+jwt"), "typ is not"),
         (
             "typ in capitals",
             good().header("typ", "OAUTH-CLIENT-ATTESTATION+JWT"),
+            "typ is not",
         ),
-        ("alg none", good().header("alg", "none")),
-        ("alg HS256", good().header("alg", "HS256")),
-        ("crit", good().header("crit", json!(["x"]))),
-        ("cnf missing", good().without_claim("cnf")),
-        ("cnf no object", good().claim("cnf", "x")),
-        ("cnf without jwk", good().claim("cnf", json!({ "jkt": "x" }))),
-        ("cnf.jwk no object", good().claim("cnf", cnf(json!("x")))),
-        ("cnf.jwk private", good().claim("cnf", cnf(private))),
+        ("alg none", good().header("alg", "none"), "the alg is not"),
+        ("alg HS256", good().header("alg", "HS256"), "the alg is not"),
+        ("crit", good().header("crit", json!(["x"])), "crit"),
+        ("cnf missing", good().without_claim("cnf"), "missing field `cnf`"),
+        ("cnf no object", good().claim("cnf", "x"), "member `cnf`"),
+        (
+            "cnf without jwk",
+            good().claim("cnf", json!({ "jkt": "x" })),
+            "missing field `jwk`",
+        ),
+        (
+            "cnf.jwk no object",
+            good().claim("cnf", cnf(json!("x"))),
+            "member `cnf`",
+        ),
+        (
+            "cnf.jwk private",
+            good().claim("cnf", cnf(private)),
+            "private or symmetric material",
+        ),
         (
             "cnf.jwk symmetric",
             good().claim("cnf", cnf(json!({ "kty": "oct", "k": "AA" }))),
+            "private or symmetric material",
         ),
-        ("cnf.jwk off the curve", good().claim("cnf", cnf(off_the_curve))),
+        (
+            "cnf.jwk off the curve",
+            good().claim("cnf", cnf(off_the_curve)),
+            "not on the curve",
+        ),
         (
             "cnf.jwk with e=1",
-            good().claim("cnf", cnf(rsa(&"A".repeat(342), "AQ"))),
+            good().claim("cnf", cnf(rsa(342, "AQ"))),
+            "RSA exponent",
         ),
         (
             "cnf.jwk of 512 bits",
-            good().claim("cnf", cnf(rsa(&short, "AQAB"))),
+            good().claim("cnf", cnf(rsa(86, "AQAB"))),
+            "not between 2048",
         ),
         (
             "cnf.jkt of another key",
             good().claim("cnf", json!({ "jwk": one, "jkt": "AA" })),
+            "not the thumbprint",
         ),
-        ("nbf in the future", good().claim("nbf", now + 120)),
-        ("iat in the future", good().claim("iat", now + 120)),
-        ("exp missing", good().without_claim("exp")),
-        ("sub missing", good().without_claim("sub")),
-        ("sub empty", good().claim("sub", "")),
-        ("sub no VSCHAR", good().claim("sub", "c\u{e9}")),
+        (
+            "nbf in the future",
+            good().claim("nbf", now + 120),
+            "is valid from",
+        ),
+        (
+            "iat in the future",
+            good().claim("iat", now + 120),
+            "was issued at",
+        ),
+        ("exp missing", good().without_claim("exp"), "missing field `exp`"),
+        ("sub missing", good().without_claim("sub"), "missing field `sub`"),
+        (
+            "sub empty",
+            good().claim("sub", ""),
+            "sub of the attestation is not",
+        ),
+        (
+            "sub no VSCHAR",
+            good().claim("sub", "c\u{e9}"),
+            "sub of the attestation is not",
+        ),
         (
             "another key",
             Draft::attestation(&other, C5, &attested.key, now).claim("iss", "https://at1.example"),
+            "the signature does not verify",
         ),
     ];
-    for (name, draft) in rows {
+    for (name, draft, fault) in rows {
         let answer = attested.attest(&draft, name).await;
         assert_refused(&answer, ICA, name);
         assert_eq!(
@@ -93,6 +134,9 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
             "client authentication failed",
             "{name}"
         );
+        // The caller gets the same answer for every fault, also for a PoP that is not signed with the key in `cnf`.
+        let detail = attested.detail_of(&answer).await;
+        assert!(detail.contains(fault), "{name}: {detail}");
         // No refused request used up the PoP.
         assert_granted(&attested.attest(&good(), name).await, name);
     }
@@ -173,12 +217,17 @@ async fn abca_10_8_attestation_of_an_attester_that_is_not_configured_is_refused_
         &attested.attest(&attested.attestation(), "1").await,
         "the attester",
     );
-    let requests = attested.world.metrics().await;
-    let key_set = "route=\"jwks\"";
-    let is_fetched = requests.lines().any(|line| {
-        line.starts_with("testudo_requests_total") && line.contains(key_set) && !line.ends_with(" 0")
-    });
-    assert!(!is_fetched, "jku of the header must not be fetched");
+    let is_fetched = async || {
+        attested.world.metrics().await.lines().any(|line| {
+            line.starts_with("testudo_requests_total")
+                && line.contains("route=\"jwks\"")
+                && !line.ends_with(" 0")
+        })
+    };
+    assert!(!is_fetched().await, "jku of the header must not be fetched");
+    // For comparison: the metric shows a fetch.
+    assert_eq!(attested.world.connect().await.get("/jwks").await.status, 200);
+    assert!(is_fetched().await);
 }
 
 #[tokio::test]

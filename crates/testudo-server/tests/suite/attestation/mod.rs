@@ -119,6 +119,14 @@ impl Attested {
         self.ask(&attestation.sign(), &self.pop(jti).sign()).await
     }
 
+    /// The detail in the event of a refused request.
+    async fn detail_of(&self, refused: &Answer) -> String {
+        let id = refused.header("request-id").unwrap();
+        let events = self.world.events("client.refused").await;
+        let event = events.iter().find(|event| event["request_id"] == id);
+        event.unwrap()["detail"].as_str().unwrap().to_owned()
+    }
+
     /// A token request with a valid attestation and this PoP.
     async fn prove(&self, pop: &Draft<'_>) -> Answer {
         self.ask(&self.attestation().sign(), &pop.sign()).await
