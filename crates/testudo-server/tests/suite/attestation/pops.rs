@@ -48,15 +48,8 @@ async fn abca_7_2_pop_with_a_fault_is_refused_and_does_not_use_up_its_jti() {
     for (name, draft) in rows {
         assert_refused(&attested.prove(&draft).await, ICA, name);
     }
-    let headers = [
-        ("OAuth-Client-Attestation", attested.attestation().sign()),
-        ("OAuth-Client-Attestation-PoP", "a.b.c".to_owned()),
-    ];
-    let headers = [
-        (headers[0].0, headers[0].1.as_str()),
-        (headers[1].0, headers[1].1.as_str()),
-    ];
-    assert_refused(&attested.send(&headers, &[]).await, ICA, "no JWT");
+    let no_jwt = attested.ask(&attested.attestation().sign(), "a.b.c").await;
+    assert_refused(&no_jwt, ICA, "no JWT");
     assert_granted(&attested.prove(&good()).await, "without a fault");
     for (name, draft) in [
         ("10 s old", attested.pop("2").claim("iat", now - 10)),
