@@ -33,16 +33,19 @@ fn doctor(site: &Site) -> String {
     site.ok(&["doctor"])
 }
 
+/// Gives the admin listener an IPv4 address that the address of the public listener, `[::]`, includes. Returns the port.
+fn listen_on_one_port(site: &Site) -> u16 {
+    let port = free_port();
+    edit(site, "[\"127.0.0.1:0\"]", &format!("[\"[::]:{port}\"]"));
+    let admin = format!("listen = \"127.0.0.1:{port}\"");
+    edit(site, "listen = \"127.0.0.1:0\"", &admin);
+    port
+}
+
 #[test]
 fn serve_names_its_own_listener_that_has_the_address_already() {
     let site = Site::new();
-    let port = free_port();
-    edit(&site, "[\"127.0.0.1:0\"]", &format!("[\"[::]:{port}\"]"));
-    edit(
-        &site,
-        "listen = \"127.0.0.1:0\"",
-        &format!("listen = \"127.0.0.1:{port}\""),
-    );
+    let port = listen_on_one_port(&site);
     let output = site.run(&["serve"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
@@ -348,13 +351,7 @@ const BROKEN: &[Broken] = &[
         name: "addresses-that-exclude-each-other",
         how: "`[::]` includes the IPv4 address of the admin listener, on the same port.",
         set_up: |site| {
-            let port = free_port();
-            edit(site, "[\"127.0.0.1:0\"]", &format!("[\"[::]:{port}\"]"));
-            edit(
-                site,
-                "listen = \"127.0.0.1:0\"",
-                &format!("listen = \"127.0.0.1:{port}\""),
-            );
+            listen_on_one_port(site);
         },
         fault: "this server itself listens there for server.listen",
         remedy: "give each listener a port of its own",

@@ -109,6 +109,7 @@ fn only_values_that_differ_from_run_to_run_are_masked() {
             "request ID: refused",
         ),
         ("http://127.0.0.1:40123/bundle", "http://127.0.0.1:PORT/bundle"),
+        ("listen [::]:40123", "listen [::]:PORT"),
         (
             "listen 127.0.0.1:8080, 600 s, ES256",
             "listen 127.0.0.1:8080, 600 s, ES256",
