@@ -104,7 +104,7 @@ async fn prepare(case: &mut Case, (site, server): (&Site, &Server), other: &mut 
         "/refresh" => other.rotate(),
         "/accept" => other.sequence -= 1,
         // A reload without a change has no event.
-        "/admin/v1/reload" => append(site, "# changed\n"),
+        "/admin/v1/reload" => site.append("# changed"),
         "/admin/v1/keys/revoke" => {
             let keys = site.json(&["key", "list"]);
             let next = keys.as_array().unwrap().iter().find(|key| key["state"] == "next");
@@ -115,15 +115,10 @@ async fn prepare(case: &mut Case, (site, server): (&Site, &Server), other: &mut 
     site.write("other.json", &other.bundle().to_string());
 }
 
-fn append(site: &Site, text: &str) {
-    let before = std::fs::read_to_string(site.config()).unwrap();
-    site.write("testudo.toml", &(before + text));
-}
-
 fn site_of_two_domains(other: &TestIssuer) -> Site {
     let site = site();
     site.write("other.json", &other.bundle().to_string());
-    unwatch(&site);
+    site.unwatch();
     let more = "[[trust_domains]]\nname = \"other.example\"\nbundle = { file = \"other.json\" }\n\
         [[rules]]\nname = \"short\"\nidentities = [\"spiffe://prod.example/short/*\"]\nclient_idle_lifetime = \"1s\"\n";
     let text = std::fs::read_to_string(site.config()).unwrap();
@@ -212,24 +207,15 @@ async fn every_operation_that_changes_something_writes_an_event_with_its_adminis
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn event_of_a_reload_names_signal_or_watch_as_the_actor() {
     let site = site();
-    unwatch(&site);
+    site.unwatch();
     let server = site.serve();
     // The file is not watched before the signal, so that the reload of the signal is the one that finds the change.
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write("testudo.toml", &text.replace("watch = false\n", ""));
     server.signal("HUP");
     until_reload_of(&site, "signal").await;
-    append(&site, "# changed\n");
+    site.append("# changed");
     until_reload_of(&site, "watch").await;
-}
-
-/// Lets only orders reload the file, so that the watch does not find a change before them.
-fn unwatch(site: &Site) {
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    site.write(
-        "testudo.toml",
-        &text.replacen("[server]\n", "[server]\nwatch = false\n", 1),
-    );
 }
 
 /// Waits for the event of a reload by this actor.
@@ -251,11 +237,11 @@ async fn until_reload_of(site: &Site, actor: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn events_of_both_nodes_name_the_administrator_who_ordered_a_reload_on_one_of_them() {
     let mut nodes = Nodes::start();
-    nodes.sites.iter().for_each(unwatch);
+    nodes.sites.iter().for_each(Site::unwatch);
     nodes.restart();
     let token = nodes.token("/ops/alice").await;
     nodes.until_both_answer(&token, 200).await;
-    nodes.sites.iter().for_each(|site| append(site, "# changed\n"));
+    nodes.sites.iter().for_each(|site| site.append("# changed"));
     let body = json!({ "reason": "incident 7" }).to_string();
     let answer = call(&nodes.servers[0], "POST", "/admin/v1/reload", &token, &body).await;
     assert_eq!(answer.status, 200, "{answer:?}");

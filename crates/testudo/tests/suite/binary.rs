@@ -79,12 +79,12 @@ bundle = {{ file = "bundle.json" }}
         self.write("root.pem", &root.chain_pem());
     }
 
-    /// Writes a file that only its owner can read, as `check` requires for private keys.
+    /// Writes a file; only its owner can read a private key, as `check` requires.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.folder.join(name);
-        std::fs::write(&path, text).unwrap();
-        if name.ends_with(".key") {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        match name.ends_with(".key") {
+            true => write_private(&path, text),
+            false => std::fs::write(&path, text).unwrap(),
         }
     }
 
@@ -92,6 +92,15 @@ bundle = {{ file = "bundle.json" }}
     pub fn append(&self, section: &str) {
         let text = std::fs::read_to_string(self.config()).unwrap();
         self.write("testudo.toml", &format!("{text}\n{section}\n"));
+    }
+
+    /// Lets only signals and orders reload the configuration, so that no reload of the watch comes before them.
+    pub fn unwatch(&self) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        self.write(
+            "testudo.toml",
+            &text.replacen("[server]\n", "[server]\nwatch = false\n", 1),
+        );
     }
 
     pub fn config(&self) -> PathBuf {
@@ -191,6 +200,12 @@ bundle = {{ file = "bundle.json" }}
     pub fn events(&self, options: &[&str]) -> Vec<serde_json::Value> {
         json_lines(&self.ok(&[&["event", "list", "--json"], options].concat()))
     }
+}
+
+/// Writes a file that only its owner can read, as private keys must be.
+pub fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Parses text with one JSON object per line.

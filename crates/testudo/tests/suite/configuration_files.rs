@@ -1,10 +1,10 @@
 //! Tests of a configuration in several files, and of settings from environment variables.
 
 use crate::administration::events;
-use crate::binary::{RULES, Server, Site, stderr};
+use crate::binary::{RULES, Server, Site, stderr, write_private};
 use crate::watching::{SOON, generation, rule, until};
 use serde_json::{Value, json};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -35,9 +35,8 @@ pub fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
     std::fs::create_dir_all(&data).unwrap();
     for (name, text) in files {
         let path = data.join(name);
-        std::fs::write(&path, text).unwrap();
         // `defaultMode: 0600`, since private keys are mounted in the same way.
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write_private(&path, text);
         let link = folder.join(name);
         if link.symlink_metadata().is_err() {
             symlink(Path::new("..data").join(name), link).unwrap();

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 #[test]
 fn reload_prints_the_names_of_what_changed_in_words_and_in_json() {
     let site = Site::new();
+    site.unwatch();
     let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text.replacen("[server]\n", "[server]\nwatch = false\n", 1);
-    site.write("testudo.toml", &text);
     let _server = site.serve();
     site.write("testudo.toml", &(text.clone() + &rule("late") + &rule("night")));
     let output = site.run(&["reload"]);
@@ -41,9 +40,8 @@ fn reload_prints_the_names_of_what_changed_in_words_and_in_json() {
 #[test]
 fn warnings_of_a_reload_are_one_json_object_per_line_on_stderr() {
     let site = Site::new();
+    site.unwatch();
     let text = std::fs::read_to_string(site.config()).unwrap();
-    let text = text.replacen("[server]\n", "[server]\nwatch = false\n", 1);
-    site.write("testudo.toml", &text);
     let _server = site.serve();
     let night = rule("night").replace("prod.example", "unknown.example");
     let more = "[server.proxy]\ntrusted = [\"10.0.0.0/8\"]\n";

@@ -2,13 +2,14 @@
 //! configuration are taken without a reload, and no request fails meanwhile.
 
 use crate::administration::events;
-use crate::binary::{Server, Site, stderr};
+use crate::binary::{Server, Site, stderr, write_private};
 use crate::configuration_files::mount;
-use crate::watching::{SOON, generation, rule};
-use std::path::{Path, PathBuf};
+use crate::listeners::wait_for;
+use crate::watching::{generation, rule};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testudo_testkit::http::TlsClient;
 use testudo_testkit::x509::{X509Chain, web_certificate};
 use testudo_testkit::{TestIssuer, svid_form};
@@ -134,12 +135,6 @@ impl Setup {
     }
 }
 
-fn write_private(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
 /// Clients that request tokens on new connections until the end; each request must be granted.
 struct Load {
     ended: Arc<AtomicBool>,
@@ -178,14 +173,6 @@ impl Load {
     }
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so().await {
-        assert!(started.elapsed() < SOON, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 async fn serves(server: &Server, pair: &Pair) -> bool {
     TlsClient::new(&pair.1, None)
         .connect(server.address)
@@ -210,7 +197,7 @@ async fn files_are_taken(way: Way) {
     setup.change("tls.crt", second.0.chain_pem());
     setup.change("tls.key", second.0.key_pem());
     setup.put();
-    until("the new pair is served", async || serves(&server, &second).await).await;
+    wait_for("the new pair is served", async || serves(&server, &second).await).await;
     assert!(!serves(&server, &first).await);
 
     let other = TestIssuer::new("prod.example");
@@ -222,7 +209,7 @@ async fn files_are_taken(way: Way) {
     bundle["spiffe_sequence"] = (bundle["spiffe_sequence"].as_u64().unwrap() + 1).into();
     setup.change("bundle.json", bundle.to_string());
     setup.put();
-    until("the new bundle is in force", async || {
+    wait_for("the new bundle is in force", async || {
         // A new SVID each time: an unknown key is remembered for the others.
         let svid = other.svid("/first/other", "https://as.example", crate::binary::now());
         status(&server, &second, &svid).await == 200
@@ -233,7 +220,7 @@ async fn files_are_taken(way: Way) {
     assert_ne!(status(&server, &second, &late).await, 200);
     setup.change("testudo.toml", configuration(&rule("late")));
     setup.put();
-    until("the new configuration is in force", async || {
+    wait_for("the new configuration is in force", async || {
         status(&server, &second, &late).await == 200
     })
     .await;
@@ -281,7 +268,7 @@ async fn pair_written_in_two_steps_is_served_once_it_matches_and_the_old_pair_un
     let load = Load::start(&server, &setup.site, &[&first, &second]);
     setup.rename("tls.crt", &second.0.chain_pem());
     // The certificate without its key is found, and stated once; it is not used, by an ordered reload neither.
-    until("the half of a pair is reported", async || {
+    wait_for("the half of a pair is reported", async || {
         !events(&setup.site, "tls.certificate_refused").is_empty()
     })
     .await;
@@ -292,7 +279,7 @@ async fn pair_written_in_two_steps_is_served_once_it_matches_and_the_old_pair_un
     assert!(serves(&server, &first).await && !serves(&server, &second).await);
 
     setup.rename("tls.key", &second.0.key_pem());
-    until("the new pair is served", async || serves(&server, &second).await).await;
+    wait_for("the new pair is served", async || serves(&server, &second).await).await;
     assert!(!serves(&server, &first).await);
     load.end().await;
     assert_eq!(events(&setup.site, "tls.certificate_refused").len(), 1);
