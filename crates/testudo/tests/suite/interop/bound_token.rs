@@ -3,7 +3,6 @@
 use super::guides::recipe;
 use super::programs::{node, or_skipped, python};
 use super::shop::{RESOURCE, Shop};
-use crate::binary::run_to_end;
 use std::process::Command;
 use testudo_testkit::token::claims;
 
@@ -14,10 +13,8 @@ const PAGE: &str = "bound-token.md";
 fn check_recipe(program: impl Fn() -> Command) {
     for nonces in ["optional", "required"] {
         let shop = Shop::with_dpop_nonces(nonces);
-        let output = run_to_end(shop.prepare(&mut program()), "");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{nonces}: {stderr}");
-        let stdout = String::from_utf8(output.stdout).unwrap();
+        println!("dpop_nonce = {nonces}");
+        let stdout = shop.output_of(program());
         let (token, thumbprint) = stdout.trim().split_once('\n').unwrap();
         let claims = claims(token);
         assert_eq!(
@@ -25,17 +22,7 @@ fn check_recipe(program: impl Fn() -> Command) {
             (&RESOURCE.into(), &serde_json::json!({ "jkt": thumbprint })),
             "{nonces}"
         );
-        let elsewhere = run_to_end(
-            shop.prepare(&mut program())
-                .env("RESOURCE", "https://other.example"),
-            "",
-        );
-        let printed = [elsewhere.stdout, elsewhere.stderr].concat();
-        let printed = String::from_utf8_lossy(&printed);
-        assert!(
-            !elsewhere.status.success() && printed.contains("invalid_target"),
-            "{nonces}: {printed}"
-        );
+        shop.assert_error_code_is_printed(program());
     }
 }
 

@@ -4,7 +4,6 @@
 use super::guides::recipe;
 use super::programs::{build_go, build_java, go, java, node, or_skipped, python};
 use super::shop::{RESOURCE, Shop};
-use crate::binary::run_to_end;
 use std::process::Command;
 
 const PAGE: &str = "get-a-token.md";
@@ -12,10 +11,7 @@ const PAGE: &str = "get-a-token.md";
 /// Checks a recipe: its program prints the token, or the whole answer as JSON.
 #[track_caller]
 fn check_recipe(shop: &Shop, program: impl Fn() -> Command) {
-    let output = run_to_end(shop.prepare(&mut program()), "");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stdout = shop.output_of(program());
     let answer = serde_json::from_str::<serde_json::Value>(&stdout).unwrap_or_default();
     let claims = testudo_testkit::token::claims(answer["access_token"].as_str().unwrap_or(stdout.trim()));
     assert_eq!(
@@ -34,17 +30,7 @@ fn check_recipe(shop: &Shop, program: impl Fn() -> Command) {
         "there must be no refused attempt"
     );
 
-    let elsewhere = run_to_end(
-        shop.prepare(&mut program())
-            .env("RESOURCE", "https://other.example"),
-        "",
-    );
-    let printed = [elsewhere.stdout, elsewhere.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed);
-    assert!(
-        !elsewhere.status.success() && printed.contains("invalid_target"),
-        "{printed}"
-    );
+    shop.assert_error_code_is_printed(program());
 }
 
 #[test]

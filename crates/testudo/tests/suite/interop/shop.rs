@@ -92,11 +92,36 @@ impl Shop {
             .envs(self.more.iter().map(|(name, value)| (name, value)))
     }
 
+    /// Runs a recipe, which must succeed. Returns what it prints.
+    #[track_caller]
+    pub fn output_of(&self, mut program: Command) -> String {
+        let output = run_to_end(self.prepare(&mut program), "");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a recipe for a resource that no rule has: it must fail, and print the error code of the server.
+    #[track_caller]
+    pub fn assert_error_code_is_printed(&self, mut program: Command) {
+        let program = self
+            .prepare(&mut program)
+            .env("RESOURCE", "https://other.example");
+        let refused = run_to_end(program, "");
+        let printed = [refused.stdout, refused.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        assert!(
+            !refused.status.success() && printed.contains("invalid_target"),
+            "{printed}"
+        );
+    }
+
     /// An access token, by the recipe for the shell.
     pub fn token(&self) -> String {
         let script = recipe("get-a-token.md", "Shell").block("sh").to_owned();
-        let output = run_to_end(self.prepare(Command::new("sh").args(["-c", &script])), "");
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]);
+        let answer: serde_json::Value = serde_json::from_str(&self.output_of(shell)).unwrap();
         answer["access_token"].as_str().unwrap().to_owned()
     }
 }
