@@ -1,26 +1,22 @@
 //! Tests of commands that send their requests over HTTPS with an access token (`--admin-url`).
 
-use crate::administration::{site, token_of};
+use crate::administration::{edit, site, token_of};
 use crate::binary::{Server, Site, run_to_end, stderr};
+use crate::event_follow::{DEADLINE, Follower};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::process::{Command, Output};
 
-/// Other test suites may load the machine.
-const DEADLINE: Duration = Duration::from_secs(60);
 const IDENTITY: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
-/// A site with TLS at its admin listener, and its server.
+/// A site with TLS at its admin listener, its server and the URL of the listener. The commands run in a folder without a
+/// configuration file, `elsewhere`.
 fn served() -> (Site, Server, String) {
     let site = site();
     site.certify("localhost");
+    std::fs::create_dir(site.folder.join("elsewhere")).unwrap();
     let listen = "listen = \"127.0.0.1:0\"\n";
     let tls = "tls = { certificate = \"tls.crt\", private_key = \"tls.key\" }\n";
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    assert_eq!(text.matches(listen).count(), 1);
-    std::fs::write(site.config(), text.replace(listen, &format!("{listen}{tls}"))).unwrap();
+    edit(&site, listen, &format!("{listen}{tls}"));
     let server = site.serve();
     let address = server.ready_line.rsplit("https://").next().unwrap();
     let port = address.trim().rsplit(':').next().unwrap();
@@ -76,7 +72,6 @@ async fn write_token(site: &Site, server: &Server, path: &str, scope: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn administrator_reads_and_changes_over_https_and_an_auditor_only_reads() {
     let (site, server, url) = served();
-    std::fs::create_dir(site.folder.join("elsewhere")).unwrap();
     write_token(&site, &server, "/ops/alice", "admin.write").await;
     assert!(ok(&at(&site, &url, &["status"])).contains("https://as.example"));
     let block = ["identity", "block", IDENTITY, "--reason", "INC-1"];
@@ -111,7 +106,6 @@ async fn administrator_reads_and_changes_over_https_and_an_auditor_only_reads() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn token_in_the_environment_is_used_and_one_that_is_not_valid_is_explained() {
     let (site, server, url) = served();
-    std::fs::create_dir(site.folder.join("elsewhere")).unwrap();
     let token = token_of(&site, &server, "/audit/bob", "admin.read").await;
     let with = |token: Option<&str>| {
         let mut command = command(&site, &["status", "--ca", "../root.pem"]);
@@ -151,7 +145,6 @@ async fn token_in_the_environment_is_used_and_one_that_is_not_valid_is_explained
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_is_reached_only_with_the_right_options() {
     let (site, server, url) = served();
-    std::fs::create_dir(site.folder.join("elsewhere")).unwrap();
     write_token(&site, &server, "/ops/alice", "admin.write").await;
     let run = |arguments: &[&str]| run_to_end(&mut command(&site, arguments), "");
     let token = ["status", "--token-file", "../token"];
@@ -191,22 +184,9 @@ async fn server_is_reached_only_with_the_right_options() {
     refused(&at(&site, &url, &["status"]), &["cannot connect", "admin.listen"]);
 }
 
-struct Follower {
-    child: Child,
-    events: Receiver<Value>,
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn follow_goes_on_with_the_token_that_replaced_the_one_in_the_file() {
     let (site, server, url) = served();
-    std::fs::create_dir(site.folder.join("elsewhere")).unwrap();
     write_token(&site, &server, "/audit/bob", "admin.read").await;
     let arguments = [
         "event",
@@ -225,18 +205,7 @@ async fn follow_goes_on_with_the_token_that_replaced_the_one_in_the_file() {
         "--ca",
         "../root.pem",
     ];
-    let mut child = command(&site, &[&arguments[..], &more].concat())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (send, events) = channel();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            let _ = send.send(serde_json::from_str(&line).unwrap());
-        }
-    });
-    let follower = Follower { child, events };
+    let follower = Follower::spawn(command(&site, &[&arguments[..], &more].concat()));
     let block = |name: &str| {
         let identity = format!("spiffe://prod.example/{name}");
         site.ok(&["identity", "block", &identity]);

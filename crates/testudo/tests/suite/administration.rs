@@ -29,10 +29,11 @@ pub(crate) fn site() -> Site {
     site
 }
 
-/// Changes the configuration file of a site.
-fn edit(site: &Site, from: &str, to: &str) {
+/// Replaces a part of the configuration of a site.
+#[track_caller]
+pub(crate) fn edit(site: &Site, from: &str, to: &str) {
     let text = std::fs::read_to_string(site.config()).unwrap();
-    assert!(text.contains(from), "{from} in {text}");
+    assert!(text.contains(from), "{from:?} is not in\n{text}");
     std::fs::write(site.config(), text.replacen(from, to, 1)).unwrap();
 }
 

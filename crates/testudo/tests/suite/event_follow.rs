@@ -8,20 +8,27 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Longer than a restart of a debug build on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
-struct Follower {
-    child: Child,
-    events: Receiver<Value>,
+/// A running `testudo event follow --json`.
+pub struct Follower {
+    pub child: Child,
+    pub events: Receiver<Value>,
     messages: Receiver<String>,
 }
 
 impl Follower {
     fn start(site: &Site, more: &[&str]) -> Follower {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
+        command
             .args(["event", "follow", "--json"])
             .args(more)
-            .env("TESTUDO_CONFIG", site.config())
+            .env("TESTUDO_CONFIG", site.config());
+        Follower::spawn(command)
+    }
+
+    pub fn spawn(mut command: Command) -> Follower {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

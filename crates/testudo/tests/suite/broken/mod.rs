@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod snapshot;
 
+use crate::administration::edit;
 use crate::binary::Site;
 use std::process::Output;
 
@@ -63,12 +64,4 @@ impl Broken {
 fn all_good(outcomes: impl Iterator<Item = Result<(), String>>) {
     let faults: Vec<String> = outcomes.filter_map(Result::err).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-/// Replaces a part of the configuration.
-#[track_caller]
-fn edit(site: &Site, from: &str, to: &str) {
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    assert!(text.contains(from), "{from:?} is not in\n{text}");
-    std::fs::write(site.config(), text.replacen(from, to, 1)).unwrap();
 }
