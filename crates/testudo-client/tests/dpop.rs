@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use testudo_client::{ApiAnswer, ClientError, DpopKey, Outgoing, Svids, TokenClient};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::token::{claims, header};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use testudo_testkit::web::{answer_text, authorization_server};
 use url::Url;
 
 const BOUND: &str = r#"{"access_token":"t","token_type":"DPoP","expires_in":300}"#;
@@ -33,41 +33,26 @@ struct Servers {
 
 impl Servers {
     async fn start() -> Servers {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (answers, requests) = (
+            Arc::<Mutex<VecDeque<String>>>::default(),
+            Arc::<Mutex<Vec<String>>>::default(),
+        );
+        let (prepared, received) = (answers.clone(), requests.clone());
+        let url = authorization_server(move |request| {
+            received.lock().unwrap().push(request);
+            let answer = prepared.lock().unwrap().pop_front();
+            std::future::ready(answer.expect("an unexpected request"))
+        })
+        .await;
         let file = testudo_testkit::scratch::folder("client-dpop").join("svid.jwt");
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
         std::fs::write(&file, TestIssuer::new("prod.example").svid("/pay", &url, now)).unwrap();
-        let servers = Servers {
-            url: url.clone(),
-            answers: Arc::default(),
-            requests: Arc::default(),
+        Servers {
+            url,
+            answers,
+            requests,
             svids: Svids::File(file),
-        };
-        let (answers, requests) = (servers.answers.clone(), servers.requests.clone());
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut buffer = vec![0; 16_384];
-                let read = stream.read(&mut buffer).await.unwrap();
-                let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                let answer = if request.contains("/.well-known/") {
-                    let body = format!(
-                        r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"}}"#
-                    );
-                    answer("200 OK", "", &body)
-                } else {
-                    requests.lock().unwrap().push(request);
-                    answers
-                        .lock()
-                        .unwrap()
-                        .pop_front()
-                        .expect("an unexpected request")
-                };
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        servers
+        }
     }
 
     fn prepare(&self, answers: &[String]) {
@@ -92,15 +77,8 @@ impl Servers {
     }
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-}
-
 fn demand(nonce: &str) -> String {
-    answer("400 Bad Request", &format!("DPoP-Nonce: {nonce}\r\n"), USE_NONCE)
+    answer_text("400 Bad Request", &format!("DPoP-Nonce: {nonce}\r\n"), USE_NONCE)
 }
 
 fn nonces(proofs: &[String]) -> Vec<Value> {
@@ -113,7 +91,7 @@ fn nonces(proofs: &[String]) -> Vec<Value> {
 #[tokio::test]
 async fn token_request_has_a_new_proof_of_one_key() {
     let servers = Servers::start().await;
-    servers.prepare(&[answer("200 OK", "", BOUND)]);
+    servers.prepare(&[answer_text("200 OK", "", BOUND)]);
     let token = servers.client().token().await.unwrap();
     assert_eq!(token.token_type(), "DPoP");
     let url = Url::parse("https://api.example/orders?page=2#x").unwrap();
@@ -152,7 +130,7 @@ async fn token_request_has_a_new_proof_of_one_key() {
 #[tokio::test]
 async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
     let servers = Servers::start().await;
-    servers.prepare(&[demand("one"), answer("200 OK", "DPoP-Nonce: two\r\n", BOUND)]);
+    servers.prepare(&[demand("one"), answer_text("200 OK", "DPoP-Nonce: two\r\n", BOUND)]);
     let token = servers.client().token().await.unwrap();
     assert_eq!(nonces(&servers.proofs()), [Value::Null, "one".into()]);
     let own = Url::parse(&servers.url).unwrap();
@@ -177,7 +155,7 @@ async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
         "exactly one repetition"
     );
 
-    servers.prepare(&[answer("400 Bad Request", "", USE_NONCE)]);
+    servers.prepare(&[answer_text("400 Bad Request", "", USE_NONCE)]);
     assert!(servers.client().token().await.is_err());
     assert_eq!(
         servers.proofs().len(),
@@ -189,7 +167,7 @@ async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
 #[tokio::test]
 async fn token_of_another_type_than_requested_is_not_used() {
     let servers = Servers::start().await;
-    servers.prepare(&[answer("200 OK", "", BEARER)]);
+    servers.prepare(&[answer_text("200 OK", "", BEARER)]);
     let error = servers.client().token().await.unwrap_err();
     assert!(
         error
@@ -197,7 +175,7 @@ async fn token_of_another_type_than_requested_is_not_used() {
             .contains("token_type must be DPoP and is \"Bearer\""),
         "{error}"
     );
-    servers.prepare(&[answer("200 OK", "", BOUND)]);
+    servers.prepare(&[answer_text("200 OK", "", BOUND)]);
     let plain = TokenClient::new(&servers.url, servers.svids.clone()).unwrap();
     let error = plain.token().await.unwrap_err();
     assert!(
@@ -216,7 +194,7 @@ async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
         let headers = format!(
             "WWW-Authenticate: Bearer\r\nWWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: {nonce}\r\n"
         );
-        answer("401 Unauthorized", &headers, "")
+        answer_text("401 Unauthorized", &headers, "")
     };
     let url = Url::parse(&format!("{}/orders", servers.url)).unwrap();
     let request = Outgoing {
@@ -226,9 +204,9 @@ async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
         body: b"order".to_vec(),
     };
     servers.prepare(&[
-        answer("200 OK", "", BOUND),
+        answer_text("200 OK", "", BOUND),
         refused("one"),
-        answer("200 OK", "DPoP-Nonce: two\r\n", "done"),
+        answer_text("200 OK", "DPoP-Nonce: two\r\n", "done"),
     ]);
     assert_eq!(client.call(&request).await.unwrap().body, b"done");
     let requests = servers.requests.lock().unwrap().clone();
@@ -252,7 +230,7 @@ async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
     );
 
     let invalid = "WWW-Authenticate: DPoP error=\"invalid_token\"\r\nDPoP-Nonce: five\r\n";
-    servers.prepare(&[answer("401 Unauthorized", invalid, "")]);
+    servers.prepare(&[answer_text("401 Unauthorized", invalid, "")]);
     assert_eq!(client.call(&request).await.unwrap().status, 401);
     assert_eq!(servers.proofs().len(), 1, "another error is not repeated");
 }
@@ -260,7 +238,7 @@ async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
 #[tokio::test]
 async fn unbound_token_is_sent_as_bearer_and_needs_no_proof() {
     let servers = Servers::start().await;
-    servers.prepare(&[answer("200 OK", "", BEARER)]);
+    servers.prepare(&[answer_text("200 OK", "", BEARER)]);
     let client = TokenClient::new(&servers.url, servers.svids.clone()).unwrap();
     let token = client.token().await.unwrap();
     let url = Url::parse("https://api.example/").unwrap();

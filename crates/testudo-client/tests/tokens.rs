@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_client::{ClientError, Svids, TokenClient, TokenRequest};
 use testudo_testkit::TestIssuer;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use testudo_testkit::web::{answer_text, authorization_server};
 
 struct Endpoint {
     url: String,
@@ -29,43 +29,39 @@ struct Endpoint {
 
 impl Endpoint {
     async fn start() -> Endpoint {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (issued, expires_in) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(300)));
+        let answer = Arc::<Mutex<Option<String>>>::default();
+        let last_body = Arc::<Mutex<String>>::default();
+        let server = (
+            issued.clone(),
+            expires_in.clone(),
+            answer.clone(),
+            last_body.clone(),
+        );
+        let url = authorization_server(move |request| {
+            let (issued, expires_in, answer, last_body) = server.clone();
+            async move {
+                // Long enough for all parallel callers to be waiting.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                *last_body.lock().unwrap() = request;
+                let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
+                answer.lock().unwrap().clone().unwrap_or_else(|| {
+                    let life = expires_in.load(Ordering::SeqCst);
+                    ok(&format!(r#"{{"access_token":"token-{number}","token_type":"Bearer","expires_in":{life},"scope":"r"}}"#))
+                })
+            }
+        })
+        .await;
         let endpoint = Endpoint {
-            url: url.clone(),
-            issued: Arc::default(),
-            expires_in: Arc::new(AtomicU64::new(300)),
-            answer: Arc::default(),
-            last_body: Arc::default(),
-            svid: testudo_testkit::scratch::folder("client").join("svid.jwt"),
             token: TestIssuer::new("prod.example").svid("/pay", &url, now()),
+            svid: testudo_testkit::scratch::folder("client").join("svid.jwt"),
+            url,
+            issued,
+            expires_in,
+            answer,
+            last_body,
         };
         endpoint.show(&endpoint.token);
-        let (issued, expires_in) = (endpoint.issued.clone(), endpoint.expires_in.clone());
-        let (answer, last_body) = (endpoint.answer.clone(), endpoint.last_body.clone());
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut buffer = vec![0; 8192];
-                let read = stream.read(&mut buffer).await.unwrap();
-                let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                let text = if request.starts_with("POST") {
-                    // Long enough for all parallel callers to be waiting.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    *last_body.lock().unwrap() = request;
-                    let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
-                    answer.lock().unwrap().clone().unwrap_or_else(|| {
-                        let life = expires_in.load(Ordering::SeqCst);
-                        ok(&format!(r#"{{"access_token":"token-{number}","token_type":"Bearer","expires_in":{life},"scope":"r"}}"#))
-                    })
-                } else {
-                    ok(&format!(
-                        r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"}}"#
-                    ))
-                };
-                let _ = stream.write_all(text.as_bytes()).await;
-            }
-        });
         endpoint
     }
 
@@ -83,10 +79,7 @@ fn now() -> i64 {
 }
 
 fn ok(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
+    answer_text("200 OK", "", body)
 }
 
 #[tokio::test]
@@ -137,12 +130,7 @@ async fn refusals_and_malformed_answers_are_errors_with_a_hint() {
     let endpoint = Endpoint::start().await;
     let client = endpoint.client();
     let refusal = r#"{"error":"invalid_client","error_description":"client authentication failed"}"#;
-    let refused = |more: &str| {
-        format!(
-            "HTTP/1.1 400 Bad Request\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{refusal}",
-            refusal.len()
-        )
-    };
+    let refused = |more: &str| answer_text("400 Bad Request", more, refusal);
     *endpoint.answer.lock().unwrap() = Some(refused("request-id: 01a2b3\r\nretry-after: 7\r\n"));
     let error = client.token().await.unwrap_err();
     assert!(

@@ -1,4 +1,5 @@
-//! A web server with one document, over TLS, that counts its connections.
+//! A web server with one document, over TLS, that counts its connections; and an authorization server with prepared
+//! answers.
 
 use crate::x509::web_certificate;
 use http_body_util::Full;
@@ -7,10 +8,12 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 /// The server. It ends with the runtime on which it was started.
 pub struct DocumentServer {
@@ -97,5 +100,62 @@ async fn accept(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, stat
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
+    }
+}
+
+/// Starts an authorization server on loopback, and returns its issuer URL. It publishes its metadata, and answers every
+/// other request with the text that `answer` makes of the text of the request. It closes each connection after one answer,
+/// and handles one request at a time. It ends with the runtime on which it was started.
+pub async fn authorization_server<A>(mut answer: impl FnMut(String) -> A + Send + 'static) -> String
+where
+    A: Future<Output = String> + Send,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let metadata = format!(r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"}}"#);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let Some(request) = request(&mut stream).await else {
+                continue;
+            };
+            let text = match request.contains("/.well-known/") {
+                true => answer_text("200 OK", "", &metadata),
+                false => answer(request).await,
+            };
+            // The client may have closed the connection.
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+    });
+    url
+}
+
+/// An answer of HTTP/1.1; each line of `headers` ends with CR LF.
+pub fn answer_text(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Reads one request with its body; `None` if the client closes the connection before.
+async fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_length = name.eq_ignore_ascii_case("content-length");
+            is_length.then(|| value.trim().parse::<usize>().unwrap())
+        });
+        if body.len() >= length.unwrap_or(0) {
+            return Some(text.into_owned());
+        }
     }
 }

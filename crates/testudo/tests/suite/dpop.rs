@@ -13,6 +13,7 @@ use std::sync::Arc;
 use testudo_client::{DpopKey, Outgoing, Svids, TokenClient};
 use testudo_resource::{Dpop, RequireToken, VerifiedToken, Verifier};
 use testudo_testkit::token::claims;
+use testudo_testkit::web::{answer_text, authorization_server};
 use tower::{Layer as _, ServiceExt as _};
 use url::Url;
 
@@ -234,22 +235,8 @@ fn token_get_binds_the_token_to_the_key_in_the_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bearer_token_in_place_of_a_bound_one_is_not_used() {
     let site = Site::new();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let issuer = format!("http://{}", listener.local_addr().unwrap());
-    let own = issuer.clone();
-    let answers = service_fn(move |request: Request<Incoming>| {
-        let body = match request.uri().path() {
-            "/token" => r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#.to_owned(),
-            _ => format!(r#"{{"issuer":"{own}","token_endpoint":"{own}/token","jwks_uri":"{own}/jwks"}}"#),
-        };
-        std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(body))))
-    });
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answers.clone()));
-        }
-    });
+    let bearer = r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#;
+    let issuer = authorization_server(|_| std::future::ready(answer_text("200 OK", "", bearer))).await;
     site.write("svid.jwt", &site.issuer.svid("/ns/shop/sa/pay", &issuer, now()));
     let svid = site.folder.join("svid.jwt");
     let own = ["--issuer", &issuer, "--svid-file", svid.to_str().unwrap()];
