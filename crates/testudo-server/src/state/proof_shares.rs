@@ -6,8 +6,9 @@ use testudo_core::Rejection;
 use testudo_core::rejection::{Endpoint, ProofReason};
 use testudo_core::velocity::{Buckets, Limit, Rate};
 
-/// The share of one client at one node: 500 proofs per second, and 30,000 at once. A proof is kept for less than seven
-/// minutes, so at most 240,000 records of one client exist, about 25 MB.
+/// The share of one client at one node: 500 proofs per second, and 30,000 at once. A record is kept for less than seven
+/// minutes, so at most 240,000 records of one client exist, and three times as many after a start or a jump of the
+/// clock, when nothing is deleted for 16 minutes.
 const SHARE: Rate = Rate {
     per_minute: 30_000,
     burst: 30_000,

@@ -1,7 +1,8 @@
 //! Tests of a wall clock that jumps ahead for a moment or is set back.
 
 use crate::world::{ISSUER, World};
-use testudo_core::records::Kind;
+use testudo_core::records::{Batch, Document, Kind, Write};
+use testudo_protocol::Timestamp;
 use testudo_server::upkeep::drop_what_is_over;
 use testudo_testkit::token::Draft;
 
@@ -26,6 +27,30 @@ async fn calm() -> World {
 async fn marks(world: &World) -> usize {
     let listed = world.running.app.store.list(Kind::Replay, &[], 100).await;
     listed.unwrap().len()
+}
+
+/// Fifteen clients may each use 500 proofs a second; their marks must be deleted as fast.
+#[tokio::test]
+async fn marks_that_expired_since_the_last_deletion_are_all_deleted() {
+    let world = calm().await;
+    let over = |number: usize| {
+        Write::Insert(Document {
+            kind: Kind::Replay,
+            key: format!("{number:032}").into(),
+            body: b"{}".to_vec(),
+            expires: Some(Timestamp(world.now() - 10)),
+        })
+    };
+    for start in (0..37_500).step_by(2_500) {
+        let batch = Batch {
+            writes: (start..start + 2_500).map(over).collect(),
+            ..Batch::default()
+        };
+        world.running.app.store.commit(batch).await.unwrap();
+    }
+    assert_eq!(marks(&world).await, 100);
+    assert!(drop_what_is_over(&world.running.app).await.is_some());
+    assert_eq!(marks(&world).await, 0);
 }
 
 #[tokio::test]
