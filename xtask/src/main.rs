@@ -36,7 +36,7 @@ usage: cargo xtask COMMAND
                        with the advisory database
   generate [--check]   write docs/reference/ (or fail where it is out of date)
   bench [token|rules]  run benchmarks; `bench token --full` adds a million first uses
-  bench dpop           only the measurements with DPoP proofs
+  bench proofs         only the measurements with proofs of possession: DPoP, attestations
   bench hostile        measure the CPU time of refused requests and of valid ones
   bench compare [--postgres] OLD [NEW]
                        compare two binaries: nine pairs of runs in turn, median of the ratios; with SQLite or PostgreSQL
@@ -44,6 +44,7 @@ usage: cargo xtask COMMAND
   soak reloads         1,000 reloads under load: rules, TLS files and bundle change each time; some minutes
   soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, eight minutes
   soak events          a month with a million events: filters, and their export with bounded memory
+  soak proofs          a million marks of used proofs: speed, memory, and one client that uses more than its share
   soak install         install Patroni into target/patroni, for `soak failover` and the failover test of CI
   fuzz [SECONDS]       run every fuzz target for this time (default 60)
   spire install|up     build SPIRE; run it in the foreground with one registered workload
@@ -75,11 +76,12 @@ fn main() -> ExitCode {
         ["bench", "rules"] => bench("testudo-core", "rules", &[]),
         [
             "bench",
-            what @ ("token" | "dpop" | "hostile" | "compare"),
+            what @ ("token" | "proofs" | "hostile" | "compare"),
             more @ ..,
         ] => bench("testudo", "server", &[&[*what], more].concat()),
         ["soak", "connections"] => soak("crowds::soak_"),
         ["soak", "reloads"] => soak("reload_load::soak_"),
+        ["soak", "proofs"] => soak("proof_load::soak_"),
         ["soak", "events"] => soak("event_export::soak_"),
         ["soak", "install"] => failover::install(),
         ["soak", "failover"] => failover::install().and_then(|()| soak("failover::soak_")),

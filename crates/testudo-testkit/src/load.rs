@@ -35,13 +35,16 @@ impl Outcome {
     }
 }
 
+/// Header fields of one request: names and values.
+pub type Fields = Vec<(&'static str, String)>;
+
 /// How the driver connects.
 #[derive(Clone)]
 pub enum Connector {
     /// Plain TCP; connections stay open between requests.
     Plain,
-    /// The same, with a DPoP proof in each request: the proof at the position of its body.
-    PlainWithProofs(Arc<Vec<String>>),
+    /// The same, with more header fields in each request: those at the position of its body.
+    PlainWithFields(Arc<Vec<Fields>>),
     /// Mutual TLS with this chain, trusting these roots; without `is_kept`, each request needs a handshake.
     MutualTls {
         /// Trusted roots, DER.
@@ -57,17 +60,17 @@ impl Connector {
     /// A new connection; `None` if the server refuses it.
     pub async fn try_open(&self, address: SocketAddr) -> Option<Connection> {
         match self {
-            Connector::Plain | Connector::PlainWithProofs(_) => Some(Connection::open(address).await),
+            Connector::Plain | Connector::PlainWithFields(_) => Some(Connection::open(address).await),
             Connector::MutualTls { roots, client, .. } => {
                 Connection::open_tls(address, roots, Some(client)).await
             }
         }
     }
 
-    fn proof(&self, position: usize) -> Option<&str> {
+    fn fields(&self, position: usize) -> &[(&'static str, String)] {
         match self {
-            Connector::PlainWithProofs(proofs) => proofs.get(position).map(String::as_str),
-            Connector::Plain | Connector::MutualTls { .. } => None,
+            Connector::PlainWithFields(fields) => fields.get(position).map_or(&[], Vec::as_slice),
+            Connector::Plain | Connector::MutualTls { .. } => &[],
         }
     }
 
@@ -78,7 +81,7 @@ impl Connector {
     /// True if a worker sends all its requests on one connection.
     pub fn is_kept(&self) -> bool {
         match self {
-            Connector::Plain | Connector::PlainWithProofs(_) => true,
+            Connector::Plain | Connector::PlainWithFields(_) => true,
             Connector::MutualTls { is_kept, .. } => *is_kept,
         }
     }
@@ -115,7 +118,8 @@ pub async fn drive_over(
                         connection = connector.open(address).await;
                     }
                     let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
-                    headers.extend(connector.proof(position).map(|proof| ("dpop", proof)));
+                    let fields = connector.fields(position);
+                    headers.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
                     match connection
                         .try_send("POST", "/token", &headers, body.clone())
                         .await

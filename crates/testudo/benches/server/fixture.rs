@@ -79,6 +79,14 @@ client_idle_lifetime = "30d"
         Folder(path)
     }
 
+    /// Adds a section to the configuration, and writes the file that it names.
+    pub fn append(&self, section: &str, file: &str, content: &str) {
+        std::fs::write(self.0.join(file), content).unwrap();
+        let path = self.0.join("testudo.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{text}{section}")).unwrap();
+    }
+
     pub fn edit(&self, from: &str, to: &str) {
         let path = self.0.join("testudo.toml");
         let text = std::fs::read_to_string(&path).unwrap();

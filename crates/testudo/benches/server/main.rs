@@ -1,4 +1,4 @@
-//! `cargo xtask bench token | dpop | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
+//! `cargo xtask bench token | proofs | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
 //! explains the output.
 
 #![allow(
@@ -10,10 +10,10 @@
 )]
 
 mod compare;
-mod dpop;
 mod fixture;
 mod hostile;
 mod mutual_tls;
+mod proofs;
 mod raw;
 mod token;
 
@@ -34,7 +34,7 @@ fn main() {
     match words.as_slice() {
         ["token"] => runtime.block_on(token::run(false)),
         ["token", "--full"] => runtime.block_on(token::run(true)),
-        ["dpop"] => runtime.block_on(dpop::run(raw::raw_cryptography())),
+        ["proofs"] => runtime.block_on(proofs::run(raw::raw_cryptography())),
         ["hostile"] => runtime.block_on(hostile::run(Path::new(built))),
         ["hostile", binary] => runtime.block_on(hostile::run(Path::new(binary))),
         ["compare", "--postgres", old, new @ ..] => {
@@ -45,7 +45,7 @@ fn main() {
         }
         _ => {
             panic!(
-                "the arguments must be: token [--full], dpop, hostile [BINARY] or compare [--postgres] OLD [NEW]"
+                "the arguments must be: token [--full], proofs, hostile [BINARY] or compare [--postgres] OLD [NEW]"
             )
         }
     }

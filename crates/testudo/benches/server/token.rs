@@ -1,8 +1,8 @@
 //! `cargo xtask bench token`: measures valid requests, and compares them with the cryptographic operations alone.
 
-use crate::dpop;
 use crate::fixture::{CONNECTIONS, Folder, Server, mint, svid};
 use crate::mutual_tls::MutualTls;
+use crate::proofs;
 use crate::raw::raw_cryptography;
 use hyper::body::Bytes;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ pub async fn run(is_full: bool) {
         million(&mut server, &issuer, &folder).await;
     }
     drop(server);
-    dpop::run(raw).await;
+    proofs::run(raw).await;
     mutual_tls(raw).await;
     postgres(&issuer).await;
 }

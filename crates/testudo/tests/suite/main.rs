@@ -39,6 +39,7 @@ mod logs;
 mod metrics;
 mod output;
 mod pages;
+mod proof_load;
 mod registration;
 mod reload_command;
 mod reload_load;

@@ -1,0 +1,152 @@
+//! `cargo xtask bench proofs`: measures token requests with a proof of possession, each proof new, and compares them with
+//! the cryptographic operations alone.
+
+use crate::fixture::{CONNECTIONS, Folder, ISSUER, Server, mint, now, svid};
+use hyper::body::Bytes;
+use std::sync::Arc;
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_testkit::load::{Connector, Fields, drive};
+use testudo_testkit::token::Draft;
+use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
+
+/// Requests of one measurement: their proofs are made before it and are accepted for 60 seconds.
+const REQUESTS: usize = 20_000;
+
+const ATTESTATION: &str = "oauth-client-attestation";
+
+const ATTESTER: &str = r#"
+[[issuers]]
+name = "attester"
+kind = "attester"
+use = ["client"]
+jwks = { file = "attester.json" }
+challenge = "none"
+registrations_per_minute = 100000000
+[[rules]]
+name = "attested"
+identities = ["attester:app/{app}"]
+scopes = ["orders.read"]
+default_scopes = ["orders.read"]
+resources = ["https://api.example.net/orders"]
+"#;
+
+/// What a request carries beside its body.
+enum Part {
+    /// An attestation that no request carried before.
+    NewAttestation,
+    /// The same attestation in every request.
+    SameAttestation,
+    /// A proof of possession of the attested key.
+    Pop,
+    /// A DPoP proof with the attested key.
+    DpopOfAttested,
+    /// A DPoP proof with another key.
+    Dpop,
+}
+
+use Part::{Dpop, DpopOfAttested, NewAttestation, Pop, SameAttestation};
+
+/// Requests of one measurement.
+struct Row {
+    name: &'static str,
+    /// The signatures that the server must verify for each request. It signs one token.
+    verifications: u32,
+    parts: &'static [Part],
+}
+
+const OF_SVIDS: [Row; 2] = [
+    row("DPoP, fresh SVID", 2, &[Dpop]),
+    row("DPoP, same SVID", 1, &[Dpop]),
+];
+
+const OF_ATTESTATIONS: [Row; 4] = [
+    row("attestation + PoP", 2, &[NewAttestation, Pop]),
+    row("attestation + DPoP", 2, &[NewAttestation, DpopOfAttested]),
+    row("attestation + PoP + DPoP", 3, &[NewAttestation, Pop, Dpop]),
+    row("same attestation + PoP", 1, &[SameAttestation, Pop]),
+];
+
+const fn row(name: &'static str, verifications: u32, parts: &'static [Part]) -> Row {
+    Row {
+        name,
+        verifications,
+        parts,
+    }
+}
+
+pub async fn run(raw: (f64, f64)) {
+    let issuer = Arc::new(TestIssuer::new("bench.example"));
+    let folder = Folder::new(&issuer);
+    let keys = Keys::new();
+    let key_set = serde_json::json!({ "keys": [keys.attester.public_jwk("sig", true)] });
+    folder.append(ATTESTER, "attester.json", &key_set.to_string());
+    let server = Server::start(&folder.0);
+    let known = |number: usize| format!("/ns/known/sa/s{}", number % 100);
+    let warm = drive(server.address, CONNECTIONS, mint(&issuer, 4_000, known)).await;
+    assert_eq!(warm.bad, 0);
+    let written = server.batches_written().await;
+
+    let same = Bytes::from(svid_form(&svid(&issuer, &known(0)), &[]));
+    let bodies_of_svids = [mint(&issuer, REQUESTS, known), Arc::new(vec![same; REQUESTS])];
+    let form = Bytes::from(form(&[("grant_type", "client_credentials")]));
+    let bodies = Arc::new(vec![form; REQUESTS]);
+    let of_attestations = OF_ATTESTATIONS.iter().map(|row| (row, bodies.clone()));
+    for (row, bodies) in OF_SVIDS.iter().zip(bodies_of_svids).chain(of_attestations) {
+        let connector = Connector::PlainWithFields(keys.fields(row));
+        let us = server.measure_over(row.name, &connector, &[], bodies).await;
+        println!(
+            "  {:.2} times the raw {} verify + sign",
+            us / (f64::from(row.verifications) * raw.0 + raw.1),
+            row.verifications
+        );
+    }
+    let written = server.batches_written().await - written;
+    println!("  store batches for {} used proofs: {written}", 7 * REQUESTS);
+}
+
+struct Keys {
+    attester: SigningKey,
+    attested: SigningKey,
+    other: SigningKey,
+}
+
+impl Keys {
+    fn new() -> Keys {
+        Keys {
+            attester: generate_key(Algorithm::ES256, Some("attester")),
+            attested: generate_key(Algorithm::ES256, None),
+            other: generate_key(Algorithm::ES256, None),
+        }
+    }
+
+    /// The header fields of all requests of this row, of 100 clients in turn. Each proof has another `jti`.
+    fn fields(&self, row: &Row) -> Arc<Vec<Fields>> {
+        let same = self.attestation(0, "same");
+        let fields = (0..REQUESTS).map(|number| {
+            let jti = format!("{} {number}", row.name);
+            let field = |part: &Part| match part {
+                NewAttestation => (ATTESTATION, self.attestation(number % 100, &jti)),
+                SameAttestation => (ATTESTATION, same.clone()),
+                Pop => {
+                    let pop = Draft::attestation_pop(&self.attested, ISSUER, &jti, now());
+                    ("oauth-client-attestation-pop", pop.sign())
+                }
+                DpopOfAttested => ("dpop", dpop(&self.attested, &jti)),
+                Dpop => ("dpop", dpop(&self.other, &jti)),
+            };
+            row.parts.iter().map(field).collect()
+        });
+        Arc::new(fields.collect())
+    }
+
+    fn attestation(&self, app: usize, jti: &str) -> String {
+        let client = format!("app/{app}");
+        let attestation = Draft::attestation(&self.attester, &client, &self.attested, now());
+        attestation.claim("jti", jti).sign()
+    }
+}
+
+fn dpop(key: &SigningKey, jti: &str) -> String {
+    let uri = format!("{ISSUER}/token");
+    Draft::dpop(key, &uri, jti, now()).sign()
+}
