@@ -27,6 +27,7 @@ mod key_records;
 mod keys;
 mod last_uses;
 mod lifecycle;
+mod matrix;
 mod mutual_tls;
 mod nodes;
 mod occasions;

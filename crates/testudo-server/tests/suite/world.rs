@@ -104,13 +104,26 @@ pub fn domains(more: &str) -> String {
 impl World {
     /// A server with TLS that accepts X.509-SVIDs of `a.example` and `b.example`.
     pub async fn start_with_tls(rules: &str, server: &str) -> (World, MutualTls) {
+        World::start_with_tls_and(rules, server, |_| {}).await
+    }
+
+    /// The same server, whose configuration names files that `more` writes.
+    pub async fn start_with_tls_and(
+        rules: &str,
+        server: &str,
+        more: impl FnOnce(&std::path::Path),
+    ) -> (World, MutualTls) {
         let tls = MutualTls::new();
         let domains = domains("credentials = [\"jwt_svid\", \"x509_svid\"]").replacen(
             "name = \"b.example\"\n",
             "name = \"b.example\"\ncredentials = [\"x509_svid\"]\n",
             1,
         );
-        let world = World::prepare(&domains, rules, server, |folder| tls.write(folder)).await;
+        let world = World::prepare(&domains, rules, server, |folder| {
+            tls.write(folder);
+            more(folder);
+        })
+        .await;
         world.publish(&tls).await;
         (world, tls)
     }
