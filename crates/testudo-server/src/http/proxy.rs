@@ -22,14 +22,10 @@ pub(super) fn certificates_of(
     headers: &HeaderMap,
 ) -> Result<Option<Arc<PeerCertificates>>, Rejection> {
     let forwarded = certificates(arrival.proxy.as_ref(), peer.address, headers)?;
-    let is_proxy = arrival
-        .proxy
-        .as_ref()
-        .is_some_and(|proxy| proxy.is_at(peer.address));
     // [RFC9440 §4] On a connection from the proxy, the handshake proves the proxy and not the client.
-    match is_proxy {
-        true => Ok(forwarded),
-        false => Ok(peer.certificates.clone()),
+    match arrival.proxy_at(peer) {
+        Some(_) => Ok(forwarded),
+        None => Ok(peer.certificates.clone()),
     }
 }
 
@@ -49,8 +45,8 @@ const CERTIFICATE_HEADERS: [&str; 8] = [
 /// The reason to refuse a request without client authentication. If it has a certificate header that is not read, the
 /// reason names the header: the proxy is probably configured differently from this server.
 pub(super) fn no_credential(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> CredentialReason {
-    let proxy = arrival.proxy.as_ref().filter(|proxy| proxy.is_at(peer.address));
-    let expected = proxy
+    let expected = arrival
+        .proxy_at(peer)
         .and_then(|proxy| proxy.certificate_fields.as_ref())
         .map(|(leaf, _)| leaf.to_string());
     let is_sent = |name: &str| Some(name) != expected.as_deref() && headers.contains_key(name);
@@ -64,11 +60,7 @@ pub(super) fn no_credential(arrival: &Arrival, peer: &Peer, headers: &HeaderMap)
 /// where it is longer than 128 characters or contains anything but visible ASCII.
 pub(super) fn note_ids(details: &mut RequestDetails, arrival: &Arrival, peer: &Peer, headers: &HeaderMap) {
     const CHARACTERS_MAX: usize = 128;
-    let is_proxy = arrival
-        .proxy
-        .as_ref()
-        .is_some_and(|proxy| proxy.is_at(peer.address));
-    if !is_proxy {
+    if arrival.proxy_at(peer).is_none() {
         return;
     }
     let id = |name: &str| {

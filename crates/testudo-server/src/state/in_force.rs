@@ -2,7 +2,7 @@
 //! it is never judged by the keys of one configuration and the policy of another.
 
 use crate::config::{Configuration, Written};
-use crate::peer::Proxy;
+use crate::peer::{Peer, Proxy};
 use crate::state::moment::Moment;
 use crate::trust::Anchor;
 use std::collections::HashMap;
@@ -71,6 +71,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// The proxy, on a connection that it opened.
+    pub(crate) fn proxy_at(&self, peer: &Peer) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|proxy| proxy.is_at(peer.address))
+    }
+
     /// The settings of the configuration at the start.
     pub fn of(configuration: &Configuration) -> Arrival {
         let server = &configuration.server;
