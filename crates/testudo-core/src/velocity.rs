@@ -60,6 +60,26 @@ pub fn seconds_to_next_minute(now_millis: u64) -> i64 {
     60 - ((now_millis / 1000) % 60) as i64
 }
 
+/// A limit that has no room, with the time until it has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Exhausted<'l> {
+    /// The limit; of several, the one with the longest time.
+    pub limit: &'l Limit,
+    /// When the limit has room again.
+    pub retry_after_seconds: i64,
+}
+
+impl From<Exhausted<'_>> for Rejection {
+    fn from(exhausted: Exhausted<'_>) -> Rejection {
+        AdmissionReason::TooFast {
+            setting: exhausted.limit.setting,
+            limit: exhausted.limit.shown_as.clone(),
+            retry_after_seconds: exhausted.retry_after_seconds,
+        }
+        .into()
+    }
+}
+
 /// All buckets of one node.
 #[derive(Debug, Default)]
 pub struct Buckets {
@@ -111,8 +131,8 @@ impl Bucket {
 
 impl Buckets {
     /// Fails if one of the limits is exhausted. Nothing is taken from the buckets.
-    pub fn check(&self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
-        let mut fullest: Option<(i64, &Limit)> = None;
+    pub fn check<'l>(&self, limits: &'l [Limit], now_millis: u64) -> Result<(), Exhausted<'l>> {
+        let mut exhausted: Option<Exhausted<'l>> = None;
         for limit in limits {
             // An absent bucket is full. Buckets are created only by successes, so that refused requests use no memory.
             let level = match self.buckets.get(&limit.bucket) {
@@ -122,25 +142,21 @@ impl Buckets {
             if level < 1000 {
                 let missing = 1000 - level;
                 let wait_millis = (missing * 60).div_ceil(u64::from(limit.rate.per_minute).max(1));
-                let wait_seconds = wait_millis.div_ceil(1000).max(1) as i64;
-                if fullest.is_none_or(|(longest, _)| wait_seconds > longest) {
-                    fullest = Some((wait_seconds, limit));
+                let retry_after_seconds = wait_millis.div_ceil(1000).max(1) as i64;
+                let is_longer = |longest: &Exhausted<'_>| retry_after_seconds > longest.retry_after_seconds;
+                if exhausted.as_ref().is_none_or(is_longer) {
+                    exhausted = Some(Exhausted {
+                        limit,
+                        retry_after_seconds,
+                    });
                 }
             }
         }
-        match fullest {
-            None => Ok(()),
-            Some((retry_after_seconds, limit)) => Err(AdmissionReason::TooFast {
-                setting: limit.setting,
-                limit: limit.shown_as.clone(),
-                retry_after_seconds,
-            }
-            .into()),
-        }
+        exhausted.map_or(Ok(()), Err)
     }
 
     /// Takes one from every limit's bucket, or from none.
-    pub fn take(&mut self, limits: &[Limit], now_millis: u64) -> Result<(), Rejection> {
+    pub fn take<'l>(&mut self, limits: &'l [Limit], now_millis: u64) -> Result<(), Exhausted<'l>> {
         self.check(limits, now_millis)?;
         for limit in limits {
             let bucket = self
@@ -211,7 +227,7 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(buckets.take(&limits, 1_000), Ok(()));
         }
-        let refused = buckets.take(&limits, 1_000).unwrap_err();
+        let refused = Rejection::from(buckets.take(&limits, 1_000).unwrap_err());
         assert_eq!(refused.answer(Endpoint::None).retry_after_seconds, Some(1));
         assert_eq!(buckets.take(&limits, 2_000), Ok(()));
         assert!(buckets.take(&limits, 2_000).is_err());

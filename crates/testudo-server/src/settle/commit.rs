@@ -26,7 +26,7 @@ pub(super) fn take(app: &App, limits: &[Limit]) -> Result<(), Rejection> {
         .buckets
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    buckets.take(limits, app.clock.steady_millis())
+    Ok(buckets.take(limits, app.clock.steady_millis())?)
 }
 
 /// Puts back what was taken, because nothing was written.

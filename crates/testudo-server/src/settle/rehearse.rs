@@ -49,7 +49,7 @@ async fn limits_have_room<T>(
     at: &Moment<'_>,
 ) -> Result<Result<(), Rejection>, StoreFault> {
     let limits = &decision.limits;
-    let judged = {
+    let checked = {
         let buckets = app
             .first_uses
             .buckets
@@ -57,8 +57,8 @@ async fn limits_have_room<T>(
             .unwrap_or_else(PoisonError::into_inner);
         buckets.check(limits, app.clock.steady_millis())
     };
-    if judged.is_err() || !app.store.is_shared() {
-        return Ok(judged);
+    if checked.is_err() || !app.store.is_shared() {
+        return Ok(checked.map_err(Rejection::from));
     }
     for limit in limits {
         let (counter, max) = limit.shared_counter(at.entropy.millis);

@@ -3,8 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 use testudo_core::Rejection;
-use testudo_core::rejection::{Endpoint, ProofReason};
-use testudo_core::velocity::{Buckets, Limit, Rate};
+use testudo_core::rejection::ProofReason;
+use testudo_core::velocity::{Buckets, Exhausted, Limit, Rate};
 
 /// The share of one client at one node: 500 proofs per second, and 30,000 at once. A record is kept for less than seven
 /// minutes, so at most 240,000 records of one client exist, and three times as many after a start or a jump of the
@@ -21,19 +21,17 @@ pub struct ProofShares(Mutex<Buckets>);
 impl ProofShares {
     /// Takes one from the share of the client, or refuses the request.
     pub fn take(&self, client_id: &str, now_millis: u64) -> Result<(), Rejection> {
-        let limit = Limit {
+        let limits = [Limit {
             bucket: client_id.to_owned(),
             setting: "",
             shown_as: String::new(),
             rate: SHARE,
-        };
+        }];
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Err(rejection) = buckets.take(&[limit], now_millis) else {
-            return Ok(());
+        let refused = |exhausted: Exhausted<'_>| ProofReason::ShareUsed {
+            retry_after_seconds: exhausted.retry_after_seconds,
         };
-        let answer = rejection.answer(Endpoint::None);
-        let retry_after_seconds = answer.retry_after_seconds.unwrap_or(1);
-        Err(ProofReason::ShareUsed { retry_after_seconds }.into())
+        Ok(buckets.take(&limits, now_millis).map_err(refused)?)
     }
 }
 
