@@ -65,7 +65,7 @@ fn refusal_of(denied: &Denied, request: &Request) -> Option<AdminRefusal> {
         );
         return None;
     }
-    let (reason, client_id, error, detail) = denied.described();
+    let (reason, client_id, detail) = denied.described();
     let id = request.extensions().get::<RequestId>();
     Some(AdminRefusal {
         id: id.map(|id| id.0.clone()).unwrap_or_default(),
@@ -73,7 +73,7 @@ fn refusal_of(denied: &Denied, request: &Request) -> Option<AdminRefusal> {
         client_id: client_id.map(str::to_owned),
         // Any caller can send a path of any length.
         path: excerpt(path),
-        error,
+        error: denied.failure().status_and_code().1.name(),
         detail,
         hint: denied.remedy(),
     })
@@ -154,41 +154,35 @@ fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a s
 }
 
 impl Denied {
-    /// The name of the reason, the client of the token, the error code of the answer and what is wrong.
-    fn described(&self) -> (&'static str, Option<&str>, &'static str, String) {
+    fn failure(&self) -> Failure {
+        match self {
+            Denied::NoToken | Denied::BadToken(_) | Denied::NotAdmitted { .. } => Failure::Token,
+            Denied::NotAllowed { .. } => Failure::Permission,
+            Denied::Store(_) => Failure::Unavailable,
+        }
+    }
+
+    /// The name of the reason, the client of the token, and what is wrong.
+    fn described(&self) -> (&'static str, Option<&str>, String) {
         match self {
             Denied::NoToken => (
                 "admin_token_missing",
                 None,
-                "invalid_token",
                 "the request has no bearer token".to_owned(),
             ),
-            Denied::BadToken(error) => ("admin_token_refused", None, "invalid_token", error.to_string()),
-            Denied::NotAdmitted { client_id, why } => (
-                "admin_client_not_admitted",
-                Some(client_id),
-                "invalid_token",
-                why.clone(),
-            ),
+            Denied::BadToken(error) => ("admin_token_refused", None, error.to_string()),
+            Denied::NotAdmitted { client_id, why } => {
+                ("admin_client_not_admitted", Some(client_id), why.clone())
+            }
             Denied::NotAllowed {
                 client_id,
                 why,
                 wanted,
             } => {
                 let detail = format!("{why} ({})", wanted.scope());
-                (
-                    "admin_operation_not_permitted",
-                    Some(client_id),
-                    "insufficient_scope",
-                    detail,
-                )
+                ("admin_operation_not_permitted", Some(client_id), detail)
             }
-            Denied::Store(fault) => (
-                "store_unavailable",
-                None,
-                "temporarily_unavailable",
-                fault.to_string(),
-            ),
+            Denied::Store(fault) => ("store_unavailable", None, fault.to_string()),
         }
     }
 
@@ -210,23 +204,13 @@ impl Denied {
 
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        let (failure, challenge, error, hint) = match &self {
-            Denied::NoToken => (
-                Failure::Token,
-                "Bearer",
-                "the access token is missing",
-                self.remedy(),
-            ),
+        let (challenge, error, hint) = match &self {
+            Denied::NoToken => (Some("Bearer"), "the access token is missing", self.remedy()),
             // The same answer for both: a caller must not learn which clients exist.
             Denied::BadToken(_) | Denied::NotAdmitted { .. } => {
-                let challenge = "Bearer error=\"invalid_token\"";
+                let challenge = Some("Bearer error=\"invalid_token\"");
                 let hint = "get a new access token; `testudo explain` with the Request-Id of this answer, at the admin socket, shows the reason";
-                (
-                    Failure::Token,
-                    challenge,
-                    "the token is not valid",
-                    hint.to_owned(),
-                )
+                (challenge, "the token is not valid", hint.to_owned())
             }
             // [RFC6750 §3.1]
             Denied::NotAllowed { wanted, why, .. } => {
@@ -236,23 +220,17 @@ impl IntoResponse for Denied {
                 };
                 let hint = format!("{why} ({})", wanted.scope());
                 let error = "the access token does not permit this operation";
-                (Failure::Permission, challenge, error, hint)
+                (Some(challenge), error, hint)
             }
-            Denied::Store(_) => {
-                let answer = ErrorAnswer {
-                    failure: Failure::Unavailable,
-                    error: "the store is unavailable".into(),
-                    hint: Some(self.remedy()),
-                };
-                return answer.into_response();
-            }
+            Denied::Store(_) => (None, "the store is unavailable", self.remedy()),
         };
         let answer = ErrorAnswer {
-            failure,
+            failure: self.failure(),
             error: error.into(),
             hint: Some(hint),
         };
-        let headers = [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))];
-        (headers, answer).into_response()
+        let challenge =
+            challenge.map(|challenge| [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))]);
+        (challenge, answer).into_response()
     }
 }
