@@ -20,11 +20,7 @@ pub struct AuthorityStatus {
 
 /// The X.509 authorities of a bundle, with their state at `now`. A key set has none.
 pub(crate) fn authorities(keys: &AuthorityKeys, now: Timestamp) -> Vec<AuthorityStatus> {
-    let authorities = keys
-        .bundle()
-        .into_iter()
-        .flat_map(|bundle| bundle.x509_authorities.iter());
-    authorities
+    keys.x509_authorities()
         .map(|authority| AuthorityStatus {
             thumbprint: hex::encode(authority.thumbprint()),
             valid_from: authority.valid_from().to_string(),

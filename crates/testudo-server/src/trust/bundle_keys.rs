@@ -57,11 +57,7 @@ fn keys(keys: &AuthorityKeys) -> Vec<KeyStatus> {
             thumbprint(known),
         )
     });
-    let certificates = keys
-        .bundle()
-        .into_iter()
-        .flat_map(|bundle| bundle.x509_authorities.iter());
-    let certificates = certificates.map(|known| {
+    let certificates = keys.x509_authorities().map(|known| {
         let thumbprint = hex::encode(known.thumbprint());
         key("x509-svid", None, known.algorithms().to_vec(), thumbprint)
     });

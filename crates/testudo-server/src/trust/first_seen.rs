@@ -64,10 +64,8 @@ pub(super) fn thumbprint(key: &PublicKey) -> String {
 
 fn thumbprints(keys: &AuthorityKeys) -> impl Iterator<Item = String> {
     let certificates = keys
-        .bundle()
-        .into_iter()
-        .flat_map(|bundle| bundle.x509_authorities.iter());
-    let certificates = certificates.map(|known| hex::encode(known.thumbprint()));
+        .x509_authorities()
+        .map(|known| hex::encode(known.thumbprint()));
     let token_keys = keys.token_keys().iter().map(thumbprint);
     token_keys.chain(certificates)
 }

@@ -79,7 +79,7 @@ impl Anchor {
             refresh_interval_seconds: self.interval(now).as_secs_f64(),
             sequence: keys.and_then(AuthorityKeys::sequence),
             jwt_keys: keys.map(kids).unwrap_or_default(),
-            x509_authorities: bundle.map_or(0, |bundle| bundle.x509_authorities.len()),
+            x509_authorities: keys.map_or(0, |keys| keys.x509_authorities().count()),
             keys: self.keys(),
             ignored: keys.map(|keys| keys.ignored().to_vec()).unwrap_or_default(),
             held_back: held_back.map(|held_back| held_back.to_string()),

@@ -5,7 +5,7 @@ use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejecti
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{JoseError, KeySet};
-use testudo_protocol::spiffe::{Bundle, PathError, X509Error};
+use testudo_protocol::spiffe::{Bundle, PathError, X509Authority, X509Error};
 
 /// The current keys of an authority. A credential is verified only with the keys of its own authority. [decision 0007]
 #[derive(Debug, Clone)]
@@ -58,6 +58,13 @@ impl AuthorityKeys {
         }
     }
 
+    /// The certificates that sign X.509-SVIDs, which only a bundle can have.
+    pub fn x509_authorities(&self) -> impl Iterator<Item = &X509Authority> {
+        self.bundle()
+            .into_iter()
+            .flat_map(|bundle| bundle.x509_authorities.iter())
+    }
+
     /// `spiffe_sequence`, which only a bundle can have.
     pub fn sequence(&self) -> Option<u64> {
         let sequence = self.bundle()?.sequence?;
@@ -99,9 +106,7 @@ impl AuthorityKeys {
     pub fn can_verify(&self, by: VerifiedBy, now: Timestamp) -> bool {
         match by {
             VerifiedBy::TokenKeys => !self.token_keys().is_empty(),
-            VerifiedBy::Certificates => self
-                .bundle()
-                .is_some_and(|bundle| bundle.x509_authorities.iter().any(|known| known.is_valid(now))),
+            VerifiedBy::Certificates => self.x509_authorities().any(|known| known.is_valid(now)),
             VerifiedBy::ClientKeys => false,
         }
     }
