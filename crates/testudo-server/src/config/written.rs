@@ -1,5 +1,5 @@
-//! What the files of a configuration say, in a form in which two configurations can be compared: settings by their keys,
-//! rules, trust domains, issuers and clients by their names, each with a digest of its value.
+//! The content of the files of a configuration, in a form in which two configurations can be compared: settings by their
+//! keys, rules, trust domains, issuers and clients by their names, each with a digest of its value.
 //!
 //! Values are kept as digests, since they may be secrets. A file that a value names counts with its content. Certificates
 //! of this server and bundles are excepted: they are read again without a reload, with events of their own.
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 /// Digests of values by their names.
 type Digests = BTreeMap<String, [u8; 32]>;
 
-/// What the files of a configuration say.
+/// The content of the files of a configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
     /// SHA-256 of all files.
@@ -29,7 +29,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// What the tables of the files say, with the variables of the environment; `folder` is where relative paths begin.
+    /// The tables of the files, with the variables of the environment; `folder` is where relative paths begin.
     pub(super) fn of(table: &Table, folder: &Path, digest: [u8; 32]) -> Written {
         let entries = |list: &str, name: &str| {
             let entries = table.get(list).and_then(Value::as_array);

@@ -27,7 +27,7 @@ pub struct InForce {
     pub arrival: Arrival,
     /// Settings of background work and of the shutdown.
     pub serving: Serving,
-    /// What the files of this configuration say, to be compared with the next one.
+    /// The content of the files of this configuration, to be compared with the next one.
     pub written: Written,
 }
 

@@ -80,8 +80,8 @@ pub(super) struct LastFailure {
     pub(super) why: String,
     /// The text of the last line in the log, and when it was written.
     pub(super) line: Option<(String, Moment)>,
-    pub(super) is_failure_said: bool,
-    pub(super) held_back_said: Option<HeldBack>,
+    pub(super) is_failure_written: bool,
+    pub(super) held_back_written: Option<HeldBack>,
     pub(super) held_back: Option<HeldBack>,
 }
 

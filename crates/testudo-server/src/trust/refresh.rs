@@ -40,7 +40,7 @@ const ATTEMPTS: usize = 4;
 /// Why a bundle is fetched.
 #[derive(Clone, Copy)]
 enum Cause<'a> {
-    /// The pause is over, a credential has an unknown `kid`, or another node accepted a bundle.
+    /// The pause is over, a credential has an unknown `kid`, or an administrator accepted a bundle on another node.
     Schedule,
     /// An administrator ordered a refresh.
     Refresh(Note<'a>),
@@ -333,7 +333,7 @@ fn warn_unstored(error: &CommitError) {
 /// Writes the event, the log line and the metric of a refresh. Of several failures in a row, only the first has an event.
 ///
 /// If an administrator accepted a bundle on another node, the event of that node names the administrator. This node
-/// then fetches from its own source; its event names no administrator and states that another node accepted a bundle.
+/// then fetches from its own source; its event names no administrator and states the acceptance on another node.
 async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<'_>) {
     let mut is_line_due = false;
     let (kind, detail, is_written) = match outcome {
@@ -411,7 +411,7 @@ fn is_new_failure(anchor: &Anchor, why: &str) -> bool {
     let last_failure = last_failure.get_or_insert_with(LastFailure::default);
     why.clone_into(&mut last_failure.why);
     last_failure.held_back = None;
-    !std::mem::replace(&mut last_failure.is_failure_said, true)
+    !std::mem::replace(&mut last_failure.is_failure_written, true)
 }
 
 /// Records that a bundle is held back. Returns true if the same bundle was not already held back.
@@ -420,7 +420,7 @@ fn is_new_rollback(anchor: &Anchor, held_back: HeldBack) -> bool {
     let last_failure = last_failure.get_or_insert_with(LastFailure::default);
     last_failure.why = format!("{held_back}: not put in force");
     last_failure.held_back = Some(held_back);
-    last_failure.held_back_said.replace(held_back) != Some(held_back)
+    last_failure.held_back_written.replace(held_back) != Some(held_back)
 }
 
 #[cfg(test)]
