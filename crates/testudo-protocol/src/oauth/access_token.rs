@@ -3,7 +3,8 @@
 use super::{Audience, Resource, ScopeSet};
 use crate::jose::{JoseError, Jws, KeySet, SigningFault, SigningKey, encode_segment};
 use crate::time::{Seconds, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// `typ` of an access token. [RFC9068 §2.1]
@@ -160,17 +161,13 @@ struct ReceivedClaims {
     scope: Option<String>,
     spiffe_id: Option<String>,
     instance: Option<String>,
-    cnf: Option<ReceivedConfirmation>,
+    #[serde(default, deserialize_with = "present")]
+    cnf: Option<Map<String, Value>>,
 }
 
-/// `jwk`, `kid` and other members are bindings that [`verify`] cannot check.
-#[derive(Deserialize)]
-struct ReceivedConfirmation {
-    jkt: Option<String>,
-    #[serde(rename = "x5t#S256")]
-    certificate_thumbprint: Option<String>,
-    #[serde(flatten)]
-    others: std::collections::BTreeMap<String, serde::de::IgnoredAny>,
+/// A claim that is present must have its type. Serde would read `null` as an absent claim: an unbound token.
+fn present<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    Map::deserialize(claim).map(Some)
 }
 
 /// Verifies an access token. [RFC9068 §4]
@@ -216,39 +213,36 @@ pub fn verify(
 
 /// A bound token is accepted only with the proof of its key or certificate. [RFC8705 §3] [RFC9449 §7.1]
 fn check_confirmation(
-    confirmation: Option<&ReceivedConfirmation>,
+    confirmation: Option<&Map<String, Value>>,
     expected: Expectation<'_>,
 ) -> Result<(), TokenError> {
-    let names_key = confirmation.is_some_and(|cnf| cnf.jkt.is_some());
+    let names_key = confirmation.is_some_and(|cnf| cnf.contains_key("jkt"));
     if expected.dpop_key.is_some() && !names_key {
         return Err(TokenError::NotBoundToKey);
     }
     let Some(cnf) = confirmation else {
         return Ok(());
     };
-    let proven = [
-        (&cnf.jkt, expected.dpop_key),
-        (&cnf.certificate_thumbprint, expected.certificate_thumbprint),
-    ];
-    let names_any = proven.iter().any(|(named, _)| named.is_some());
-    // If both members are present, both must be proven. A member that cannot be checked is never proven.
-    let all_proven = proven
-        .into_iter()
-        .all(|(named, shown)| is_proven(named.as_deref(), shown));
-    if names_any && all_proven && cnf.others.is_empty() {
+    // If several members are present, each one must be proven.
+    let all_proven = cnf.iter().all(|(name, named)| {
+        let shown = match name.as_str() {
+            "jkt" => expected.dpop_key,
+            "x5t#S256" => expected.certificate_thumbprint,
+            // `jwk`, `kid` and other members are bindings that cannot be checked here.
+            _ => None,
+        };
+        is_proven(named, shown)
+    });
+    if all_proven && !cnf.is_empty() {
         return Ok(());
     }
     Err(TokenError::Bound)
 }
 
-fn is_proven(named: Option<&str>, shown: Option<&[u8; 32]>) -> bool {
-    match (named, shown) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(named), Some(shown)) => {
-            let mut text = String::with_capacity(43);
-            encode_segment(shown, &mut text);
-            *named == text
-        }
-    }
+fn is_proven(named: &Value, shown: Option<&[u8; 32]>) -> bool {
+    shown.is_some_and(|shown| {
+        let mut text = String::with_capacity(43);
+        encode_segment(shown, &mut text);
+        *named == text
+    })
 }

@@ -294,8 +294,23 @@ async fn token_is_refused_without_each_key_or_certificate_that_cnf_names() {
             with,
             false,
         ),
-        ("unbound", Value::Null, bearer, None, true),
-        ("unbound as DPoP", Value::Null, dpop, None, false),
+        ("cnf null", Value::Null, bearer, None, false),
+        ("cnf null as DPoP", Value::Null, dpop, None, false),
+        ("cnf no object", json!("x"), bearer, with, false),
+        (
+            "certificate, and jkt null",
+            json!({ "jkt": null, "x5t#S256": hash }),
+            bearer,
+            with,
+            false,
+        ),
+        (
+            "key, and certificate null",
+            json!({ "jkt": jkt, "x5t#S256": null }),
+            dpop,
+            with,
+            false,
+        ),
         ("empty cnf", json!({}), bearer, with, false),
         ("empty cnf as DPoP", json!({}), dpop, with, false),
         (
@@ -336,6 +351,21 @@ async fn token_is_refused_without_each_key_or_certificate_that_cnf_names() {
             assert_eq!((answer.status, answer.challenges), (401, expected), "{what}");
         }
     }
+    let unbound = api.issuer.sign(|draft| draft);
+    let proof = api.proof("unbound", &unbound).sign();
+    assert_refused(
+        &api.ask(&unbound, &proof).await,
+        "invalid_token",
+        "unbound as DPoP",
+    );
+    let answer = api
+        .call(Call {
+            authorization: format!("Bearer {unbound}"),
+            proofs: vec![],
+            certificate: None,
+        })
+        .await;
+    assert_eq!(answer.status, 200, "unbound: {answer:?}");
 }
 
 #[tokio::test]
