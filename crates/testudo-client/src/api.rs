@@ -51,7 +51,7 @@ impl AccessToken {
         let (Some(prover), Some(nonce)) = (&self.prover, answer.dpop_nonce) else {
             return false;
         };
-        prover.keep_nonce(url, nonce);
+        prover.nonces.keep(url, nonce);
         let asks = |challenge: &&str| challenge.contains("error=\"use_dpop_nonce\"");
         answer.status == 401 && answer.challenges.iter().any(asks)
     }

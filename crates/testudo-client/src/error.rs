@@ -1,6 +1,7 @@
 //! Errors of the token client.
 
 use std::fmt;
+use std::path::Path;
 use testudo_fetch::FetchFault;
 
 /// Why the client has no access token.
@@ -17,15 +18,20 @@ pub enum ClientError {
         problem: String,
         hint: &'static str,
     },
-    /// There is an SVID, and the issuer would refuse it.
+    /// There is an SVID or an attestation (`credential`), and the issuer would refuse it.
     Unfit {
+        credential: &'static str,
+        problem: String,
+        hint: String,
+    },
+    Attestation {
         problem: String,
         hint: String,
     },
     Fetch(FetchFault),
     /// The API that was called did not answer.
     Api(FetchFault),
-    DpopKey(String),
+    Key(String),
     Answer(String),
     Refused {
         status: u16,
@@ -41,8 +47,9 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ClientError::Svid { hint, .. } => Some((*hint).into()),
-            ClientError::Unfit { hint, .. } => Some(hint.clone()),
+            ClientError::Unfit { hint, .. } | ClientError::Attestation { hint, .. } => Some(hint.clone()),
             ClientError::Refused {
+                error,
                 retry_after_seconds,
                 request_id,
                 ..
@@ -51,7 +58,11 @@ impl ClientError {
                 let ask = request_id.as_ref().map(|id| {
                     format!("request {id}: give it to the administrator of the server: testudo explain {id}")
                 });
-                let hints: Vec<String> = again.into_iter().chain(ask).collect();
+                let renew = (error == "use_fresh_attestation").then(|| {
+                    "get a new attestation from the attester: this one expired, or is older than the issuer accepts"
+                        .to_owned()
+                });
+                let hints: Vec<String> = renew.into_iter().chain(again).chain(ask).collect();
                 (!hints.is_empty()).then(|| hints.join("; "))
             }
             ClientError::Issuer { .. } => Some(
@@ -62,9 +73,27 @@ impl ClientError {
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
             | ClientError::Api(_)
-            | ClientError::DpopKey(_)
+            | ClientError::Key(_)
             | ClientError::Answer(_) => None,
         }
+    }
+}
+
+impl ClientError {
+    /// True if the issuer refused the request with this error code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        matches!(self, ClientError::Refused { error, .. } if error == code)
+    }
+
+    /// The error with the name of the file in which the credential is.
+    pub(crate) fn in_file(mut self, path: &Path) -> ClientError {
+        if let ClientError::Svid { problem, .. }
+        | ClientError::Unfit { problem, .. }
+        | ClientError::Attestation { problem, .. } = &mut self
+        {
+            *problem = format!("{}: {problem}", path.display());
+        }
+        self
     }
 }
 
@@ -75,15 +104,18 @@ impl fmt::Display for ClientError {
             ClientError::Tls(problem) => f.write_str(problem),
             ClientError::Metadata(problem) => write!(f, "the issuer's metadata cannot be used: {problem}"),
             ClientError::Svid { problem, .. } => write!(f, "no SVID could be read: {problem}"),
-            ClientError::Unfit { problem, .. } => {
+            ClientError::Unfit {
+                credential, problem, ..
+            } => {
                 write!(
                     f,
-                    "the SVID was not sent, since the issuer would refuse it: {problem}"
+                    "the {credential} was not sent, since the issuer would refuse it: {problem}"
                 )
             }
+            ClientError::Attestation { problem, .. } => write!(f, "no attestation could be read: {problem}"),
             ClientError::Fetch(fault) => write!(f, "the issuer cannot be reached: {fault}"),
             ClientError::Api(fault) => write!(f, "the API cannot be reached: {fault}"),
-            ClientError::DpopKey(problem) => write!(f, "the key for DPoP cannot be used: {problem}"),
+            ClientError::Key(problem) => write!(f, "the private key cannot be used: {problem}"),
             ClientError::Answer(problem) => write!(f, "the issuer's answer cannot be used: {problem}"),
             ClientError::Refused {
                 status,

@@ -56,25 +56,9 @@ impl Svids {
 
     /// The error with the name of the file from which the SVID comes.
     pub(crate) fn name_source(&self, error: ClientError) -> ClientError {
-        let Svids::File(path) = self else { return error };
-        let named = |problem: String| format!("{}: {problem}", path.display());
-        match error {
-            ClientError::Svid { problem, hint } => ClientError::Svid {
-                problem: named(problem),
-                hint,
-            },
-            ClientError::Unfit { problem, hint } => ClientError::Unfit {
-                problem: named(problem),
-                hint,
-            },
-            other @ (ClientError::Issuer { .. }
-            | ClientError::Tls(_)
-            | ClientError::Metadata(_)
-            | ClientError::Fetch(_)
-            | ClientError::Api(_)
-            | ClientError::DpopKey(_)
-            | ClientError::Answer(_)
-            | ClientError::Refused { .. }) => other,
+        match self {
+            Svids::File(path) => error.in_file(path),
+            Svids::WorkloadApi(_) | Svids::WorkloadApiX509(_) | Svids::X509Files { .. } => error,
         }
     }
 

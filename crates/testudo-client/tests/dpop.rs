@@ -9,71 +9,53 @@
     reason = "a failed assumption of a test panics"
 )]
 
+mod servers;
+
 use serde_json::Value;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
-use testudo_client::{ApiAnswer, ClientError, DpopKey, Outgoing, Svids, TokenClient};
+use servers::{Servers, field, now};
+use testudo_client::{ApiAnswer, ClientError, Outgoing, PrivateKey, Svids, TokenClient};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::token::{claims, header};
-use testudo_testkit::web::{answer_text, authorization_server};
+use testudo_testkit::web::answer_text;
 use url::Url;
 
 const BOUND: &str = r#"{"access_token":"t","token_type":"DPoP","expires_in":300}"#;
 const BEARER: &str = r#"{"access_token":"t","token_type":"Bearer","expires_in":300}"#;
 const USE_NONCE: &str = r#"{"error":"use_dpop_nonce"}"#;
 
-/// Authorization server and API in one: it gives the next prepared answer to each request but that for the metadata.
-struct Servers {
-    url: String,
-    answers: Arc<Mutex<VecDeque<String>>>,
-    requests: Arc<Mutex<Vec<String>>>,
+/// The server, and a client that has an SVID in a file.
+struct World {
+    servers: Servers,
     svids: Svids,
 }
 
-impl Servers {
-    async fn start() -> Servers {
-        let (answers, requests) = (
-            Arc::<Mutex<VecDeque<String>>>::default(),
-            Arc::<Mutex<Vec<String>>>::default(),
-        );
-        let (prepared, received) = (answers.clone(), requests.clone());
-        let url = authorization_server(move |request| {
-            received.lock().unwrap().push(request);
-            let answer = prepared.lock().unwrap().pop_front();
-            std::future::ready(answer.expect("an unexpected request"))
-        })
-        .await;
-        let file = testudo_testkit::scratch::folder("client-dpop").join("svid.jwt");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-        std::fs::write(&file, TestIssuer::new("prod.example").svid("/pay", &url, now)).unwrap();
-        Servers {
-            url,
-            answers,
-            requests,
+impl World {
+    async fn start() -> World {
+        let servers = Servers::start("client-dpop", "").await;
+        let file = servers.folder.join("svid.jwt");
+        let svid = TestIssuer::new("prod.example").svid("/pay", &servers.url, now());
+        std::fs::write(&file, svid).unwrap();
+        World {
+            servers,
             svids: Svids::File(file),
         }
     }
 
-    fn prepare(&self, answers: &[String]) {
-        self.answers.lock().unwrap().extend(answers.iter().cloned());
-    }
-
     fn client(&self) -> TokenClient {
-        let client = TokenClient::new(&self.url, self.svids.clone()).unwrap();
-        client.dpop(DpopKey::generate().unwrap())
+        let client = TokenClient::new(&self.servers.url, self.svids.clone()).unwrap();
+        client.dpop(PrivateKey::generate().unwrap())
     }
 
     /// The proofs of the requests since the last call.
+    #[track_caller]
     fn proofs(&self) -> Vec<String> {
-        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
-        assert!(self.answers.lock().unwrap().is_empty(), "a request is missing");
-        let proof = |request: String| {
-            let mut lines = request.lines();
-            let line = lines.find_map(|line| line.strip_prefix("dpop: "));
-            line.expect("a request without a proof").to_owned()
+        let requests = self.servers.requests();
+        let proof = |request: &String| {
+            field(request, "dpop")
+                .expect("a request without a proof")
+                .to_owned()
         };
-        requests.into_iter().map(proof).collect()
+        requests.iter().map(proof).collect()
     }
 }
 
@@ -90,12 +72,13 @@ fn nonces(proofs: &[String]) -> Vec<Value> {
 
 #[tokio::test]
 async fn token_request_has_a_new_proof_of_one_key() {
-    let servers = Servers::start().await;
+    let world = World::start().await;
+    let servers = &world.servers;
     servers.prepare(&[answer_text("200 OK", "", BOUND)]);
-    let token = servers.client().token().await.unwrap();
+    let token = world.client().token().await.unwrap();
     assert_eq!(token.token_type(), "DPoP");
     let url = Url::parse("https://api.example/orders?page=2#x").unwrap();
-    let mut proofs = servers.proofs();
+    let mut proofs = world.proofs();
     assert_eq!(claims(&proofs[0])["htu"], format!("{}/token", servers.url));
     assert!(claims(&proofs[0])["ath"].is_null());
     for _ in 0..2 {
@@ -129,10 +112,11 @@ async fn token_request_has_a_new_proof_of_one_key() {
 // Row G-06.
 #[tokio::test]
 async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
-    let servers = Servers::start().await;
+    let world = World::start().await;
+    let servers = &world.servers;
     servers.prepare(&[demand("one"), answer_text("200 OK", "DPoP-Nonce: two\r\n", BOUND)]);
-    let token = servers.client().token().await.unwrap();
-    assert_eq!(nonces(&servers.proofs()), [Value::Null, "one".into()]);
+    let token = world.client().token().await.unwrap();
+    assert_eq!(nonces(&world.proofs()), [Value::Null, "one".into()]);
     let own = Url::parse(&servers.url).unwrap();
     let other = Url::parse("https://api.example/").unwrap();
     let nonce_for = |url| claims(&token.headers("GET", url).unwrap().dpop.unwrap())["nonce"].clone();
@@ -144,21 +128,21 @@ async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
     assert_eq!(nonce_for(&other), Value::Null, "a nonce is for one origin");
 
     servers.prepare(&[demand("one"), demand("two")]);
-    let error = servers.client().token().await.unwrap_err();
+    let error = world.client().token().await.unwrap_err();
     assert!(
         matches!(&error, ClientError::Refused { error, .. } if error == "use_dpop_nonce"),
         "{error}"
     );
     assert_eq!(
-        nonces(&servers.proofs()),
+        nonces(&world.proofs()),
         [Value::Null, "one".into()],
         "exactly one repetition"
     );
 
     servers.prepare(&[answer_text("400 Bad Request", "", USE_NONCE)]);
-    assert!(servers.client().token().await.is_err());
+    assert!(world.client().token().await.is_err());
     assert_eq!(
-        servers.proofs().len(),
+        world.proofs().len(),
         1,
         "without a nonce, a repetition is useless"
     );
@@ -166,9 +150,10 @@ async fn rfc9449_8_token_request_is_repeated_once_with_the_nonce() {
 
 #[tokio::test]
 async fn token_of_another_type_than_requested_is_not_used() {
-    let servers = Servers::start().await;
+    let world = World::start().await;
+    let servers = &world.servers;
     servers.prepare(&[answer_text("200 OK", "", BEARER)]);
-    let error = servers.client().token().await.unwrap_err();
+    let error = world.client().token().await.unwrap_err();
     assert!(
         error
             .to_string()
@@ -176,7 +161,7 @@ async fn token_of_another_type_than_requested_is_not_used() {
         "{error}"
     );
     servers.prepare(&[answer_text("200 OK", "", BOUND)]);
-    let plain = TokenClient::new(&servers.url, servers.svids.clone()).unwrap();
+    let plain = TokenClient::new(&servers.url, world.svids.clone()).unwrap();
     let error = plain.token().await.unwrap_err();
     assert!(
         error
@@ -188,8 +173,9 @@ async fn token_of_another_type_than_requested_is_not_used() {
 
 #[tokio::test]
 async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
-    let servers = Servers::start().await;
-    let client = servers.client();
+    let world = World::start().await;
+    let servers = &world.servers;
+    let client = world.client();
     let refused = |nonce: &str| {
         let headers = format!(
             "WWW-Authenticate: Bearer\r\nWWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: {nonce}\r\n"
@@ -216,15 +202,12 @@ async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
         "{}",
         requests[2]
     );
-    assert_eq!(
-        nonces(&servers.proofs()),
-        [Value::Null, Value::Null, "one".into()]
-    );
+    assert_eq!(nonces(&world.proofs()), [Value::Null, Value::Null, "one".into()]);
 
     servers.prepare(&[refused("three"), refused("four")]);
     assert_eq!(client.call(&request).await.unwrap().status, 401);
     assert_eq!(
-        nonces(&servers.proofs()),
+        nonces(&world.proofs()),
         ["two", "three"],
         "exactly one repetition"
     );
@@ -232,14 +215,15 @@ async fn rfc9449_9_call_of_an_api_is_repeated_once_with_its_nonce() {
     let invalid = "WWW-Authenticate: DPoP error=\"invalid_token\"\r\nDPoP-Nonce: five\r\n";
     servers.prepare(&[answer_text("401 Unauthorized", invalid, "")]);
     assert_eq!(client.call(&request).await.unwrap().status, 401);
-    assert_eq!(servers.proofs().len(), 1, "another error is not repeated");
+    assert_eq!(world.proofs().len(), 1, "another error is not repeated");
 }
 
 #[tokio::test]
 async fn unbound_token_is_sent_as_bearer_and_needs_no_proof() {
-    let servers = Servers::start().await;
+    let world = World::start().await;
+    let servers = &world.servers;
     servers.prepare(&[answer_text("200 OK", "", BEARER)]);
-    let client = TokenClient::new(&servers.url, servers.svids.clone()).unwrap();
+    let client = TokenClient::new(&servers.url, world.svids.clone()).unwrap();
     let token = client.token().await.unwrap();
     let url = Url::parse("https://api.example/").unwrap();
     let headers = token.headers("GET", &url).unwrap();

@@ -103,16 +103,31 @@ async fn accept(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, stat
     }
 }
 
+/// As [`authorization_server_with`], with the members of the metadata that each server has.
+pub async fn authorization_server<A>(answer: impl FnMut(String) -> A + Send + 'static) -> String
+where
+    A: Future<Output = String> + Send,
+{
+    authorization_server_with("", answer).await
+}
+
 /// Starts an authorization server on loopback, and returns its issuer URL. It publishes its metadata, and answers every
 /// other request with the text that `answer` makes of the text of the request. It closes each connection after one answer,
 /// and handles one request at a time. It ends with the runtime on which it was started.
-pub async fn authorization_server<A>(mut answer: impl FnMut(String) -> A + Send + 'static) -> String
+///
+/// `members`: more members of the metadata, each after a comma. `URL` in them is the issuer URL.
+pub async fn authorization_server_with<A>(
+    members: &str,
+    mut answer: impl FnMut(String) -> A + Send + 'static,
+) -> String
 where
     A: Future<Output = String> + Send,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let metadata = format!(r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"}}"#);
+    let more = members.replace("URL", &url);
+    let metadata =
+        format!(r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"{more}}}"#);
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();

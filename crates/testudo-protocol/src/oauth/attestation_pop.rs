@@ -3,10 +3,10 @@
 
 use super::audience::Audience;
 use super::proof_claims::{PROOF_AGE_MAX, PROOF_LEEWAY, is_from_the_future, is_jwt_id, is_too_old};
-use crate::jose::{JoseError, Jws, ProofKey};
+use crate::jose::{JoseError, Jws, ProofKey, SigningFault, SigningKey};
 use crate::limits::JWT_ID_BYTES_MAX;
 use crate::time::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// `typ` of a PoP JWT. [ABCA §5.1]
@@ -120,5 +120,28 @@ impl VerifiedAttestationPop {
     /// The time until which the PoP is accepted, so that its `jti` must be remembered.
     pub fn accepted_until(&self) -> Timestamp {
         self.issued + PROOF_AGE_MAX
+    }
+}
+
+/// The claims of a PoP JWT that a client makes. [ABCA §5.1]
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AttestationPopClaims<'a> {
+    /// The issuer identifier of the server.
+    pub aud: &'a str,
+    /// A new random value for each PoP.
+    pub jti: &'a str,
+    /// The time.
+    pub iat: Timestamp,
+    /// The last challenge of the server, if it sent one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<&'a str>,
+}
+
+impl AttestationPopClaims<'_> {
+    /// Signs a PoP with the attested key.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, SigningFault> {
+        let header = format!(r#"{{"alg":"{}","typ":"{TYP}"}}"#, key.algorithm());
+        let claims = serde_json::to_vec(self).map_err(|_| SigningFault::Failed)?;
+        key.sign_compact(header.as_bytes(), &claims)
     }
 }

@@ -15,7 +15,7 @@ use testudo_resource::Verifier;
 
 #[derive(Subcommand)]
 pub enum Token {
-    /// Get an access token with the SVID of this workload, and print it to stdout.
+    /// Get an access token with the SVID or the attestation of this workload, and print it to stdout.
     Get(TokenGet),
     /// Decode and check a token from stdin.
     Inspect(TokenInspect),

@@ -6,7 +6,7 @@ use clap::Args;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use testudo_client::{ClientError, DpopKey, Svids, TokenClient, TokenRequest};
+use testudo_client::{Attestations, ClientError, Credentials, PrivateKey, Svids, TokenClient, TokenRequest};
 
 #[derive(Args)]
 pub struct Workload {
@@ -28,10 +28,17 @@ pub struct Workload {
     /// Use the X.509-SVID of the Workload API instead of a JWT-SVID.
     #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
     pub workload_api_x509: bool,
+    /// Use the client attestation or the WIT-SVID in this file instead of an SVID.
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["svid_file", "x509", "workload_api_x509"])]
+    pub attestation: Option<PathBuf>,
+    /// Private key that the attestation attests, in PEM (PKCS #8).
+    #[arg(long, value_name = "FILE", requires = "attestation")]
+    pub key: Option<PathBuf>,
     /// Workload API socket; by default `SPIFFE_ENDPOINT_SOCKET`.
     #[arg(long, value_name = "unix:PATH")]
     pub workload_api: Option<String>,
-    /// Bind the token to a key (DPoP): the token is useless without the key.
+    /// Bind the token to a key (DPoP): the token is useless without the key. With `--attestation`, the key is the attested
+    /// one, unless `--dpop-key` names another.
     #[arg(long)]
     pub dpop: bool,
     /// Private key for `--dpop`, in PEM (PKCS #8). If the file does not exist, a new key is written to it.
@@ -55,24 +62,17 @@ impl Workload {
     /// The client that gets the token.
     pub fn client(self, key_use: KeyUse) -> Result<TokenClient, Failed> {
         let fetching = fetching(self.ca.as_deref())?;
-        let svids = match (self.svid_file, self.x509.as_slice()) {
-            (Some(path), _) => Svids::File(path),
-            (None, [certificate, private_key]) => Svids::X509Files {
-                certificate: certificate.clone(),
-                private_key: private_key.clone(),
-            },
-            (None, _) if self.workload_api_x509 => Svids::WorkloadApiX509(self.workload_api),
-            (None, _) => Svids::WorkloadApi(self.workload_api),
-        };
+        let is_attested = self.attestation.is_some();
+        let credentials = self.credentials();
         let scope = (!self.scope.is_empty()).then(|| self.scope.join(" "));
-        let client = TokenClient::with_options(&self.issuer, svids, fetching)
+        let client = TokenClient::with_options(&self.issuer, credentials, fetching)
             .map_err(failed)?
             .request(TokenRequest {
                 scope,
                 resource: self.resource,
                 client_id: None,
             });
-        if !self.dpop {
+        if !self.dpop || (is_attested && self.dpop_key.is_none()) {
             return Ok(client);
         }
         let key = match &self.dpop_key {
@@ -83,10 +83,30 @@ impl Workload {
                         "the key to which the token is bound ends with this process, so no API will accept the token: name a file for the key with --dpop-key, or call the API with `testudo call`",
                     );
                 }
-                DpopKey::generate().map_err(failed)?
+                PrivateKey::generate().map_err(failed)?
             }
         };
         Ok(client.dpop(key))
+    }
+
+    fn credentials(&self) -> Credentials {
+        if let (Some(attestation), Some(key)) = (&self.attestation, &self.key) {
+            let attestations = Attestations::files(attestation, key);
+            return match self.dpop {
+                true => attestations.combined().into(),
+                false => attestations.into(),
+            };
+        }
+        let svids = match (&self.svid_file, self.x509.as_slice()) {
+            (Some(path), _) => Svids::File(path.clone()),
+            (None, [certificate, private_key]) => Svids::X509Files {
+                certificate: certificate.clone(),
+                private_key: private_key.clone(),
+            },
+            (None, _) if self.workload_api_x509 => Svids::WorkloadApiX509(self.workload_api.clone()),
+            (None, _) => Svids::WorkloadApi(self.workload_api.clone()),
+        };
+        svids.into()
     }
 }
 
@@ -95,7 +115,7 @@ pub fn failed(error: ClientError) -> Failed {
 }
 
 /// Reads the key; a file that does not exist is created with a new key, which only its owner can read.
-fn read_or_create_key(path: &Path) -> Result<DpopKey, Failed> {
+fn read_or_create_key(path: &Path) -> Result<PrivateKey, Failed> {
     const HINT: &str =
         "name a private key in PEM (PKCS #8), as `openssl genpkey` writes it, or a file that does not exist";
     let about =
@@ -103,7 +123,7 @@ fn read_or_create_key(path: &Path) -> Result<DpopKey, Failed> {
     let pem = match std::fs::read(path) {
         Ok(pem) => pem,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let pem = DpopKey::generate_pem().map_err(failed)?;
+            let pem = PrivateKey::generate_pem().map_err(failed)?;
             // `create_new`: another process may have written its key meanwhile.
             let mut options = std::fs::OpenOptions::new();
             options.write(true).create_new(true).mode(0o600);
@@ -115,5 +135,5 @@ fn read_or_create_key(path: &Path) -> Result<DpopKey, Failed> {
         }
         Err(error) => return Err(about(format!("cannot be read: {error}"))),
     };
-    DpopKey::from_pem(&pem).map_err(|error| about(error.to_string()))
+    PrivateKey::from_pem(&pem).map_err(|error| about(error.to_string()))
 }

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use testudo_client::{DpopKey, Outgoing, Svids, TokenClient};
+use testudo_client::{Outgoing, PrivateKey, Svids, TokenClient};
 use testudo_resource::{Dpop, RequireToken, VerifiedToken, Verifier};
 use testudo_testkit::token::claims;
 use testudo_testkit::web::{answer_text, authorization_server};
@@ -97,7 +97,7 @@ async fn run_beside(words: &[&str], stdin: &'static str) -> std::process::Output
 async fn sdk_gets_and_uses_a_bound_token_where_both_servers_require_nonces() {
     let world = World::start("dpop_nonce = \"required\"");
     let base = world.api(RESOURCE, |dpop| dpop.nonces(&[7; 32])).await;
-    let key = DpopKey::generate().unwrap();
+    let key = PrivateKey::generate().unwrap();
     let thumbprint = key.thumbprint();
     let client = TokenClient::new(&world.issuer, Svids::File(world.svid.clone().into()))
         .unwrap()
@@ -211,7 +211,7 @@ fn token_get_binds_the_token_to_the_key_in_the_file() {
         claims["cnf"]["jkt"].as_str().unwrap().to_owned()
     };
     let first = jkt();
-    let key = DpopKey::from_pem(&std::fs::read(&file).unwrap()).unwrap();
+    let key = PrivateKey::from_pem(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(first, key.thumbprint());
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(jkt(), first, "the key of the file is used again");

@@ -1,0 +1,357 @@
+//! The token request: its credential, its proofs, and its repetitions.
+
+use crate::attested::Attested;
+use crate::dpop::{Prover, is_usable, new_id, not_signed};
+use crate::{AccessToken, ClientError, Credentials, Svid, Svids, TokenClient, look, token_type};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use testudo_fetch::{ClientIdentity, FetchLimits, Fetched, Fetcher, FetcherOptions, Outgoing, UrlOrigin};
+use testudo_protocol::Timestamp;
+use testudo_protocol::jose::SigningKey;
+use testudo_protocol::oauth::attestation_pop::AttestationPopClaims;
+use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS, IssuerUrl};
+use testudo_protocol::printable::excerpt;
+use url::Url;
+
+/// The credential of a token request.
+enum Shown {
+    Jwt(String),
+    X509(String, ClientIdentity),
+    Attested(Attested, Arc<SigningKey>),
+}
+
+/// A token request without its proofs, which are new for each attempt.
+struct Exchange<'a> {
+    endpoint: Url,
+    form: Vec<(&'a str, &'a str)>,
+    prover: Option<Arc<Prover>>,
+    /// The attestation, and the key of the PoP if there is one.
+    attestation: Option<(&'a str, Option<&'a SigningKey>)>,
+}
+
+impl TokenClient {
+    /// Reads a credential, sends the token request and parses the answer. If the issuer wants a newer attestation, the
+    /// request is sent once more with one. [ABCA §7.4]
+    pub(crate) async fn fetch(&self) -> Result<AccessToken, ClientError> {
+        let shown = self.read_credential(false).await?;
+        let metadata = self
+            .metadata
+            .get_or_try_init(|| discover(&self.fetcher, &self.issuer))
+            .await?;
+        let refused = match self.fetch_with(&shown, metadata).await {
+            Err(refused) if refused.is("use_fresh_attestation") => refused,
+            outcome => return outcome,
+        };
+        match (&shown, self.read_credential(true).await?) {
+            (Shown::Attested(old, _), Shown::Attested(new, _)) if old.attestation == new.attestation => {
+                Err(refused)
+            }
+            (_, renewed) => self.fetch_with(&renewed, metadata).await,
+        }
+    }
+
+    async fn read_credential(&self, must_be_new: bool) -> Result<Shown, ClientError> {
+        match &self.credentials {
+            Credentials::Svids(svids) => read_svid(svids, self.issuer.as_str()).await,
+            Credentials::Attestations(attestations) => {
+                let attested = attestations.attested(must_be_new).await?;
+                let key = look::at_attestation(&attested).map_err(|error| attestations.name_source(error))?;
+                Ok(Shown::Attested(attested, key))
+            }
+        }
+    }
+
+    async fn fetch_with(
+        &self,
+        shown: &Shown,
+        metadata: &AuthorizationServerMetadata,
+    ) -> Result<AccessToken, ClientError> {
+        let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
+        let mut client_id = self.request.client_id.as_deref();
+        if let Shown::Jwt(token) = shown {
+            form.push(("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE));
+            form.push(("client_assertion", token));
+        }
+        if let Shown::X509(spiffe_id, _) = shown {
+            // [RFC8705 §2] Required with a certificate; the default is the SPIFFE ID.
+            client_id = client_id.or(Some(spiffe_id));
+        }
+        let optional = [
+            ("scope", self.request.scope.as_deref()),
+            ("resource", self.request.resource.as_deref()),
+            ("client_id", client_id),
+        ];
+        form.extend(
+            optional
+                .iter()
+                .filter_map(|(name, value)| Some((*name, (*value)?))),
+        );
+        let mut exchange = Exchange {
+            endpoint: endpoint(&metadata.token_endpoint)?,
+            form,
+            prover: self.prover.clone(),
+            attestation: None,
+        };
+        let fetched = Instant::now();
+        let answer = match shown {
+            Shown::Jwt(_) => self.send(&self.fetcher, &exchange).await?,
+            Shown::X509(_, identity) => {
+                // [RFC8705 §5] If the issuer has a separate listener for client certificates, the request goes there.
+                // Each token request opens a new connection, because the certificate is rotated.
+                if let Some(aliases) = &metadata.mtls_endpoint_aliases {
+                    exchange.endpoint = endpoint(&aliases.token_endpoint)?;
+                }
+                let options = FetcherOptions {
+                    client_identity: Some(identity.clone()),
+                    ..self.options.clone()
+                };
+                let fetcher = Fetcher::new(options).map_err(ClientError::Tls)?;
+                self.send(&fetcher, &exchange).await?
+            }
+            Shown::Attested(attested, key) => {
+                let is_combined = self.is_combined();
+                if is_combined {
+                    exchange.prover = Some(Arc::new(Prover::new(key.clone(), self.nonces.clone())));
+                }
+                let has_pop = !is_combined || !accepts_combined(metadata);
+                if has_pop {
+                    self.get_challenge(metadata).await;
+                }
+                exchange.attestation = Some((&attested.attestation, has_pop.then_some(&**key)));
+                self.send(&self.fetcher, &exchange).await?
+            }
+        };
+        read_answer(&answer, fetched, exchange.prover)
+    }
+
+    /// True if tokens are to be bound to the attested key.
+    fn is_combined(&self) -> bool {
+        match &self.credentials {
+            Credentials::Attestations(attestations) => attestations.is_combined && self.prover.is_none(),
+            Credentials::Svids(_) => false,
+        }
+    }
+
+    /// [ABCA §6.3] A client without a challenge gets one first. If that fails, the token endpoint answers with one.
+    async fn get_challenge(&self, metadata: &AuthorizationServerMetadata) {
+        #[derive(serde::Deserialize)]
+        struct Challenge {
+            attestation_challenge: Option<String>,
+        }
+        if self.challenge().is_some() {
+            return;
+        }
+        let url = metadata.challenge_endpoint.as_deref().map(Url::parse);
+        let Some(Ok(url)) = url else { return };
+        let request = Outgoing::form(&url, &[]);
+        let Ok(answer) = self.fetcher.send(&request, FetchLimits::default()).await else {
+            return;
+        };
+        self.keep(&url, &answer);
+        if let Ok(Challenge {
+            attestation_challenge,
+        }) = serde_json::from_slice(&answer.body)
+        {
+            self.keep_challenge(attestation_challenge.as_deref());
+        }
+    }
+
+    /// Sends the token request. If the issuer demands a nonce [RFC9449 §8] or another challenge [ABCA §6.1], the request
+    /// is sent again, once for each of the two.
+    async fn send(&self, fetcher: &Fetcher, exchange: &Exchange<'_>) -> Result<Fetched, ClientError> {
+        let of_proof = exchange.prover.as_ref().map(|_| ("use_dpop_nonce", "dpop-nonce"));
+        let of_pop = exchange
+            .attestation
+            .map(|_| ("use_attestation_challenge", CHALLENGE));
+        let mut demands: Vec<_> = of_proof.into_iter().chain(of_pop).collect();
+        loop {
+            let answer = self.send_once(fetcher, exchange).await?;
+            let code = error_code(&answer);
+            let demand = demands.iter().position(|(demanded, header)| {
+                code.as_deref() == Some(*demanded) && answer.values(header).next().is_some()
+            });
+            match demand {
+                Some(position) => demands.remove(position),
+                None => return Ok(answer),
+            };
+        }
+    }
+
+    async fn send_once(&self, fetcher: &Fetcher, exchange: &Exchange<'_>) -> Result<Fetched, ClientError> {
+        let endpoint = &exchange.endpoint;
+        let mut request = Outgoing::form(endpoint, &exchange.form);
+        let proof = match &exchange.prover {
+            Some(prover) => Some(prover.proof("POST", endpoint, None)?),
+            None => None,
+        };
+        request
+            .headers
+            .extend(proof.as_deref().map(|proof| ("dpop", proof)));
+        let pop = match exchange.attestation {
+            Some((_, Some(key))) => Some(self.pop(key)?),
+            Some((_, None)) | None => None,
+        };
+        let attestation = exchange
+            .attestation
+            .map(|(text, _)| ("oauth-client-attestation", text));
+        request.headers.extend(attestation);
+        request
+            .headers
+            .extend(pop.as_deref().map(|pop| ("oauth-client-attestation-pop", pop)));
+        let answer = fetcher.send(&request, FetchLimits::default()).await?;
+        self.keep(endpoint, &answer);
+        Ok(answer)
+    }
+
+    /// A new PoP, with the last challenge of the issuer. [ABCA §5.1]
+    fn pop(&self, key: &SigningKey) -> Result<String, ClientError> {
+        let challenge = self.challenge();
+        let claims = AttestationPopClaims {
+            aud: self.issuer.as_str(),
+            jti: &new_id()?,
+            iat: Timestamp::from(SystemTime::now()),
+            challenge: challenge.as_deref(),
+        };
+        claims.sign(key).map_err(|_| not_signed())
+    }
+
+    fn challenge(&self) -> Option<String> {
+        let held = self.challenge.lock().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    /// [RFC9449 §8.2] [ABCA §6.2] Nonce and challenge of each answer replace the ones before.
+    fn keep(&self, url: &Url, answer: &Fetched) {
+        if let Some(nonce) = answer.values("dpop-nonce").next() {
+            self.nonces.keep(url, nonce);
+        }
+        self.keep_challenge(answer.values(CHALLENGE).next());
+    }
+
+    fn keep_challenge(&self, challenge: Option<&str>) {
+        if let Some(challenge) = challenge.filter(|challenge| is_usable(challenge)) {
+            *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some(challenge.to_owned());
+        }
+    }
+}
+
+/// [ABCA §6.2]
+const CHALLENGE: &str = "oauth-client-attestation-challenge";
+
+async fn read_svid(svids: &Svids, issuer: &str) -> Result<Shown, ClientError> {
+    // [RFC10070 §4] The audience is the issuer identifier, never the endpoint.
+    match svids.svid(issuer).await? {
+        Svid::Jwt(token) => {
+            look::at_jwt(&token, issuer).map_err(|error| svids.name_source(error))?;
+            Ok(Shown::Jwt(token))
+        }
+        Svid::X509 { spiffe_id, identity } => {
+            look::at_certificate(&identity)?;
+            Ok(Shown::X509(spiffe_id, identity))
+        }
+    }
+}
+
+/// [ABCA §7.6] True if one DPoP proof may be the proof of the attested key too.
+fn accepts_combined(metadata: &AuthorizationServerMetadata) -> bool {
+    let methods = &metadata.client_attestation_pop_methods_supported;
+    methods.iter().any(|method| method == "dpop_combined")
+}
+
+fn endpoint(text: &str) -> Result<Url, ClientError> {
+    Url::parse(text).map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))
+}
+
+/// Reads the metadata of `issuer`. [RFC8414 §3]
+pub async fn discover(
+    fetcher: &Fetcher,
+    issuer: &IssuerUrl,
+) -> Result<AuthorizationServerMetadata, ClientError> {
+    let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer {
+        issuer: issuer.as_str().to_owned(),
+        problem: "is not a URL",
+    })?;
+    let answer = fetcher
+        .get(&url, UrlOrigin::Configuration, FetchLimits::default())
+        .await?;
+    if answer.status != 200 {
+        return Err(ClientError::Metadata(format!("{url} answers {}", answer.status)));
+    }
+    let metadata: AuthorizationServerMetadata = serde_json::from_slice(&answer.body).map_err(|error| {
+        ClientError::Metadata(format!("{url} is not authorization server metadata: {error}"))
+    })?;
+    // [RFC8414 §3.3] If the document names another issuer, by attack or by mistake, it is not used.
+    if metadata.issuer != issuer.as_str() {
+        return Err(ClientError::Metadata(format!(
+            "{url} is the metadata of another issuer, {}",
+            metadata.issuer
+        )));
+    }
+    Ok(metadata)
+}
+
+/// `error` of a refusal.
+fn error_code(answer: &Fetched) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    let refusal = serde_json::from_slice::<Refusal>(&answer.body);
+    refusal
+        .ok()
+        .filter(|_| answer.status != 200)
+        .map(|refusal| refusal.error)
+}
+
+fn read_answer(
+    answer: &Fetched,
+    fetched: Instant,
+    prover: Option<Arc<Prover>>,
+) -> Result<AccessToken, ClientError> {
+    #[derive(serde::Deserialize)]
+    struct Success {
+        access_token: String,
+        token_type: String,
+        expires_in: u64,
+        scope: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        error: String,
+        error_description: Option<String>,
+    }
+    if answer.status == 200 {
+        let success: Success = serde_json::from_slice(&answer.body)
+            .map_err(|error| ClientError::Answer(format!("not a token response: {error}")))?;
+        // [RFC6749 §7.1] A token of an unknown type must not be used. [RFC9449 §5] A bearer token in place of a bound
+        // one would be a downgrade.
+        let expected = token_type(prover.as_ref());
+        if !success.token_type.eq_ignore_ascii_case(expected) {
+            let found = excerpt(&success.token_type);
+            let problem = format!("token_type must be {expected} and is {found:?}; the token was not used");
+            return Err(ClientError::Answer(problem));
+        }
+        let lifetime = Duration::from_secs(success.expires_in);
+        return Ok(AccessToken {
+            secret: success.access_token,
+            fetched,
+            lifetime,
+            scope: success.scope,
+            prover,
+        });
+    }
+    match serde_json::from_slice::<Refusal>(&answer.body) {
+        Ok(refusal) => Err(ClientError::Refused {
+            status: answer.status,
+            error: refusal.error,
+            description: refusal.error_description.unwrap_or_default(),
+            retry_after_seconds: answer.retry_after_seconds,
+            request_id: answer.request_id.clone(),
+        }),
+        Err(_) => Err(ClientError::Answer(format!(
+            "status {} without an OAuth error code",
+            answer.status
+        ))),
+    }
+}
