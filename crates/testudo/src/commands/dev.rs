@@ -1,7 +1,10 @@
 //! `testudo dev`: a demonstration on loopback with nothing else installed.
 //!
 //! A temporary trust domain with a test issuer, the real server that trusts it, and one rule. Only the platform that
-//! attests workloads is replaced: the test issuer signs SVIDs without attestation.
+//! attests workloads is replaced: the test issuer signs SVIDs without attestation, and an attester of clients attests the
+//! key in a file.
+
+mod attester;
 
 use crate::output::{Failed, note, print_prose, print_text};
 use clap::Args;
@@ -31,6 +34,8 @@ pub struct Dev {
 }
 
 const TRUST_DOMAIN: &str = "dev.test";
+/// How long the credentials in the printed commands are valid.
+const LIFETIME_SECONDS: i64 = 3600;
 
 pub async fn run(options: Dev) -> Result<(), Failed> {
     // Signals are handled before the folder is made: a signal must not end the process without removing the folder.
@@ -40,6 +45,7 @@ pub async fn run(options: Dev) -> Result<(), Failed> {
     let issuer = TestIssuer::new(TRUST_DOMAIN);
     let as_url = format!("http://{address}");
     write(&folder.0.join("bundle.json"), &issuer.bundle().to_string())?;
+    attester::write_files(&folder.0, LIFETIME_SECONDS)?;
     let path = folder.0.join("testudo.toml");
     write(&path, &configuration(&as_url, address))?;
     let (configuration, _) = config::load(&path, 1).map_err(|report| Failed::new(report.to_string()))?;
@@ -168,7 +174,8 @@ scopes = ["orders.read", "orders.write"]
 default_scopes = ["orders.read"]
 resources = ["https://api.{TRUST_DOMAIN}/orders"]
 client_name = "{{service}} in {{namespace}}"
-"#
+{}"#,
+        attester::CONFIGURATION
     )
 }
 
@@ -183,7 +190,7 @@ fn svid(issuer: &TestIssuer, path: &str, audience: &str, lifetime_seconds: i64) 
 }
 
 fn print_instructions(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Result<(), Failed> {
-    let svid = svid(issuer, "/ns/demo/sa/shop", as_url, 3600);
+    let svid = svid(issuer, "/ns/demo/sa/shop", as_url, LIFETIME_SECONDS);
     note(&format!("issuer        {as_url}"));
     note(&format!(
         "metadata      {as_url}/.well-known/oauth-authorization-server"
@@ -202,6 +209,10 @@ fn print_instructions(as_url: &str, issuer: &TestIssuer, folder: &Path) -> Resul
     print_text(&format!(
         "curl -s {as_url}/token -d grant_type={GRANT_CLIENT_CREDENTIALS} \\\n  -d client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE} \\\n  -d client_assertion={svid}"
     ))?;
+    note("");
+    note("The token request of a client with an attested key; its attestation is valid for an hour:");
+    note("");
+    print_text(&attester::command(as_url, folder))?;
     note("");
     note("Requests that the server receives (end with Ctrl-C):");
     Ok(())

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use testudo_testkit::token::claims;
 
 fn folders(temporary: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(temporary).unwrap();
@@ -59,6 +60,48 @@ fn folder_of_dev_has_a_random_name_is_private_and_is_removed_after_each_signal()
             folders(&temporary)
         );
     }
+}
+
+#[test]
+fn printed_commands_of_dev_get_tokens_by_svid_and_by_attestation() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_testudo"))
+        .args(["dev", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The last thing that it prints.
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("Requests that the server receives")));
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut command = || {
+        let mut command = String::new();
+        while stdout.read_line(&mut command).unwrap() > 0 && command.ends_with("\\\n") {}
+        command
+    };
+    let commands = [command(), command()];
+    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let shell = |command: &String| {
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let by_svid: serde_json::Value = serde_json::from_str(&shell(&commands[0])).unwrap();
+    let of_svid = claims(by_svid["access_token"].as_str().unwrap());
+    assert_eq!(of_svid["client_id"], "spiffe://dev.test/ns/demo/sa/shop");
+    let of_attestation = claims(shell(&commands[1]).trim());
+    assert_eq!(of_attestation["client_id"], "apps/shop");
+    assert_eq!(of_attestation["cnf"]["jkt"], of_attestation["instance"]);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").arg(&id).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
 }
 
 /// The test uses a random port instead of the default one, which another program may use.
