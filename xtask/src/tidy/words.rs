@@ -13,8 +13,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("stranger", CALLER),
     ("strangers", CALLER),
     ("thief", "write attacker"),
-    ("knocks", VERB),
-    ("to and fro", VERB),
+    ("knocks", SENDS),
+    ("to and fro", "write in both directions"),
     ("hung up", CLOSED),
     ("hangs up", CLOSED),
     (
@@ -37,8 +37,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("was told", TOLD),
     ("were told", TOLD),
     ("hears", TOLD),
-    ("speak of", VERB),
-    ("speaks of", VERB),
+    ("speak of", CONTAINS),
+    ("speaks of", CONTAINS),
     ("talk to", SENDS),
     ("talks to", SENDS),
     ("knows nothing", "write what it does not depend on or contain"),
@@ -60,7 +60,7 @@ const REFUSED: &[(&str, &str)] = &[
 const ACTOR: &str = "name the client, administrator, sponsor or caller";
 const CALLER: &str = "write unknown client, unauthenticated request or anonymous caller";
 const CLOSED: &str = "write which side closed the connection";
-const VERB: &str = "write what the request contains or what changes";
+const CONTAINS: &str = "write names, contains or describes, and what";
 const TOLD: &str = "write notified, receives or reads, and by which message";
 const SENDS: &str = "write connects to or sends requests to";
 const PLACE: &str = "write is at, is in or is stored in";
@@ -109,11 +109,14 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            found("Knocks, hears, and goes on IN SILENCE."),
+            found("The client Knocks, hears an answer and ends IN SILENCE."),
             ["knocks", "in silence", "hears"]
         );
-        assert_eq!(found("goes to and fro"), ["to and fro"]);
-        assert_eq!(found("a Stranger's key; strangers"), ["stranger", "strangers"]);
+        assert_eq!(found("bytes are sent to and fro"), ["to and fro"]);
+        assert_eq!(
+            found("a Stranger's key; requests of strangers"),
+            ["stranger", "strangers"]
+        );
         assert_eq!(found("fn rule_has_a_say() { is_told }"), ["has a say", "is told"]);
         assert!(words_in("fn f() { hearsay(overhears) }").is_empty());
     }
