@@ -9,8 +9,10 @@ use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use testudo_protocol::is_loopback;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::{Host, Url};
@@ -18,6 +20,7 @@ use url::{Host, Url};
 /// Sends the request to its URL, which comes from `origin`, and reads the answer.
 pub(crate) async fn exchange(
     fetcher: &Fetcher,
+    tls: &Arc<ClientConfig>,
     outgoing: &Outgoing<'_>,
     origin: UrlOrigin,
     body_bytes_max: usize,
@@ -41,7 +44,7 @@ pub(crate) async fn exchange(
         Host::Ipv4(address) => ServerName::IpAddress(IpAddr::V4(address).into()),
         Host::Ipv6(address) => ServerName::IpAddress(IpAddr::V6(address).into()),
     };
-    let stream = tokio_rustls::TlsConnector::from(fetcher.tls.clone())
+    let stream = tokio_rustls::TlsConnector::from(tls.clone())
         .connect(name, stream)
         .await
         .map_err(|error| {

@@ -25,8 +25,8 @@ use names::Names;
 use running::RunningFetches;
 
 use hyper::HeaderMap;
-use rustls::ClientConfig;
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashMap;
@@ -35,6 +35,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use url::Url;
+
+/// The protocol that is offered in the TLS handshake.
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// Where the URL comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -250,6 +253,17 @@ pub fn roots_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String
     }
 }
 
+/// The trust roots of a PEM file, in place of those of the system: each certificate in it must be usable as a root.
+pub fn only_roots_from_pem(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    for (position, root) in roots_from_pem(pem)?.into_iter().enumerate() {
+        store
+            .add(root)
+            .map_err(|error| format!("certificate {} cannot be used as a root: {error}", position + 1))?;
+    }
+    Ok(store)
+}
+
 /// The client. Cheap to share behind an `Arc`.
 pub struct Fetcher {
     tls: Arc<ClientConfig>,
@@ -283,7 +297,7 @@ impl Fetcher {
                     .map_err(|error| format!("the client certificate cannot be used: {error}"))?
             }
         };
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Fetcher {
             tls: Arc::new(tls),
             resolve: options.resolve,
@@ -300,6 +314,36 @@ impl Fetcher {
         origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
+        self.get_over(&self.tls, url, origin, limits).await
+    }
+
+    /// Gets a document from a URL of the configuration. Its server is verified with the roots of a PEM file alone: with
+    /// neither those of the system nor the extra ones.
+    pub async fn get_trusting(
+        &self,
+        url: &Url,
+        roots_pem: &[u8],
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
+        let roots = only_roots_from_pem(roots_pem).map_err(FetchFault::Tls)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| FetchFault::Tls(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        self.get_over(&Arc::new(tls), url, UrlOrigin::Configuration, limits)
+            .await
+    }
+
+    async fn get_over(
+        &self,
+        tls: &Arc<ClientConfig>,
+        url: &Url,
+        origin: UrlOrigin,
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
         let _running = self.running.begin(url, origin)?;
         let request = Outgoing {
             method: "GET",
@@ -307,21 +351,23 @@ impl Fetcher {
             headers: Vec::new(),
             body: Vec::new(),
         };
-        self.exchange(&request, origin, limits).await
+        self.exchange(tls, &request, origin, limits).await
     }
 
     /// Sends a request to a URL of the configuration; used by the SDKs and the command line.
     pub async fn send(&self, request: &Outgoing<'_>, limits: FetchLimits) -> Result<Fetched, FetchFault> {
-        self.exchange(request, UrlOrigin::Configuration, limits).await
+        self.exchange(&self.tls, request, UrlOrigin::Configuration, limits)
+            .await
     }
 
     async fn exchange(
         &self,
+        tls: &Arc<ClientConfig>,
         request: &Outgoing<'_>,
         origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        let work = exchange::exchange(self, request, origin, limits.body_bytes_max);
+        let work = exchange::exchange(self, tls, request, origin, limits.body_bytes_max);
         tokio::time::timeout(limits.deadline, work)
             .await
             .unwrap_or(Err(FetchFault::Deadline {

@@ -29,7 +29,7 @@ fn certificate(host: &str, problem: &CertificateError) -> String {
         ),
         CertificateError::UnknownIssuer => (
             "was issued by no authority that is trusted here",
-            "give the PEM file of its root, with `--ca` of the command or `outbound.ca` of the server",
+            "give the PEM file of its root, with `--ca` of the command, or in the configuration of the server with `ca` of the source or with `outbound.ca`",
         ),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             ("is not valid yet", "compare the clocks of both machines")

@@ -374,8 +374,8 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
             Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
                 let anchor = Arc::new(Anchor::new(source));
-                if let Some(earlier) =
-                    earlier.filter(|earlier| earlier.source().origin == anchor.source().origin)
+                if let Some(earlier) = earlier
+                    .filter(|earlier| anchor.source().origin.is_same_document(&earlier.source().origin))
                 {
                     anchor.inherit(earlier);
                 }

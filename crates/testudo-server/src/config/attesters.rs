@@ -120,7 +120,6 @@ impl Checker<'_> {
         let nothing = IssuerKeysSection::default();
         let section = section.unwrap_or(&nothing);
         for (name, is_written) in [
-            ("ca", section.ca.is_some()),
             ("token", section.token.is_some()),
             ("discovery", section.discovery.is_some()),
         ] {
@@ -128,20 +127,19 @@ impl Checker<'_> {
                 self.report.refuse(
                     format!("{key}.{name}"),
                     "is not available in this version",
-                    Some("use url with a public certificate or with outbound.ca, or file"),
+                    Some("use url or file"),
                 );
             }
         }
-        match (&section.file, &section.url) {
-            (Some(file), None) => Some(BundleOrigin::File(self.path(file))),
-            (None, Some(url)) => self
-                .https_url(&format!("{key}.url"), url)
-                .map(BundleOrigin::HttpsWeb),
-            _ if self.report.is_unread(key) => None,
+        let origin = match (&section.file, &section.url) {
+            (Some(file), None) => BundleOrigin::File(self.path(file)),
+            (None, Some(url)) => self.keys_url(key, url)?,
+            _ if self.report.is_unread(key) => return None,
             _ => {
                 self.report.error(key, "must have exactly one of file, url", None);
-                None
+                return None;
             }
-        }
+        };
+        self.with_roots(key, section.ca.as_deref(), origin)
     }
 }

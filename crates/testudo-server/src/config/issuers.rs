@@ -65,7 +65,8 @@ pub struct IssuerKeysSection {
     pub file: Option<String>,
     /// https URL of the JWK Set.
     pub url: Option<String>,
-    /// PEM file with the roots that verify the server of `url`.
+    /// PEM file with the only roots that verify the server of `url`, in place of those of the system and of `outbound.ca`.
+    /// It is read with the configuration. Default: the roots of the system and of `outbound.ca`.
     pub ca: Option<String>,
     /// A token for the server of `url`.
     pub token: Option<serde_json::Map<String, serde_json::Value>>,

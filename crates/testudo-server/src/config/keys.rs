@@ -394,6 +394,7 @@ pub const KEYS: &[Key] = &[
     )
     .list(),
     key("trust_domains.bundle.bootstrap", PATH, "\"bundle.json\""),
+    key("trust_domains.bundle.ca", PATH, "\"roots.pem\""),
     key(
         "trust_domains.bundle.endpoint_spiffe_id",
         "a SPIFFE ID",

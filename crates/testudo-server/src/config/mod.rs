@@ -19,6 +19,7 @@ mod issuer;
 mod issuers;
 pub(crate) mod key_strength;
 mod keys;
+mod keys_url;
 mod listeners;
 mod listening;
 mod locations;

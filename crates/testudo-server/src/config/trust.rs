@@ -11,8 +11,8 @@ use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
+use testudo_protocol::Seconds;
 use testudo_protocol::spiffe::TrustDomain;
-use testudo_protocol::{Seconds, is_loopback};
 
 /// `[[trust_domains]]`
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -69,6 +69,9 @@ pub struct BundleSection {
     pub workload_api: Option<String>,
     /// How long the last good bundle is used while fetching fails. Default: `"1h"`.
     pub max_staleness: Option<String>,
+    /// PEM file with the only roots that verify the server of `url`, in place of those of the system and of `outbound.ca`.
+    /// It is read with the configuration. Default: the roots of the system and of `outbound.ca`.
+    pub ca: Option<String>,
 }
 
 /// Default of `registrations_per_minute` of an authority.
@@ -102,7 +105,12 @@ pub enum BundleOrigin {
     /// A document on disk.
     File(PathBuf),
     /// A bundle endpoint with a web certificate. [SPIFFE-FED §5.2.1]
-    HttpsWeb(url::Url),
+    HttpsWeb {
+        /// The URL of the document.
+        url: url::Url,
+        /// PEM: the only roots with which the server of the URL is verified, if `ca` names some.
+        roots: Option<Vec<u8>>,
+    },
     /// A Workload API socket.
     WorkloadApi(String),
 }
@@ -112,7 +120,17 @@ impl BundleOrigin {
     pub fn is_on_this_machine(&self) -> bool {
         match self {
             BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) => true,
-            BundleOrigin::HttpsWeb(_) => false,
+            BundleOrigin::HttpsWeb { .. } => false,
+        }
+    }
+
+    /// True if the document is the same one, also where its server is verified with other roots.
+    pub fn is_same_document(&self, other: &BundleOrigin) -> bool {
+        match (self, other) {
+            (BundleOrigin::HttpsWeb { url, .. }, BundleOrigin::HttpsWeb { url: other, .. }) => url == other,
+            (BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) | BundleOrigin::HttpsWeb { .. }, _) => {
+                self == other
+            }
         }
     }
 }
@@ -121,7 +139,7 @@ impl std::fmt::Display for BundleOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             BundleOrigin::File(path) => path.display().fmt(f),
-            BundleOrigin::HttpsWeb(url) => url.fmt(f),
+            BundleOrigin::HttpsWeb { url, .. } => url.fmt(f),
             BundleOrigin::WorkloadApi(socket) => f.write_str(socket),
         }
     }
@@ -320,6 +338,7 @@ impl Checker<'_> {
                 return None;
             }
         };
+        let origin = self.with_roots(&key, section.ca.as_deref(), origin)?;
         Some(BundleSource {
             authority: authority.clone(),
             origin,
@@ -353,30 +372,6 @@ impl Checker<'_> {
                 return None;
             }
         }
-        self.https_url(&format!("{key}.url"), text)
-            .map(BundleOrigin::HttpsWeb)
-    }
-
-    /// An https URL without user information, from which keys are fetched; http for trials on loopback.
-    pub(super) fn https_url(&mut self, key: &str, text: &str) -> Option<url::Url> {
-        let url = url::Url::parse(text).ok();
-        match url {
-            Some(url) if !url.username().is_empty() || url.password().is_some() => {
-                self.report.error(key, "has user information", None);
-                None
-            }
-            Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
-                if url.scheme() == "http" {
-                    self.report
-                        .warn(key, "uses http: fit for trials on this machine only", None);
-                }
-                Some(url)
-            }
-            _ => {
-                self.report
-                    .error(key, format!("{text:?} is not an https URL"), None);
-                None
-            }
-        }
+        self.keys_url(key, text)
     }
 }

@@ -120,10 +120,12 @@ fn note_files(key: &str, value: &Value, folder: &Path, bytes: &mut Vec<u8>) {
 fn is_read_with_the_configuration(key: &str) -> bool {
     [
         "clients.jwks.file",
+        "issuers.jwks.ca",
         "outbound.ca",
         "store.ca",
         "store.key_encryption_key.file",
         "store.url.file",
+        "trust_domains.bundle.ca",
     ]
     .contains(&key)
 }
@@ -148,6 +150,12 @@ mod tests {
         [[trust_domains]]
         name = "a.example"
         bundle = { file = "a.json" }
+        [[trust_domains]]
+        name = "b.example"
+        bundle = { url = "https://b.example/", ca = "b.pem" }
+        [[issuers]]
+        name = "agents"
+        jwks = { url = "https://agents.example/", ca = "agents.pem" }
         [[clients]]
         client_id = "batch"
         jwks = { file = "batch.json" }
@@ -163,7 +171,7 @@ mod tests {
     #[test]
     fn what_was_added_removed_and_changed_is_named_and_an_equal_text_is_no_change() {
         let folder = testudo_testkit::scratch::folder("written");
-        for file in ["roots.pem", "batch.json", "a.json"] {
+        for file in ["roots.pem", "batch.json", "a.json", "b.pem", "agents.pem"] {
             std::fs::write(folder.join(file), "first").unwrap();
         }
         let before = Written::of(&BEFORE.parse().unwrap(), &folder, [0; 32]);
@@ -214,6 +222,8 @@ mod tests {
         for (file, expected) in [
             ("roots.pem", "1 setting changed (outbound.ca)"),
             ("batch.json", "1 configured client changed (batch)"),
+            ("b.pem", "1 trust domain changed (b.example)"),
+            ("agents.pem", "1 issuer changed (agents)"),
             ("a.json", ""),
         ] {
             std::fs::write(folder.join(file), "second").unwrap();

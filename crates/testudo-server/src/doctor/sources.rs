@@ -73,9 +73,16 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
                 format!("write the {document} of the {noun} into this file: {remedy}"),
             )
         }
-        BundleOrigin::HttpsWeb(url) => problem(
+        BundleOrigin::HttpsWeb { url, roots } => problem(
             format!("{url}: {why}"),
-            "try the URL with curl from this machine; set `outbound.ca` for a private root certificate, `outbound.resolve` for the address of a host",
+            match roots {
+                None => {
+                    "try the URL with curl from this machine; set `ca` of the source for a private root certificate, `outbound.resolve` for the address of a host"
+                }
+                Some(_) => {
+                    "try the URL with `curl --cacert` and the file `ca` of the source from this machine: its roots alone are trusted here; `outbound.resolve` is for the address of a host"
+                }
+            },
         ),
         BundleOrigin::WorkloadApi(socket) if is_other_file(socket) => problem(
             format!("{socket} is a file and not a socket"),

@@ -26,15 +26,16 @@ pub(super) async fn fetch(
 ) -> Result<Document, String> {
     match &source.origin {
         BundleOrigin::File(path) => read_file(path).await.map(Document::from),
-        BundleOrigin::HttpsWeb(url) => {
+        BundleOrigin::HttpsWeb { url, roots } => {
             let limits = FetchLimits {
                 body_bytes_max: BUNDLE_BYTES_MAX,
                 ..FetchLimits::default()
             };
-            let fetched = fetcher
-                .get(url, UrlOrigin::Configuration, limits)
-                .await
-                .map_err(|fault| fault.to_string())?;
+            let fetched = match roots {
+                None => fetcher.get(url, UrlOrigin::Configuration, limits).await,
+                Some(roots) => fetcher.get_trusting(url, roots, limits).await,
+            };
+            let fetched = fetched.map_err(|fault| fault.to_string())?;
             match fetched.status {
                 200 => Ok(Document {
                     bytes: fetched.body,

@@ -10,6 +10,7 @@
 mod admin_contract;
 mod attestation;
 mod bad_rows;
+mod bundle_roots;
 mod bundles;
 mod chains;
 mod client_ids;

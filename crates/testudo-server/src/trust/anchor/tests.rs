@@ -9,7 +9,10 @@ use testudo_testkit::TestIssuer;
 fn anchor_of(max_staleness: i64) -> Anchor {
     Anchor::new(BundleSource {
         authority: Authority::of_key("spiffe://a.example").unwrap(),
-        origin: BundleOrigin::HttpsWeb("https://nowhere.example/".parse().unwrap()),
+        origin: BundleOrigin::HttpsWeb {
+            url: "https://nowhere.example/".parse().unwrap(),
+            roots: None,
+        },
         max_staleness: Seconds(max_staleness),
     })
 }

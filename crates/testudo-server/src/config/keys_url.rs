@@ -1,0 +1,67 @@
+//! The https URL from which keys of an authority are fetched, and the roots with which its server is verified.
+
+use super::checker::Checker;
+use super::trust::BundleOrigin;
+use testudo_protocol::is_loopback;
+
+impl Checker<'_> {
+    /// `url` of a source: https without user information; http for trials on loopback.
+    pub(super) fn keys_url(&mut self, key: &str, text: &str) -> Option<BundleOrigin> {
+        let key = format!("{key}.url");
+        let url = url::Url::parse(text).ok();
+        match url {
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                self.report.error(key, "has user information", None);
+                None
+            }
+            Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
+                if url.scheme() == "http" {
+                    self.report
+                        .warn(key, "uses http: fit for trials on this machine only", None);
+                }
+                Some(BundleOrigin::HttpsWeb { url, roots: None })
+            }
+            _ => {
+                self.report
+                    .error(key, format!("{text:?} is not an https URL"), None);
+                None
+            }
+        }
+    }
+
+    /// `ca` of a source: the origin with the roots of this file, which only an https URL has a use for.
+    pub(super) fn with_roots(
+        &mut self,
+        key: &str,
+        ca: Option<&str>,
+        origin: BundleOrigin,
+    ) -> Option<BundleOrigin> {
+        let Some(ca) = ca else {
+            return Some(origin);
+        };
+        let key = format!("{key}.ca");
+        let without_tls = match origin {
+            BundleOrigin::HttpsWeb { url, .. } if url.scheme() == "https" => {
+                let path = self.path(ca);
+                let pem = self.certificates(&key, &path)?;
+                if let Err(why) = testudo_fetch::only_roots_from_pem(&pem) {
+                    let hint = "write the root certificate again, as its authority published it";
+                    self.report
+                        .refuse(key, format!("{}: {why}", path.display()), Some(hint));
+                    return None;
+                }
+                let roots = Some(pem);
+                return Some(BundleOrigin::HttpsWeb { url, roots });
+            }
+            BundleOrigin::HttpsWeb { .. } => "an http URL",
+            BundleOrigin::File(_) => "a file",
+            BundleOrigin::WorkloadApi(_) => "a Workload API",
+        };
+        self.report.error(
+            key,
+            format!("is for an https URL, and the keys come from {without_tls}, whose connection has no certificate"),
+            Some("remove it, or set an https `url` as the source"),
+        );
+        None
+    }
+}
