@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
-use testudo_server::config;
+use testudo_core::records::counted;
+use testudo_server::config::{self, Problem};
 
 /// The admin API of one server.
 pub struct Admin {
@@ -71,10 +72,15 @@ impl Admin {
         }
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-        let message = text("error_description").unwrap_or_else(|| format!("the server answers {status}"));
+        let problems = answer.get("problems").cloned().unwrap_or_default();
+        let problems: Vec<Problem> = serde_json::from_value(problems).unwrap_or_default();
+        let message = match problems.iter().filter(|problem| !problem.is_warning).count() {
+            0 => text("error_description").unwrap_or_else(|| format!("the server answers {status}")),
+            errors => format!("the configuration has {}", counted(errors, "error")),
+        };
         let failed = match status {
             StatusCode::SERVICE_UNAVAILABLE => Failed::unavailable(message),
-            _ => Failed::new(message),
+            _ => Failed::new(message).with_problems(problems),
         };
         let hint = text("hint");
         Err(failed.hint_if(match self.way {

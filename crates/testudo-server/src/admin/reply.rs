@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::json::Json;
 use crate::change::Change;
+use crate::config::Problem;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -28,6 +29,10 @@ pub(super) struct ErrorBody {
     /// What the administrator can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// The problems of the configuration, one by one, where a reload is refused. `error_description` contains all of them
+    /// as one text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
 }
 
 impl ErrorAnswer {
@@ -76,15 +81,34 @@ impl From<CommitError> for ErrorAnswer {
     }
 }
 
-impl IntoResponse for ErrorAnswer {
-    fn into_response(self) -> Response {
+impl ErrorAnswer {
+    fn with_problems(self, problems: Vec<Problem>) -> Response {
         let (status, code) = self.failure.status_and_code();
         let body = ErrorBody {
             error: code.name(),
             error_description: self.error,
             hint: self.hint,
+            problems,
         };
         (status, Json(body)).into_response()
+    }
+}
+
+impl IntoResponse for ErrorAnswer {
+    fn into_response(self) -> Response {
+        self.with_problems(Vec::new())
+    }
+}
+
+/// A configuration that cannot be used, with its problems.
+pub(super) struct Unusable {
+    pub(super) answer: ErrorAnswer,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl IntoResponse for Unusable {
+    fn into_response(self) -> Response {
+        self.answer.with_problems(self.problems)
     }
 }
 

@@ -4,7 +4,7 @@ use super::acting::Administrator;
 use super::input::Json;
 use super::operation::Operation;
 use super::reason::Reason;
-use super::reply::{ErrorAnswer, Reply};
+use super::reply::{ErrorAnswer, Unusable};
 use crate::config::{Problem, Report};
 use crate::scrape::scrape;
 use crate::state::app::App;
@@ -90,7 +90,11 @@ struct ReloadDone {
     configuration: ConfigurationChange,
 }
 
-async fn reload(State(app): State<Arc<App>>, by: Administrator, body: Reason) -> Reply<ReloadDone> {
+async fn reload(
+    State(app): State<Arc<App>>,
+    by: Administrator,
+    body: Reason,
+) -> Result<Json<ReloadDone>, Unusable> {
     match crate::reload::reload(&app, by.because(body.reason.as_deref())).await {
         Ok(reloaded) => {
             let warnings = reloaded.all_warnings();
@@ -101,10 +105,13 @@ async fn reload(State(app): State<Arc<App>>, by: Administrator, body: Reason) ->
                 configuration: reloaded.change,
             }))
         }
-        Err(report) => Err(ErrorAnswer::bad_request(
-            text(&report),
-            Some("the server goes on with its present configuration".into()),
-        )),
+        Err(report) => Err(Unusable {
+            answer: ErrorAnswer::bad_request(
+                text(&report),
+                Some("the server continues with its present configuration".into()),
+            ),
+            problems: report.problems,
+        }),
     }
 }
 

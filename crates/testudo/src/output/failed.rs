@@ -3,12 +3,15 @@
 use super::stderr;
 use crate::exit::Exit;
 use std::io::{self, ErrorKind};
+use testudo_server::config::Problem;
 
 /// Why a command failed, and what to do.
 #[derive(Debug)]
 pub struct Failed {
     message: String,
     hint: Option<String>,
+    /// The problems of a configuration that caused the failure.
+    problems: Vec<Problem>,
     kind: Kind,
 }
 
@@ -28,6 +31,7 @@ impl Failed {
         Failed {
             message: message.into(),
             hint: None,
+            problems: Vec::new(),
             kind: Kind::Reported,
         }
     }
@@ -69,9 +73,16 @@ impl Failed {
         self
     }
 
+    /// Adds the problems of a configuration, which are printed one by one before the error.
+    pub fn with_problems(mut self, problems: Vec<Problem>) -> Failed {
+        self.problems = problems;
+        self
+    }
+
     /// `error: …` and `hint: …` on stderr, or `{"error", "hint"}` with `--json`.
     pub fn print(&self) {
         if self.kind != Kind::ClosedPipe {
+            self.problems.iter().for_each(stderr::note_problem);
             stderr::error(&self.message, self.hint.as_deref());
         }
     }
