@@ -5,6 +5,7 @@
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::admission::lifecycle::event_retention;
+use crate::admission::sweep::EndOfLife;
 use crate::decision::Moment;
 use crate::identity::AttestedIdentity;
 use crate::records::RequestRef;
@@ -65,7 +66,7 @@ pub(crate) fn create(
                 expired.record.generation,
                 expired.record.created,
                 expired.record.expires.unwrap_or(now),
-                "expired",
+                EndOfLife::Expired.name(),
             ))
         }
         (None, Some(removed)) => Some((

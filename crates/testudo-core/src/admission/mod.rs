@@ -11,3 +11,4 @@ pub mod governing;
 pub mod known;
 pub mod lifecycle;
 pub mod limits;
+pub mod sweep;

@@ -20,6 +20,11 @@ const WHOLE: &str = concat!(
     r#""jwks":{"keys":[]},"jwks_uri":"https://app.example/jwks"},"registration":null}"#,
 );
 
+/// The client of [`WHOLE`].
+pub(crate) fn whole() -> Client {
+    serde_json::from_str(WHOLE).unwrap()
+}
+
 fn client(metadata: &Value) -> Value {
     let mut client: Value = serde_json::from_str(WHOLE).unwrap();
     client["metadata"] = metadata.clone();
@@ -32,7 +37,7 @@ fn read(metadata: &Value) -> Result<Client, serde_json::Error> {
 
 #[test]
 fn client_record_is_byte_for_byte_equal_to_that_of_the_earlier_version() {
-    let client: Client = serde_json::from_str(WHOLE).unwrap();
+    let client = whole();
     assert_eq!(serde_json::to_string(&client).unwrap(), WHOLE);
     let empty = serde_json::to_value(read(&json!({})).unwrap()).unwrap();
     assert_eq!(empty["metadata"], json!({}), "absent members must not be written");
@@ -94,7 +99,7 @@ fn member_that_only_a_later_version_knows_is_ignored() {
 
 #[test]
 fn client_is_expired_from_the_second_in_which_its_lifetime_ends() {
-    let client: Client = serde_json::from_str(WHOLE).unwrap();
+    let client = whole();
     let is_expired = |seconds| client.is_expired(Timestamp(seconds));
     assert_eq!([3, 4, 5].map(is_expired), [false, true, true]);
 }

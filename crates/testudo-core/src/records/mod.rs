@@ -77,6 +77,6 @@ kinds! {
 }
 
 #[cfg(test)]
-mod client_tests;
+pub(crate) mod client_tests;
 #[cfg(test)]
 mod tests;

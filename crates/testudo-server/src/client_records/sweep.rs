@@ -10,13 +10,14 @@ use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::admission::lifecycle::{self, Cause};
+use testudo_core::admission::sweep::{EndOfLife, end_of_life};
 use testudo_core::records::{Client, Record as _, Versioned};
-use testudo_protocol::{Seconds, Timestamp};
+use testudo_protocol::Seconds;
 use testudo_store::{CommitError, StoreFault};
 
 /// Greatest age of a use that another node has not yet written to the store: two flush intervals, since one flush may
 /// have failed.
-const USES_UNKNOWN_MAX: Seconds = Seconds(2 * FLUSH_PAUSE.0);
+const UNWRITTEN_AGE_MAX: Seconds = Seconds(2 * FLUSH_PAUSE.0);
 
 /// The result of a sweep, or of a dry run.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
@@ -36,13 +37,10 @@ pub struct Swept {
 pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept, StoreFault> {
     flush_last_used(app).await;
     let now = earlier_now(app, app.now()).await?;
-    // Other nodes may know of uses that they have not yet written.
-    let margin = if app.store.is_shared() {
-        USES_UNKNOWN_MAX
-    } else {
-        Seconds(0)
+    let unwritten_age_max = match app.store.is_shared() {
+        true => UNWRITTEN_AGE_MAX,
+        false => Seconds(0),
     };
-    let idle_at = Timestamp(now.0 - margin.0);
     let mut swept = Swept::default();
     let mut unreadable = Vec::new();
     let mut pages = app.store.pages::<Client>(Vec::new());
@@ -59,12 +57,10 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
                     continue;
                 }
             };
-            let reason = match (client.record.is_expired(now), client.record.is_idle(idle_at)) {
-                (true, _) => "expired",
-                (false, true) => "idle",
-                (false, false) => continue,
+            let Some(why) = end_of_life(&client.record, now, unwritten_age_max) else {
+                continue;
             };
-            let is_removed = is_dry_run || remove(app, &client, reason, note).await.unwrap_or(false);
+            let is_removed = is_dry_run || remove(app, &client, why, note).await.unwrap_or(false);
             if is_removed {
                 swept.removed += 1;
                 if swept.client_ids.len() < 100 {
@@ -83,7 +79,7 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
 async fn remove(
     app: &App,
     client: &Versioned<Client>,
-    reason: &str,
+    why: EndOfLife,
     note: Note<'_>,
 ) -> Result<bool, StoreFault> {
     let left = left_by(app, &client.record).await?;
@@ -92,7 +88,7 @@ async fn remove(
     };
     let cause = Cause {
         actor: note.actor,
-        reason,
+        reason: why.name(),
         note: note.reason,
         entropy: &entropy,
         now: app.now(),
