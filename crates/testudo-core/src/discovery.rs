@@ -1,7 +1,7 @@
 //! Authorization server metadata: what this server supports now. [RFC8414 §2]
 
 use crate::grants;
-use crate::identity::CredentialKind;
+use crate::identity::{ATTESTATION_BY_DPOP, CredentialKind};
 use crate::policy::Policy;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration};
@@ -50,7 +50,7 @@ pub fn server_metadata(
             .iter()
             .map(|kind| kind.auth_method())
             // [ABCA §8] The same attestation, with a DPoP proof in the place of the PoP.
-            .chain(is_attested.then_some("attest_jwt_client_auth_dpop"))
+            .chain(is_attested.then_some(ATTESTATION_BY_DPOP))
             .map(str::to_owned)
             .collect(),
         token_endpoint_auth_signing_alg_values_supported: if usable.is_empty() {

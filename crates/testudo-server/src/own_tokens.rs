@@ -11,8 +11,17 @@ use testudo_store::StoreFault;
 /// How much the clocks of the node that issued the token and of this node may differ.
 const CLOCKS_APART_MAX: Seconds = Seconds(60);
 
-/// Verifies a token for `audience`. A token that is bound to a certificate is refused unless `certificate_thumbprint`
-/// is the SHA-256 of that certificate.
+/// The keys that a request with a token proved.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ProvenKeys<'a> {
+    /// SHA-256 of its client certificate.
+    pub(crate) certificate: Option<&'a [u8; 32]>,
+    /// Thumbprint of the key of its DPoP proof. Only a token that is bound to this key is then accepted.
+    pub(crate) dpop_key: Option<&'a [u8; 32]>,
+}
+
+/// Verifies a token for `audience`. A token that is bound to a key or a certificate is refused unless the request proved
+/// it.
 ///
 /// The token is valid for the configured token lifetime at most, even if its `exp` is later: an attacker with a stolen
 /// signing key cannot make tokens that are valid long after the key was revoked.
@@ -21,14 +30,14 @@ pub(crate) fn verify_own(
     policy: &Policy,
     token: &str,
     audience: &str,
-    certificate_thumbprint: Option<&[u8; 32]>,
+    proven: ProvenKeys<'_>,
 ) -> Result<VerifiedToken, TokenError> {
     let expected = Expectation {
         issuer: policy.issuer.as_str(),
         audience,
         leeway: Seconds(0),
-        certificate_thumbprint,
-        dpop_key: None,
+        certificate_thumbprint: proven.certificate,
+        dpop_key: proven.dpop_key,
     };
     let now = app.now();
     let verified = verify(token, &app.keys.load().published, expected, now)?;

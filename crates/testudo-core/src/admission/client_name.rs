@@ -121,8 +121,8 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
 
 /// The thumbprint of the key that the credential confirms, in base64url.
 fn confirmed_key(identity: &AttestedIdentity) -> Option<Box<str>> {
-    let key = identity.proof.confirmation.as_ref()?;
-    Some(URL_SAFE_NO_PAD.encode(key.thumbprint()).into())
+    let thumbprint = identity.proof.confirmed_key()?;
+    Some(URL_SAFE_NO_PAD.encode(thumbprint).into())
 }
 
 /// The client id of an identity whose rule has no other. [ABCA §4] For an attested client it is `sub` of the attestation.

@@ -40,6 +40,8 @@ pub struct Proof {
     pub certificate_thumbprint: Option<[u8; 32]>,
     /// The key in the credential that the sender must prove to have. [RFC7800 §3.2]
     pub confirmation: Option<Arc<ProofKey>>,
+    /// The thumbprint of that key, if the identity is of an event: the key itself is not stored.
+    pub recorded_confirmation: Option<[u8; 32]>,
     /// True if the audience of the credential is the URL of the registration endpoint.
     pub is_for_registration: bool,
     /// Claims that the configuration allows the authority to state about a client, by name. Other claims are not
@@ -61,10 +63,17 @@ impl Proof {
             single_use: None,
             certificate_thumbprint: None,
             confirmation: None,
+            recorded_confirmation: None,
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
             unlisted_claims: Vec::new(),
         }
+    }
+
+    /// The thumbprint of the key in the credential that the sender must prove to have. [RFC7638 §3]
+    pub fn confirmed_key(&self) -> Option<[u8; 32]> {
+        let key = self.confirmation.as_ref().map(|key| *key.thumbprint());
+        key.or(self.recorded_confirmation)
     }
 }
 
@@ -111,14 +120,20 @@ impl AttestedIdentity {
         }
     }
 
-    /// True if the request proved possession of a private key of this identity.
+    /// True if the request proved possession of a private key of this identity: that of its certificate, or the one that
+    /// its credential confirms, without whose proof no credential is accepted (`possession/`).
     pub fn has_proven_key(&self) -> bool {
+        self.has_certificate() || self.proof.confirmed_key().is_some()
+    }
+
+    /// True if the request has a client certificate of this identity.
+    pub fn has_certificate(&self) -> bool {
         self.proof.certificate_thumbprint.is_some()
     }
 
     /// True if the request presented this kind of credential, alone or together with another one.
     pub fn shows(&self, kind: CredentialKind) -> bool {
-        self.kind == kind || (kind == CredentialKind::X509Svid && self.has_proven_key())
+        self.kind == kind || (kind == CredentialKind::X509Svid && self.has_certificate())
     }
 
     /// The identity and kind of credential that determine rule, rate limits and quota: those of the client, or those of

@@ -1,6 +1,7 @@
 //! Proven identities, and the authorities that attest them.
 
 mod attested;
+mod auth_method;
 mod authority;
 mod credential;
 pub(crate) mod issuer_subject;
@@ -9,6 +10,7 @@ mod sender_constraint;
 mod spiffe;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
+pub use auth_method::{ATTESTATION_BY_DPOP, AuthMethod};
 pub use authority::Authority;
 pub use credential::{CredentialKind, VerifiedBy};
 pub use scheme::AuthorityKind;

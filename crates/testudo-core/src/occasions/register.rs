@@ -11,13 +11,14 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
-use crate::identity::{AttestedIdentity, CredentialKind, SenderConstraint};
+use crate::identity::{AttestedIdentity, AuthMethod, SenderConstraint};
 use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::resolve::authoritative;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::{Answer, Registered};
 use crate::occasions::showing;
+use crate::possession::Possession;
 use crate::records::RequestRef;
 use crate::records::{Client, ClientMetadata, Conflict, EventKind, Loaded, Needs, Registration, Versioned};
 use crate::rejection::{MetadataReason, Rejection};
@@ -33,6 +34,8 @@ pub struct RegistrationByEvidence<'a> {
     pub governed: &'a GovernedIdentity<'a>,
     /// The requested metadata.
     pub requested: &'a RequestedMetadata,
+    /// The keys that the request proved.
+    pub possession: &'a Possession,
     /// For events.
     pub request: RequestRef<'a>,
 }
@@ -66,7 +69,7 @@ impl Occasion for RegistrationByEvidence<'_> {
             .requested
             .clone()
             .without(&governed.identity.proof.unlisted_claims);
-        let resolved = held_to(governed, &requested, alive.map(|client| &client.record), at)?;
+        let resolved = self.held_to(&requested, alive.map(|client| &client.record), at)?;
         match alive {
             Some(client) => self.register_again(client, resolved, at),
             None => Ok(self.register_new(stored, resolved, at)),
@@ -74,7 +77,8 @@ impl Occasion for RegistrationByEvidence<'_> {
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
-        conflict_of_client(self.governed, on)
+        let of_proofs = self.possession.conflict(on);
+        of_proofs.unwrap_or_else(|| conflict_of_client(self.governed, on))
     }
 }
 
@@ -93,7 +97,8 @@ impl RegistrationByEvidence<'_> {
             management: None,
             lifetimes: Lifetimes::by(self.governed.found.rule),
         };
-        let (client, batch) = create(self.governed, stored, self.request, creation, at);
+        let (client, mut batch) = create(self.governed, stored, self.request, creation, at);
+        batch.extend(self.possession.single_use());
         Decision {
             outcome: Registered {
                 client,
@@ -115,6 +120,7 @@ impl RegistrationByEvidence<'_> {
         let (was, now) = (&client.record, at.now);
         let registered = again(self.governed, was, resolved, now)?;
         let mut batch = single_use(self.governed.identity);
+        batch.extend(self.possession.single_use());
         let mut taken = Vec::new();
         if registered.client != *was {
             batch.replace(&registered.client, client.version);
@@ -138,46 +144,46 @@ impl RegistrationByEvidence<'_> {
             memory: ClientMemory::Outdated,
         })
     }
-}
 
-/// The result of the request if it may reduce the client's limits; otherwise the current limits.
-fn held_to(
-    governed: &GovernedIdentity<'_>,
-    requested: &RequestedMetadata,
-    client: Option<&Client>,
-    at: &Moment<'_>,
-) -> Result<Resolved, Rejection> {
-    let now = at.now;
-    let only = showing::method(requested)?;
-    let asked = resolve_with_evidence(governed, requested, only, now)?;
-    let whole = requested.clone().without_limits();
-    if governed.found.rule.registration == RegistrationForm::Fixed {
-        // The request was validated but must not reduce anything, so the limits stay those of the rule.
-        return resolve_with_evidence(governed, &whole, None, now);
+    /// The result of the request if it may reduce the client's limits; otherwise the current limits.
+    fn held_to(
+        &self,
+        requested: &RequestedMetadata,
+        client: Option<&Client>,
+        at: &Moment<'_>,
+    ) -> Result<Resolved, Rejection> {
+        let (governed, now) = (self.governed, at.now);
+        let only = showing::method(requested)?;
+        let asked = resolve_with_evidence(governed, requested, only, now)?;
+        let whole = requested.clone().without_limits();
+        if governed.found.rule.registration == RegistrationForm::Fixed {
+            // The request was validated but must not reduce anything, so the limits stay those of the rule.
+            return resolve_with_evidence(governed, &whole, None, now);
+        }
+        showing::is_shown(governed, self.possession, requested, only)?;
+        let stands = client.and_then(|client| client.registration_at(now));
+        let Some(lacking) = showing::restriction(governed.identity, stands) else {
+            return Ok(asked);
+        };
+        let Resolved(mut metadata, registration, full) = resolve_with_evidence(governed, &whole, None, now)?;
+        showing::narrows_nothing(
+            &asked.2,
+            &full,
+            showing::kinds_accepted(governed, at.policy),
+            lacking,
+        )?;
+        let (Some(client), Some(stands)) = (client, stands) else {
+            return Ok(Resolved(metadata, registration, full));
+        };
+        if stands.is_by_possession {
+            metadata.redirect_uris = client.metadata.redirect_uris.clone();
+        }
+        let kept = Registration {
+            issued: registration.issued,
+            ..stands.clone()
+        };
+        Ok(Resolved(metadata, kept, answer_to_stored(governed, client, now)?))
     }
-    showing::is_shown(governed, requested, only)?;
-    let stands = client.and_then(|client| client.registration_at(now));
-    let Some(lacking) = showing::restriction(governed.identity, stands) else {
-        return Ok(asked);
-    };
-    let Resolved(mut metadata, registration, full) = resolve_with_evidence(governed, &whole, None, now)?;
-    showing::narrows_nothing(
-        &asked.2,
-        &full,
-        showing::kinds_accepted(governed, at.policy),
-        lacking,
-    )?;
-    let (Some(client), Some(stands)) = (client, stands) else {
-        return Ok(Resolved(metadata, registration, full));
-    };
-    if stands.is_by_possession {
-        metadata.redirect_uris = client.metadata.redirect_uris.clone();
-    }
-    let kept = Registration {
-        issued: registration.issued,
-        ..stands.clone()
-    };
-    Ok(Resolved(metadata, kept, answer_to_stored(governed, client, now)?))
 }
 
 /// The client after a further registration.
@@ -236,11 +242,11 @@ fn limits_in_force(client: &Client, now: Timestamp) -> Registration {
 /// The result of a registration: labels, limits, and the answer.
 struct Resolved(ClientMetadata, Registration, Answer);
 
-/// Step 8, member by member. `only` is the only kind of credential that the client wants to be accepted.
+/// Step 8, member by member. `only` is the only authentication method that the client wants to be accepted.
 fn resolve_with_evidence(
     governed: &GovernedIdentity<'_>,
     requested: &RequestedMetadata,
-    only: Option<CredentialKind>,
+    only: Option<AuthMethod>,
     now: Timestamp,
 ) -> Result<Resolved, Rejection> {
     let (identity, rule) = (governed.identity, governed.found.rule);
@@ -309,7 +315,8 @@ fn resolve_with_evidence(
         grant_types: requested.grant_types.is_some().then(|| grant_types.clone()),
         redirect_uris: (!is_by_possession && requested.redirect_uris.is_some())
             .then(|| redirect_uris.clone()),
-        credential: only,
+        credential: only.map(|method| method.kind),
+        is_combined: only.is_some_and(|method| method.is_combined),
         signing_algorithm: None,
         must_bind_tokens,
         dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
@@ -321,8 +328,8 @@ fn resolve_with_evidence(
         grant_types,
         response_types,
         scope,
-        token_endpoint_auth_method: only.unwrap_or(identity.kind).auth_method(),
-        only,
+        token_endpoint_auth_method: only.map_or(identity.kind.auth_method(), AuthMethod::name),
+        only: only.map(|method| method.kind),
         must_bind_tokens: must_bind_tokens || rule.sender_constraint == SenderConstraint::Mtls,
         dpop_bound_access_tokens: requested.dpop_bound_access_tokens
             || rule.sender_constraint == SenderConstraint::Dpop,
@@ -366,7 +373,7 @@ fn answer_to_stored(
         require_signed_request_object: stands.must_sign_requests,
         ..RequestedMetadata::default()
     };
-    let Resolved(_, _, answer) = resolve_with_evidence(governed, &requested, stands.credential, now)?;
+    let Resolved(_, _, answer) = resolve_with_evidence(governed, &requested, stands.auth_method(), now)?;
     let redirect_uris = match &stands.redirect_uris {
         Some(narrowed) => narrowed.clone(),
         None => client.metadata.redirect_uris.clone(),

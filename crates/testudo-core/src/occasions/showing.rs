@@ -6,10 +6,11 @@
 //! changed by a bearer statement. Otherwise one leaked statement could block every instance of a workload.
 
 use crate::admission::governed::GovernedIdentity;
-use crate::identity::{AttestedIdentity, CredentialKind, SenderConstraint};
+use crate::identity::{AttestedIdentity, AuthMethod, CredentialKind, SenderConstraint};
 use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
+use crate::possession::Possession;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, MetadataReason, NotAcceptedBy, Rejection};
 use testudo_protocol::{Seconds, Timestamp};
@@ -52,32 +53,31 @@ fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
     kinds.is_none_or(|kinds| kinds.contains(&kind))
 }
 
-/// The only kind of SVID that the client wants to be accepted.
-pub(crate) fn method(requested: &RequestedMetadata) -> Result<Option<CredentialKind>, Rejection> {
+/// The only authentication method that the client wants to be accepted.
+pub(crate) fn method(requested: &RequestedMetadata) -> Result<Option<AuthMethod>, Rejection> {
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
     };
-    let kind = CredentialKind::ALL
-        .into_iter()
-        .find(|kind| kind.issued_by().is_some() && kind.auth_method() == name)
-        .ok_or(MetadataReason::AuthMethodNotSvid)?;
-    Ok(Some(kind))
+    let method = AuthMethod::attested(name).ok_or(MetadataReason::AuthMethodNotAttested)?;
+    Ok(Some(method))
 }
 
 /// Checks that the request has the credential that the client wants to register: the authentication method, and the
 /// certificate to which its tokens will be bound, unless the rule requires this binding anyway.
 pub(crate) fn is_shown(
     governed: &GovernedIdentity<'_>,
+    possession: &Possession,
     requested: &RequestedMetadata,
-    method: Option<CredentialKind>,
+    method: Option<AuthMethod>,
 ) -> Result<(), Rejection> {
-    if method.is_some_and(|kind| !governed.identity.shows(kind)) {
+    let shows = |kind| governed.identity.shows(kind);
+    if method.is_some_and(|method| !method.is_used(shows, possession.is_combined)) {
         return Err(MetadataReason::AuthMethodNotShown.into());
     }
     let is_asked = requested.tls_client_certificate_bound_access_tokens;
     if !is_asked
         || governed.found.rule.sender_constraint == SenderConstraint::Mtls
-        || governed.identity.has_proven_key()
+        || governed.identity.has_certificate()
     {
         return Ok(());
     }
@@ -87,8 +87,8 @@ pub(crate) fn is_shown(
 /// What is missing in the evidence, so that it cannot reduce the limits of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lacking {
-    /// The request does not have the certificate with which the client registered.
-    Certificate,
+    /// The request does not prove a key of the client, as its registration did.
+    Key,
     /// The audience of the statement is not the registration endpoint.
     Audience,
 }
@@ -99,7 +99,7 @@ pub(crate) fn restriction(identity: &AttestedIdentity, stands: Option<&Registrat
         return None;
     }
     if stands.is_some_and(|stands| stands.is_by_possession) {
-        return Some(Lacking::Certificate);
+        return Some(Lacking::Key);
     }
     (!identity.proof.is_for_registration).then_some(Lacking::Audience)
 }
@@ -136,14 +136,14 @@ pub(crate) fn narrows_nothing(
     ];
     match narrower.into_iter().find(|(_, is_narrower)| *is_narrower) {
         Some((member, _)) => Err(match lacking {
-            Lacking::Certificate => MetadataReason::NarrowingNeedsCertificate { member }.into(),
+            Lacking::Key => MetadataReason::NarrowingNeedsKey { member }.into(),
             Lacking::Audience => MetadataReason::NarrowingNeedsAudience { member }.into(),
         }),
         None => Ok(()),
     }
 }
 
-/// Number of SVID kinds with which the client may authenticate if it registers none.
+/// Number of kinds of credential with which the client may authenticate if it registers none.
 pub(crate) fn kinds_accepted(governed: &GovernedIdentity<'_>, policy: &Policy) -> usize {
     CredentialKind::ALL
         .into_iter()

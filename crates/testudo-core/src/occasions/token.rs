@@ -112,7 +112,7 @@ impl<'a> TokenRequest<'a> {
         let (governed, client) = (self.governed, &client.record);
         is_not_frozen(client)?;
         let registration = client.registration_at(at.now);
-        kind_is_registered(governed.identity, registration)?;
+        method_is_registered(governed.identity, registration, self.possession)?;
         trace.passed("client known", || format!("first seen {}", client.created));
         let (granted, of_grant) = match self.grant.decide(self.requester(registration), loaded, at) {
             Ok(decided) => decided,
@@ -209,17 +209,21 @@ fn refused(refusal: Refusal) -> Result<Decision<TokenOutcome>, Rejection> {
     })
 }
 
-/// Step 6 as well: a client that registered one kind of SVID may use only this kind.
-fn kind_is_registered(
+/// Step 6 as well: a client that registered an authentication method may use only this method.
+fn method_is_registered(
     identity: &AttestedIdentity,
     registration: Option<&Registration>,
+    possession: &Possession,
 ) -> Result<(), Rejection> {
-    match registration.and_then(|registration| registration.credential) {
-        Some(kind) if kind != identity.kind => Err(AdmissionReason::CredentialNotAccepted {
-            kind: identity.kind,
-            by: NotAcceptedBy::Registration,
+    let is_shown = |kind| kind == identity.kind;
+    match registration.and_then(Registration::auth_method) {
+        Some(method) if !method.is_used(is_shown, possession.is_combined) => {
+            Err(AdmissionReason::CredentialNotAccepted {
+                kind: identity.kind,
+                by: NotAcceptedBy::Registration,
+            }
+            .into())
         }
-        .into()),
         Some(_) | None => Ok(()),
     }
 }

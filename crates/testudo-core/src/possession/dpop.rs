@@ -20,7 +20,7 @@ pub(super) fn verify(
     let expected = DpopExpectation {
         method: terms.method,
         uris: terms.uris,
-        access_token: None,
+        access_token: terms.access_token,
     };
     let verified = DpopProof::parse(proof)
         .and_then(|parsed| parsed.verify(expected, terms.now))

@@ -17,7 +17,7 @@ use crate::decision::Resolution;
 use crate::identity::{AttestedIdentity, SingleUse};
 use crate::policy::{ChallengeUse, NonceUse, Policy};
 use crate::records::{Batch, Conflict, Replay};
-use crate::rejection::{AttestationReason, Rejection};
+use crate::rejection::{AttestationReason, ProofReason, Rejection};
 use crate::trace::Trace;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,12 +30,14 @@ use testudo_protocol::oauth::server_nonce::ServerNonces;
 pub struct ProofTerms<'a> {
     /// The configuration.
     pub policy: &'a Policy,
-    /// The identity that the credential proves, if its key is proved.
-    pub identity: &'a AttestedIdentity,
+    /// The identity that the credential proves, if its key is proved; `None` before the credential is verified.
+    pub identity: Option<&'a AttestedIdentity>,
     /// The method of the request.
     pub method: &'a str,
     /// The URIs of the endpoint, from the configuration.
     pub uris: &'a [RequestUri],
+    /// The access token that the request has with the scheme DPoP. [RFC9449 §7.1]
+    pub access_token: Option<&'a str>,
     /// The nonces and challenges of this server.
     pub nonces: &'a ServerNonces,
     /// The time.
@@ -45,7 +47,9 @@ pub struct ProofTerms<'a> {
 impl ProofTerms<'_> {
     /// Whether the proof of an attested key needs a value of this server.
     fn challenge(&self) -> ChallengeUse {
-        let attester = self.policy.authority(&self.identity.authority);
+        let attester = self
+            .identity
+            .and_then(|identity| self.policy.authority(&identity.authority));
         attester.map_or(ChallengeUse::Required, |attester| attester.challenge)
     }
 }
@@ -55,6 +59,8 @@ impl ProofTerms<'_> {
 pub struct Possession {
     /// Thumbprint of the key of the DPoP proof. [RFC9449 §6.1]
     pub dpop_key: Option<[u8; 32]>,
+    /// True if a DPoP proof takes the place of the PoP of an attestation. [ABCA §7.3]
+    pub is_combined: bool,
     used: Vec<UsedProof>,
 }
 
@@ -75,9 +81,12 @@ impl Possession {
     ) -> Result<Possession, Rejection> {
         let mut possession = Possession::default();
         let (pop, dpop) = (proofs.attestation_pop()?, proofs.dpop()?);
-        let confirmation = terms.identity.proof.confirmation.as_deref();
+        let confirmation = terms
+            .identity
+            .and_then(|identity| identity.proof.confirmation.as_deref());
         // [ABCA §7.3] Without a PoP, the DPoP proof takes its place. [ABCA §7] Beside a PoP, it may have another key.
         let combined = confirmation.filter(|_| pop.is_none());
+        possession.is_combined = combined.is_some();
         match (confirmation, pop) {
             (Some(key), Some(pop)) => attestation_pop::verify(pop, key, terms, &mut possession, trace)?,
             (None, Some(_)) => return Err(AttestationReason::ProofWithoutAttestation.into()),
@@ -98,6 +107,19 @@ impl Possession {
         Ok(possession)
     }
 
+    /// Verifies the DPoP proof of the access token of a request, before any other credential of the request.
+    pub fn of_access_token(
+        proofs: &PresentedProofs,
+        terms: ProofTerms<'_>,
+        trace: &mut Trace,
+    ) -> Result<Possession, Rejection> {
+        let mut possession = Possession::default();
+        let proof = proofs.dpop()?.ok_or(ProofReason::DpopMissing)?;
+        let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required;
+        dpop::verify(proof, is_nonce_required, terms, &mut possession, trace)?;
+        Ok(possession)
+    }
+
     /// The possession of a request whose event has this thumbprint of a DPoP key, in base64url. It contains no mark: the
     /// proof is not used again.
     pub fn of_event(dpop_key: Option<&str>) -> Possession {
@@ -105,7 +127,7 @@ impl Possession {
         let decoded = dpop_key.and_then(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut thumbprint).ok());
         Possession {
             dpop_key: (decoded == Some(thumbprint.len())).then_some(thumbprint),
-            used: Vec::new(),
+            ..Possession::default()
         }
     }
 

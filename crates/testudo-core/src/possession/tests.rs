@@ -55,9 +55,10 @@ impl World {
     fn verify(&self, proofs: Vec<String>) -> Result<Possession, Rejection> {
         let terms = ProofTerms {
             policy: &self.policy,
-            identity: &self.identity,
+            identity: Some(&self.identity),
             method: "POST",
             uris: &self.uris,
+            access_token: None,
             nonces: &self.nonces,
             now: NOW,
         };

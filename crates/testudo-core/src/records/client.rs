@@ -3,7 +3,7 @@
 use super::Kind;
 use super::record::{Announced, Held, Record};
 use super::rfc3339::Rfc3339;
-use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, Sponsor};
+use crate::identity::{AuthMethod, AuthorityKind, CredentialKind, OccasionKind, Sponsor};
 use crate::members::Labels;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::oauth::ScopeSet;
@@ -99,6 +99,9 @@ pub struct Registration {
     /// The only kind of credential that is accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub credential: Option<CredentialKind>,
+    /// Its attestation is accepted only with a DPoP proof in the place of a PoP. [ABCA §8]
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_combined: bool,
     /// The only signature algorithm of its assertions that is accepted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub signing_algorithm: Option<String>,
@@ -203,6 +206,14 @@ pub fn client_key(authority_key: &str, subject: &str) -> Vec<u8> {
 }
 
 impl Registration {
+    /// The only authentication method that is accepted, if the client registered one.
+    pub fn auth_method(&self) -> Option<AuthMethod> {
+        Some(AuthMethod {
+            kind: self.credential?,
+            is_combined: self.is_combined,
+        })
+    }
+
     /// A registration without limits.
     pub fn of_nothing(issued: Timestamp) -> Registration {
         Registration {
@@ -213,6 +224,7 @@ impl Registration {
             grant_types: None,
             redirect_uris: None,
             credential: None,
+            is_combined: false,
             signing_algorithm: None,
             must_bind_tokens: false,
             dpop_bound_access_tokens: false,

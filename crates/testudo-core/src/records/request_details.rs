@@ -68,6 +68,10 @@ pub struct RequestDetails {
     /// SHA-256 of the client certificate, in base64url, 43 characters. [RFC8705 §3.1]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// Thumbprint of the key in the credential that the request proved to have, in base64url, 43 characters.
+    /// [RFC7638 §3]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed_key: Option<String>,
     /// Thumbprint of the key of the DPoP proof, in base64url, 43 characters. [RFC9449 §6.1]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_key: Option<String>,
@@ -134,6 +138,7 @@ impl RequestDetails {
         self.certificate = proof
             .certificate_thumbprint
             .map(|digest| URL_SAFE_NO_PAD.encode(digest));
+        self.confirmed_key = proof.confirmed_key().map(|digest| URL_SAFE_NO_PAD.encode(digest));
         self.is_for_registration = proof.is_for_registration;
         self.single_use = proof
             .single_use
@@ -185,6 +190,7 @@ impl RequestDetails {
         Proof {
             issued: self.credential_issued,
             certificate_thumbprint: self.certificate.as_deref().and_then(digest),
+            recorded_confirmation: self.confirmed_key.as_deref().and_then(digest),
             is_for_registration: self.is_for_registration,
             single_use: self.single_use.as_ref().and_then(|(key, keep_until)| {
                 let (key, keep_until) = (digest(key)?, *keep_until);
@@ -275,6 +281,7 @@ mod tests {
         identity.proof = Proof {
             issued: Some(Timestamp(5)),
             certificate_thumbprint: Some([7; 32]),
+            recorded_confirmation: Some([8; 32]),
             is_for_registration: true,
             single_use: Some(SingleUse {
                 key: [9; 32],

@@ -37,6 +37,8 @@ pub enum Endpoint {
     Registration {
         /// Whether the software statement of the request was verified.
         statement: Statement,
+        /// The scheme of the request's `Authorization` field.
+        authorization: Authorization,
     },
     /// The client configuration endpoint of one registration.
     Management,
@@ -49,6 +51,8 @@ pub enum Authorization {
     Absent,
     /// A bearer token.
     Bearer,
+    /// A token that is bound to the key of a DPoP proof. [RFC9449 §7.1]
+    Dpop,
     /// Another scheme, most likely Basic with a client secret.
     Other,
 }
@@ -67,13 +71,27 @@ pub enum Statement {
 /// The challenge for a token request whose `Authorization` is not a bearer token.
 const BASIC: &str = "Basic realm=\"token endpoint\"";
 
+/// The algorithms that a DPoP proof may have, for a challenge. [RFC9449 §7.1]
+macro_rules! with_algorithms {
+    ($error:literal) => {
+        concat!(
+            "DPoP error=\"",
+            $error,
+            "\", algs=\"ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA\""
+        )
+    };
+}
+
 impl Rejection {
     /// The answer of this endpoint.
     pub fn answer(&self, endpoint: Endpoint) -> Answer {
         match endpoint {
             Endpoint::None => self.at_token_endpoint(Authorization::Absent),
             Endpoint::Token { authorization } => self.at_token_endpoint(authorization),
-            Endpoint::Registration { statement } => self.at_registration(statement),
+            Endpoint::Registration {
+                statement,
+                authorization,
+            } => self.at_registration(statement).for_scheme(authorization),
             Endpoint::Management => self.at_management(),
         }
     }
@@ -83,13 +101,15 @@ impl Rejection {
         let status = match authorization {
             Authorization::Absent => row.code.status(),
             // [RFC6749 §5.2] A client that used `Authorization` must receive 401.
-            Authorization::Bearer | Authorization::Other => row.code.status_after_authorization(),
+            Authorization::Bearer | Authorization::Dpop | Authorization::Other => {
+                row.code.status_after_authorization()
+            }
         };
         let status = row.status.unwrap_or(status);
         // [RFC6749 §5.2] [RFC9110 §15.5.2] A 401 carries a challenge, of the scheme that was used.
         let challenge = (status == 401).then_some(match authorization {
             Authorization::Bearer => BEARER,
-            Authorization::Absent | Authorization::Other => BASIC,
+            Authorization::Absent | Authorization::Dpop | Authorization::Other => BASIC,
         });
         Answer {
             code: row.code,
@@ -133,6 +153,38 @@ impl Rejection {
                 let unknown = CredentialReason::RegistrationTokenRefused { is_superseded: false };
                 Rejection::from(unknown).at_registration(without_statement)
             }
+        }
+    }
+}
+
+impl Answer {
+    /// The answer to a request with an access token of this scheme. [RFC9449 §7.1] The proof of a token that is sent with
+    /// the scheme DPoP is part of its authorization, so a wrong proof is answered as a wrong token is.
+    fn for_scheme(self, authorization: Authorization) -> Answer {
+        if authorization != Authorization::Dpop {
+            return self;
+        }
+        let challenges = [
+            (
+                ErrorCode::InvalidDpopProof,
+                with_algorithms!("invalid_dpop_proof"),
+            ),
+            (ErrorCode::UseDpopNonce, with_algorithms!("use_dpop_nonce")),
+            (ErrorCode::InvalidToken, with_algorithms!("invalid_token")),
+            (
+                ErrorCode::InsufficientScope,
+                with_algorithms!("insufficient_scope"),
+            ),
+        ];
+        let found = challenges.into_iter().find(|(code, _)| *code == self.code);
+        let Some((_, challenge)) = found else {
+            return self;
+        };
+        let is_refused_proof = self.code != ErrorCode::InsufficientScope;
+        Answer {
+            status: if is_refused_proof { 401 } else { self.status },
+            challenge: Some(challenge),
+            ..self
         }
     }
 }

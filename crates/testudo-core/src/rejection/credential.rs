@@ -126,7 +126,7 @@ pub enum CredentialReason {
     IssuedAtMissing,
     /// The request has neither a statement nor a certificate, and registration without evidence is not enabled.
     EvidenceMissing,
-    /// The statement and the certificate prove two different identities.
+    /// The pieces of evidence of a registration prove different identities.
     TwoIdentities,
     /// `iss` of a statement is not the configured `statement_issuer` of the trust domain.
     StatementIssuerMismatch {
@@ -198,7 +198,7 @@ impl CredentialReason {
             CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
             CredentialReason::IssuedAtMissing => Row::unauthenticated("issued_at_missing"),
             CredentialReason::EvidenceMissing => Row::unauthenticated("evidence_missing")
-                .sentence("software_statement is missing, and so is a client certificate: send one of them")
+                .sentence("software_statement is missing, and so are a client certificate and an attestation: send one of them")
                 .status(401)
                 .challenge(BEARER),
             CredentialReason::TwoIdentities => {
@@ -324,10 +324,10 @@ impl fmt::Display for CredentialReason {
             ),
             CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             CredentialReason::EvidenceMissing => {
-                f.write_str("software_statement is missing, and so is a client certificate: send one of them")
+                f.write_str("software_statement is missing, and so are a client certificate and an attestation: send one of them")
             }
             CredentialReason::TwoIdentities => {
-                f.write_str("the statement and the certificate prove two different identities")
+                f.write_str("the statement, the certificate and the attestation of the request prove different identities")
             }
             CredentialReason::StatementIssuerMismatch { expected } => {
                 write!(f, "iss of the statement is not {expected}")

@@ -157,10 +157,10 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         }
         CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
         CredentialReason::EvidenceMissing => {
-            "send the SVID as software_statement or connect with the X.509-SVID; clients without evidence need [registration.open]".into()
+            "send the SVID as software_statement, connect with the X.509-SVID, or send an attestation; clients without evidence need [registration.open]".into()
         }
         CredentialReason::TwoIdentities => {
-            "send a statement and a certificate of the same workload, or only one of them".into()
+            "send evidence of one workload only: a statement, a certificate, an attestation".into()
         }
         CredentialReason::StatementIssuerMismatch { expected } => {
             format!("leave iss out of the statement, or set it to `{expected}`").into()
@@ -302,7 +302,10 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         MetadataReason::PrivateKeyDisclosed { .. } => {
             "the private key has been disclosed: the client must create a new key, and send only the public key"
         }
-        MetadataReason::NarrowingNeedsCertificate { .. } | MetadataReason::BindingNotShown => {
+        MetadataReason::NarrowingNeedsKey { .. } => {
+            "the client must connect with its X.509-SVID, or send its attestation with a proof, in this request"
+        }
+        MetadataReason::BindingNotShown => {
             "the client must connect with its X.509-SVID to send this request"
         }
         MetadataReason::NarrowingNeedsAudience { .. } => {
@@ -328,7 +331,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::BoundTwice
         | MetadataReason::BindingWithoutCertificate
         | MetadataReason::AuthMethodWithoutEvidence
-        | MetadataReason::AuthMethodNotSvid
+        | MetadataReason::AuthMethodNotAttested
         | MetadataReason::AuthMethodNotShown
         | MetadataReason::AuthMethodChanged
         | MetadataReason::SigningAlgorithmNotSupported

@@ -75,15 +75,15 @@ pub enum MetadataReason {
     BindingWithoutCertificate,
     /// The request asks for tokens that are bound to a certificate, but was sent without one.
     BindingNotShown,
-    /// A request without certificate reduces the limits of a client that registered with its certificate.
-    NarrowingNeedsCertificate { member: &'static str },
+    /// A request without a proof of a key reduces the limits of a client that registered with such a proof.
+    NarrowingNeedsKey { member: &'static str },
     /// A statement whose audience is not the registration endpoint is used to reduce limits.
     NarrowingNeedsAudience { member: &'static str },
 
     /// A client without evidence requests an authentication method that needs evidence or a secret.
     AuthMethodWithoutEvidence,
-    /// A client that its platform attests requests an authentication method other than an SVID.
-    AuthMethodNotSvid,
+    /// A client that an authority attests requests an authentication method without a credential of an authority.
+    AuthMethodNotAttested,
     /// The requested authentication method needs a credential that the request does not have.
     AuthMethodNotShown,
     /// A replacement changes the authentication method.
@@ -256,10 +256,10 @@ impl MetadataReason {
                 "binding_not_shown",
                 "tls_client_certificate_bound_access_tokens needs the client certificate in the same request",
             ),
-            MetadataReason::NarrowingNeedsCertificate { member } => wrong(
+            MetadataReason::NarrowingNeedsKey { member } => wrong(
                 "narrowing_needs_certificate",
                 format!(
-                    "{member} cannot be narrowed without the certificate that this client registered with: send it in the same request"
+                    "{member} cannot be narrowed without the certificate or key that this client registered with: prove it in the same request"
                 ),
             ),
             MetadataReason::NarrowingNeedsAudience { member } => wrong(
@@ -272,9 +272,9 @@ impl MetadataReason {
                 "auth_method_without_evidence",
                 "token_endpoint_auth_method must be `none` or `private_key_jwt` for a client without evidence",
             ),
-            MetadataReason::AuthMethodNotSvid => wrong(
+            MetadataReason::AuthMethodNotAttested => wrong(
                 "auth_method_not_svid",
-                "token_endpoint_auth_method must name a kind of SVID: this client authenticates with its SVID only",
+                "token_endpoint_auth_method must name a kind of SVID or attestation: this client authenticates with the credential that is issued to it",
             ),
             MetadataReason::AuthMethodNotShown => wrong(
                 "auth_method_not_shown",

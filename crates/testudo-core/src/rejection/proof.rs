@@ -10,6 +10,8 @@ use testudo_protocol::oauth::dpop::DpopError;
 pub enum ProofReason {
     /// The request has more than one `DPoP` header field. [RFC9449 §4.3]
     DpopRepeated,
+    /// The request has an access token with the scheme DPoP, and no proof. [RFC9449 §7.1]
+    DpopMissing,
     /// The DPoP proof is malformed, or is not for this request.
     Dpop(DpopError),
     /// The DPoP proof has no nonce, and this server requires one. [RFC9449 §8]
@@ -32,6 +34,9 @@ impl ProofReason {
             |name, sentence| Row::new(name, ErrorCode::UseDpopNonce, sentence).fresh(Fresh::DpopNonce);
         match self {
             ProofReason::DpopRepeated => dpop("dpop_repeated", "send one DPoP header field"),
+            ProofReason::DpopMissing => {
+                dpop("dpop_missing", "a token with the scheme DPoP needs a DPoP proof")
+            }
             ProofReason::Dpop(error) => dpop("dpop_refused", dpop_sentence(error)),
             ProofReason::DpopNonceMissing => nonce(
                 "dpop_nonce_missing",
@@ -82,6 +87,9 @@ impl fmt::Display for ProofReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProofReason::DpopRepeated => f.write_str("the request has more than one DPoP header field"),
+            ProofReason::DpopMissing => {
+                f.write_str("the request has an access token with the scheme DPoP, and no DPoP proof")
+            }
             ProofReason::Dpop(error) => write!(f, "the DPoP proof is refused: {error}"),
             ProofReason::DpopNonceMissing => {
                 f.write_str("the DPoP proof has no nonce, and tokens.dpop_nonce requires one")

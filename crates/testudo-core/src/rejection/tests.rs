@@ -10,9 +10,10 @@ use crate::metadata::requested::RequestedMetadata;
 use examples::reasons;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
-const ENDPOINTS: [(&str, Endpoint); 7] = [
+const ENDPOINTS: [(&str, Endpoint); 8] = [
     ("before any endpoint", Endpoint::None),
     (
         "token, with a password",
@@ -30,18 +31,28 @@ const ENDPOINTS: [(&str, Endpoint); 7] = [
         "registration",
         Endpoint::Registration {
             statement: Statement::Absent,
+            authorization: Authorization::Absent,
         },
     ),
     (
         "registration, unverified statement",
         Endpoint::Registration {
             statement: Statement::Unverified,
+            authorization: Authorization::Absent,
         },
     ),
     (
         "registration, verified statement",
         Endpoint::Registration {
             statement: Statement::Verified,
+            authorization: Authorization::Absent,
+        },
+    ),
+    (
+        "registration, with a token of the scheme DPoP",
+        Endpoint::Registration {
+            statement: Statement::Absent,
+            authorization: Authorization::Dpop,
         },
     ),
     ("management", Endpoint::Management),
@@ -179,6 +190,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "credential_not_accepted",
     "credentials_in_url",
     "dpop_key_not_attested",
+    "dpop_missing",
     "dpop_nonce_missing",
     "dpop_nonce_not_accepted",
     "dpop_refused",
@@ -254,9 +266,22 @@ fn body_that_is_not_json_is_answered_with_the_member_if_it_is_in_the_table() {
         let rejection = RequestedMetadata::parse(body.as_bytes()).unwrap_err();
         let at = Endpoint::Registration {
             statement: Statement::Absent,
+            authorization: Authorization::Absent,
         };
         assert_eq!(rejection.answer(at).sentence, sentence, "{body}");
     }
+}
+
+#[test]
+fn rfc9449_7_1_challenge_lists_the_algorithms_that_a_proof_may_have() {
+    let at = Endpoint::Registration {
+        statement: Statement::Absent,
+        authorization: Authorization::Dpop,
+    };
+    let challenge = Rejection::from(ProofReason::DpopReplayed).answer(at).challenge;
+    let names = Algorithm::ALL.map(Algorithm::name).join(" ");
+    let expected = format!("DPoP error=\"invalid_dpop_proof\", algs=\"{names}\"");
+    assert_eq!(challenge, Some(expected.as_str()));
 }
 
 #[test]

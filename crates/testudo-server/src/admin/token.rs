@@ -13,7 +13,7 @@ use super::reply::ErrorAnswer;
 use super::rules::assumed;
 use crate::audit::{AdminRefusal, note_admin_refusal};
 use crate::http::bearer;
-use crate::own_tokens::{holder, verify_own};
+use crate::own_tokens::{ProvenKeys, holder, verify_own};
 use crate::state::app::App;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
@@ -106,7 +106,7 @@ impl From<StoreFault> for Denied {
 async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Denied> {
     let in_force = app.in_force.load_full();
     let policy = &in_force.policy;
-    let verified = verify_own(app, policy, token, policy.issuer.as_str(), None);
+    let verified = verify_own(app, policy, token, policy.issuer.as_str(), ProvenKeys::default());
     let verified = verified.map_err(Denied::BadToken)?;
     let client_id = &verified.client_id;
     let not_admitted = |why: String| Denied::NotAdmitted {

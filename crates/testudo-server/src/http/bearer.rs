@@ -6,18 +6,44 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::HeaderMap;
 use hyper::header;
 use testudo_protocol::jose::sha256;
-use testudo_protocol::oauth::bearer_token;
+use testudo_protocol::oauth::{bearer_token, dpop_token};
 use zeroize::Zeroizing;
 
 /// The bearer token of a request. `None` where `Authorization` is absent, sent twice, or of another scheme. [RFC6750
 /// §2.1]
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let token = bearer_token(value.to_str().ok()?)?;
+    let token = bearer_token(only_authorization(headers)?)?;
     Some(Zeroizing::new(token.to_owned()))
+}
+
+fn only_authorization(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// An access token, with the scheme with which it is sent.
+pub(super) struct ShownToken {
+    pub(super) token: Zeroizing<String>,
+    /// The scheme is DPoP: the token is accepted only with a proof. [RFC9449 §7.1]
+    pub(super) needs_proof: bool,
+}
+
+/// The access token of a request, with the scheme Bearer or DPoP. `None` as for [`bearer`].
+pub(super) fn access_token(headers: &HeaderMap) -> Option<ShownToken> {
+    if let Some(token) = bearer(headers) {
+        return Some(ShownToken {
+            token,
+            needs_proof: false,
+        });
+    }
+    let token = dpop_token(only_authorization(headers)?)?;
+    Some(ShownToken {
+        token: Zeroizing::new(token.to_owned()),
+        needs_proof: true,
+    })
 }
 
 /// A registration access token: 256 random bits. The answer contains it once; the server keeps only its digest.

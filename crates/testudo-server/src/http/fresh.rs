@@ -2,9 +2,9 @@
 
 use crate::state::app::App;
 use http_body_util::Full;
+use hyper::Response;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
-use hyper::{HeaderMap, Response};
 use testudo_core::rejection::Fresh;
 use testudo_protocol::oauth::server_nonce::NoncePurpose;
 
@@ -21,10 +21,4 @@ pub(super) fn add(app: &App, response: &mut Response<Full<Bytes>>, fresh: Fresh)
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(name, value);
     }
-}
-
-/// The values of a header field. A value that is no text is changed into one that is refused.
-pub(super) fn values(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.get_all(name).iter().map(text).collect()
 }

@@ -7,6 +7,7 @@ mod cors;
 mod framing;
 mod fresh;
 mod incoming;
+mod proofs;
 mod proxy;
 mod ready;
 mod register;

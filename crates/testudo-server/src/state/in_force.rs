@@ -64,6 +64,8 @@ pub struct Arrival {
     /// The URIs of the token endpoint, which a DPoP proof must name: that of the issuer, and that of the listener for
     /// client certificates.
     pub token_uris: Vec<RequestUri>,
+    /// The URIs of the registration endpoint, in the same way.
+    pub registration_uris: Vec<RequestUri>,
     /// True where client certificates can reach this server.
     pub takes_certificates: bool,
     /// True where the public listeners have TLS. A reload does not change it.
@@ -95,12 +97,14 @@ impl Arrival {
             Some(configuration.policy.issuer.as_str()),
             self.mtls_url.as_deref(),
         ];
-        let token_uris = bases
-            .into_iter()
-            .flatten()
-            .filter_map(|base| RequestUri::parse(&format!("{base}/token")));
+        let uris = |path: &str| {
+            let bases = bases.into_iter().flatten();
+            let uris = bases.filter_map(|base| RequestUri::parse(&format!("{base}{path}")));
+            uris.collect()
+        };
         Arrival {
-            token_uris: token_uris.collect(),
+            token_uris: uris("/token"),
+            registration_uris: uris("/register"),
             takes_certificates: server.asks_for_certificates && (self.has_tls || forwards),
             proxy: server.proxy.clone(),
             ..self.clone()

@@ -92,7 +92,9 @@ impl Presented {
                     _ => Err(RequestReason::ClientIdMissing.into()),
                 };
             }
-            1 if !headers.client_attestations.is_empty() => return Presented::attestation(headers),
+            1 if !headers.client_attestations.is_empty() => {
+                return Presented::attestation(headers.client_attestations);
+            }
             1 if !has_assertion => {
                 let found = found.next().unwrap_or_default();
                 return Err(CredentialReason::UnsupportedMechanism { found }.into());
@@ -116,8 +118,8 @@ impl Presented {
     }
 
     /// [ABCA §7.1 (1)] Exactly one attestation. `typ` determines its kind, since all kinds are sent in one header field.
-    fn attestation(headers: RequestHeaders) -> Result<Presented, Rejection> {
-        let mut values = headers.client_attestations.into_iter();
+    pub fn attestation(values: Vec<String>) -> Result<Presented, Rejection> {
+        let mut values = values.into_iter();
         match (values.next(), values.next()) {
             (Some(attestation), None) if is_token68(&attestation) => {
                 let unverified_type = jose::unverified_type(&attestation);

@@ -20,6 +20,7 @@ use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
+use crate::possession::Possession;
 use crate::records::RequestRef;
 use crate::records::{Batch, Client, Conflict, EventKind, Loaded, ManagementToken, Needs, Versioned};
 use crate::rejection::{MetadataReason, Rejection};
@@ -48,6 +49,8 @@ pub struct RegistrationWithoutEvidence<'a> {
     pub governed: &'a GovernedIdentity<'a>,
     /// The requested metadata.
     pub asked: RegistrationRequest<'a>,
+    /// The key to which the initial access token is bound, if the request proved it.
+    pub possession: &'a Possession,
 }
 
 impl Occasion for RegistrationWithoutEvidence<'_> {
@@ -83,7 +86,8 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
             }),
             lifetimes: lifetimes(governed),
         };
-        let (client, batch) = create(governed, StoredClient::default(), asked.request, creation, at);
+        let (client, mut batch) = create(governed, StoredClient::default(), asked.request, creation, at);
+        batch.extend(self.possession.single_use());
         Ok(Decision {
             outcome: Registered {
                 client,
@@ -97,7 +101,8 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
-        conflict_of_client(self.governed, on)
+        let of_proofs = self.possession.conflict(on);
+        of_proofs.unwrap_or_else(|| conflict_of_client(self.governed, on))
     }
 }
 

@@ -77,6 +77,7 @@ pub(super) fn resolve_without_evidence(
         scope: Some(scope.clone()),
         grant_types: Some(grant_types.clone()),
         credential: Some(kind),
+        is_combined: false,
         signing_algorithm: requested
             .token_endpoint_auth_signing_alg
             .map(|algorithm| algorithm.name().to_owned()),

@@ -7,6 +7,9 @@ use testudo_protocol::oauth::dpop::DpopError;
 pub(in crate::rejection) fn of_proof(reason: &ProofReason) -> Cow<'static, str> {
     match reason {
         ProofReason::DpopRepeated => "the client or a proxy sends the DPoP header twice: send one proof".into(),
+        ProofReason::DpopMissing => {
+            "the client must send a DPoP proof with the hash of the token (ath) in each request".into()
+        }
         ProofReason::Dpop(DpopError::WrongUri { expected, .. }) => format!(
             "the client must set htu to {expected}: check the URL that the client uses, and `issuer` of this server"
         )

@@ -179,14 +179,14 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::BoundTwice,
         MetadataReason::BindingWithoutCertificate,
         MetadataReason::BindingNotShown,
-        MetadataReason::NarrowingNeedsCertificate {
+        MetadataReason::NarrowingNeedsKey {
             member: "client_name",
         },
         MetadataReason::NarrowingNeedsAudience {
             member: "client_name",
         },
         MetadataReason::AuthMethodWithoutEvidence,
-        MetadataReason::AuthMethodNotSvid,
+        MetadataReason::AuthMethodNotAttested,
         MetadataReason::AuthMethodNotShown,
         MetadataReason::AuthMethodChanged,
         MetadataReason::SigningAlgorithmNotSupported,
@@ -318,6 +318,7 @@ fn attestation_reasons() -> Vec<AttestationReason> {
 fn proof_reasons() -> Vec<ProofReason> {
     vec![
         ProofReason::DpopRepeated,
+        ProofReason::DpopMissing,
         ProofReason::Dpop(DpopError::WrongType),
         ProofReason::DpopNonceMissing,
         ProofReason::DpopNonceNotAccepted,

@@ -106,7 +106,10 @@ pub(super) async fn of_event(
             true => Statement::Verified,
             false => Statement::Absent,
         };
-        let endpoint = Endpoint::Registration { statement };
+        let endpoint = Endpoint::Registration {
+            statement,
+            authorization: Authorization::Absent,
+        };
         let requested = match &details.metadata {
             Some(metadata) => RequestedMetadata::of(metadata),
             None => Ok(RequestedMetadata {
@@ -298,6 +301,7 @@ async fn decide(
             let asked = RegistrationByEvidence {
                 governed: &governed,
                 requested: &requested,
+                possession: &Possession::default(),
                 request,
             };
             let registered = registration(app, asked, &at, trace).await?;
@@ -341,6 +345,7 @@ async fn registration(
     let RegistrationByEvidence {
         governed,
         requested,
+        possession,
         request,
     } = asked;
     if governed.identity.authority.kind() != AuthorityKind::Registration {
@@ -352,7 +357,12 @@ async fn registration(
         management_digest: [0; 32],
         address: None,
     };
-    Ok(rehearse(app, &RegistrationWithoutEvidence { governed, asked }, at, trace).await?)
+    let asked = RegistrationWithoutEvidence {
+        governed,
+        asked,
+        possession,
+    };
+    Ok(rehearse(app, &asked, at, trace).await?)
 }
 
 fn request_ref(occasion: OccasionKind, details: &RequestDetails) -> RequestRef<'_> {

@@ -4,25 +4,23 @@
 
 use crate::fault::Fault;
 use crate::fault::Stop;
-use crate::own_tokens::{holder, verify_own};
+use crate::own_tokens::{ProvenKeys, holder, verify_own};
 use crate::state::app::App;
-use testudo_core::doors::PeerCertificates;
 use testudo_core::identity::Sponsor;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::Policy;
 use testudo_core::records::Client;
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind};
-use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::access_token::VerifiedToken;
 
-/// The sponsor, found by its initial access token. A token that is bound to a certificate is refused without that
-/// certificate.
+/// The sponsor, found by its initial access token. A token that is bound to a key or a certificate is refused without
+/// its proof.
 pub(super) async fn sponsor(
     app: &App,
     policy: &Policy,
     token: &str,
-    certificates: Option<&PeerCertificates>,
+    proven: ProvenKeys<'_>,
 ) -> Result<Box<Sponsor>, Stop> {
     let refused = |why: &str| {
         Rejection::Credential(CredentialReason::InitialAccessTokenRefused { why: why.to_owned() })
@@ -31,10 +29,8 @@ pub(super) async fn sponsor(
         return Err(refused("this server does not accept initial access tokens").into());
     }
     let endpoint = policy.registration_endpoint().unwrap_or_default();
-    let leaf = certificates.and_then(|certificates| certificates.chain.first());
-    let thumbprint = leaf.map(|leaf| sha256(leaf));
-    let verified = verify_own(app, policy, token, &endpoint, thumbprint.as_ref())
-        .map_err(|fault| refused(&fault.to_string()))?;
+    let verified =
+        verify_own(app, policy, token, &endpoint, proven).map_err(|fault| refused(&fault.to_string()))?;
     // [RFC6750 §3.1] The token is valid and does not contain the scope value.
     if !verified
         .scope

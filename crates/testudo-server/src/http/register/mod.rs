@@ -1,6 +1,7 @@
 //! The registration endpoint. [RFC7591 §3]
 //!
-//! The caller sends a software statement, a client certificate or both (the client is attested); or an initial access
+//! The caller sends evidence (a software statement, a client certificate, an attestation, or several of them: the client
+//! is attested); or an initial access
 //! token (the client has a sponsor); or none of them, where `[registration.open]` is configured. Evidence that is sent
 //! must be valid: a request with invalid evidence is refused and not treated as a request without evidence. The server
 //! never issues a client secret. It issues a registration access token only to clients that have no evidence with which
@@ -12,13 +13,16 @@ mod manage;
 
 pub(super) use manage::manage_registration;
 
-use super::bearer::{RegistrationToken, bearer};
+use super::bearer::{RegistrationToken, ShownToken, access_token};
 use super::body::{RequestBody, json_body};
+use super::fresh;
 use super::incoming::Incoming;
+use super::proofs::{self, Sender, prove, take_share};
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, refuse};
 use crate::fault::{Fault, Stop};
+use crate::own_tokens::ProvenKeys;
 use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
@@ -40,12 +44,13 @@ use testudo_core::occasions::unattested::{
     self, RegistrationRequest, RegistrationWithoutEvidence, SCOPE_REGISTER,
 };
 use testudo_core::policy::Policy;
+use testudo_core::possession::{Possession, PresentedProofs};
 use testudo_core::records::RequestDetails;
 use testudo_core::rejection::{
-    AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
+    AdmissionReason, Authorization, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
 };
 use testudo_core::{AttestedIdentity, OccasionKind};
-use zeroize::Zeroizing;
+use testudo_protocol::jose::sha256;
 
 pub(super) async fn register_client<B: RequestBody>(
     app: &App,
@@ -53,6 +58,11 @@ pub(super) async fn register_client<B: RequestBody>(
     incoming: Incoming<'_, B>,
 ) -> Response<Full<Bytes>> {
     let request_id = incoming.id;
+    let token = access_token(incoming.request.headers());
+    let authorization = match token {
+        Some(token) if token.needs_proof => Authorization::Dpop,
+        Some(_) | None => Authorization::Absent,
+    };
     let mut trail = RequestTrail::of(OccasionKind::Registration, request_id);
     match serve_registration(app, in_force, incoming, &mut trail).await {
         Ok(body) => json(StatusCode::CREATED, body),
@@ -62,8 +72,16 @@ pub(super) async fn register_client<B: RequestBody>(
                 (true, None) => Statement::Unverified,
                 (true, Some(_)) => Statement::Verified,
             };
-            let at = Endpoint::Registration { statement };
-            error(&refuse(app, &trail, &rejection, at, None).await)
+            let at = Endpoint::Registration {
+                statement,
+                authorization,
+            };
+            let answer = refuse(app, &trail, &rejection, at, None).await;
+            let mut response = error(&answer);
+            if let Some(value) = answer.fresh {
+                fresh::add(app, &mut response, value);
+            }
+            response
         }
         Err(Stop::Failed(what)) => failed(app, request_id, &what),
     }
@@ -75,7 +93,21 @@ struct Arrived {
     requested: RequestedMetadata,
     certificates: Option<Arc<PeerCertificates>>,
     address: Option<IpAddr>,
-    bearer: Option<Zeroizing<String>>,
+    attestations: Vec<String>,
+    proofs: PresentedProofs,
+    token: Option<ShownToken>,
+}
+
+impl Arrived {
+    /// What the proofs of the request must fit.
+    fn sender<'a>(&'a self, in_force: &'a InForce, identity: Option<&'a AttestedIdentity>) -> Sender<'a> {
+        let token = self.token.as_ref().filter(|token| token.needs_proof);
+        Sender {
+            identity,
+            access_token: token.map(|token| token.token.as_str()),
+            uris: &in_force.arrival.registration_uris,
+        }
+    }
 }
 
 async fn serve_registration<B: RequestBody>(
@@ -89,19 +121,43 @@ async fn serve_registration<B: RequestBody>(
     let arrived = receive(&in_force.arrival, peer, request, &mut trail.details).await?; // parse
     trail.has_statement = arrived.requested.software_statement.is_some();
     trail.scope = arrived.requested.scope.as_ref().map(ToString::to_string);
-    let sponsor = match &arrived.bearer {
-        Some(token) => Some(sponsor(app, &in_force.policy, token, arrived.certificates.as_deref()).await?),
+    let sponsor = match &arrived.token {
+        Some(token) => Some(vouched_for(app, in_force, &arrived, token).await?),
         None => None,
     };
     // Together with an initial access token, a certificate is not evidence: the token may be bound to it.
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
-    if arrived.requested.software_statement.is_some() || has_certificate {
+    let has_attestation = !arrived.attestations.is_empty();
+    if arrived.requested.software_statement.is_some() || has_certificate || has_attestation {
         by_evidence(app, in_force, arrived, sponsor, trail).await
     } else if sponsor.is_some() || in_force.policy.registration.open.is_some() {
-        without_evidence(app, &in_force.policy, &arrived, sponsor, trail).await
+        without_evidence(app, in_force, &arrived, sponsor, trail).await
     } else {
         Err(CredentialReason::EvidenceMissing.into())
     }
+}
+
+/// The sponsor by whose token a client is registered, after the proof of a token with the scheme DPoP is verified.
+async fn vouched_for(
+    app: &App,
+    in_force: &InForce,
+    arrived: &Arrived,
+    token: &ShownToken,
+) -> Result<Box<Sponsor>, Stop> {
+    let possession = match token.needs_proof {
+        true => prove(app, in_force, &arrived.proofs, arrived.sender(in_force, None))?,
+        false => Possession::default(),
+    };
+    let leaf = arrived
+        .certificates
+        .as_ref()
+        .and_then(|shown| shown.chain.first());
+    let certificate = leaf.map(|leaf| sha256(leaf));
+    let proven = ProvenKeys {
+        certificate: certificate.as_ref(),
+        dpop_key: possession.dpop_key.as_ref(),
+    };
+    sponsor(app, &in_force.policy, &token.token, proven).await
 }
 
 /// parse: the JSON body within its bounds, the certificates, and the bearer token.
@@ -117,11 +173,14 @@ async fn receive<B: RequestBody>(
     let certificates = proxy::certificates_of(arrival, peer, request.headers())?;
     let address = proxy::address_of(arrival, peer, request.headers());
     let has_authorization = request.headers().contains_key(header::AUTHORIZATION);
-    let bearer = bearer(request.headers());
+    let token = access_token(request.headers());
+    let attestations = proofs::attestations(request.headers());
+    let proofs = proofs::of(request.headers());
     // An `Authorization` that cannot be read is refused and not ignored: without the token, the request could register
     // a client with more rights than the sponsor may give.
-    if has_authorization && bearer.is_none() {
-        let why = "`Authorization` must be sent once, with the scheme `Bearer` and a token".to_owned();
+    if has_authorization && token.is_none() {
+        let why =
+            "`Authorization` must be sent once, with the scheme `Bearer` or `DPoP` and a token".to_owned();
         return Err(CredentialReason::InitialAccessTokenRefused { why }.into());
     }
     let members = RequestedMetadata::members(&json_body(request).await?)?;
@@ -133,7 +192,9 @@ async fn receive<B: RequestBody>(
         requested,
         certificates,
         address,
-        bearer,
+        attestations,
+        proofs,
+        token,
     })
 }
 
@@ -150,18 +211,22 @@ async fn by_evidence(
     if !policy.registration.takes_evidence {
         return Err(AdmissionReason::EvidenceNotTaken.into());
     }
-    let mut requested = arrived.requested;
+    let mut requested = arrived.requested.clone();
     if let Some(sponsor) = sponsor {
         trail.details.sponsor = Some((*sponsor).clone());
         requested = within_sponsor(app, policy, requested, *sponsor)?;
     }
-    let certificates = arrived.certificates.filter(|_| arrived.bearer.is_none());
-    let identity = prove(app, in_force, &arrived.peer, &requested, certificates).await?; // gather, verify
+    let identity = verify_evidence(app, in_force, &arrived).await?; // gather, verify
     trail.identity = Some(identity.clone());
+    let sender = arrived.sender(in_force, Some(&identity));
+    let possession = prove(app, in_force, &arrived.proofs, sender)?; // verify
+    trail.details.dpop_key = possession.shown_dpop_key();
     let governed = govern_here(app, policy, &identity)?;
+    take_share(app, &possession, &governed.name.client_id)?;
     let registration = RegistrationByEvidence {
         governed: &governed,
         requested: &requested,
+        possession: &possession,
         request: trail.request(),
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
@@ -170,15 +235,18 @@ async fn by_evidence(
 }
 
 /// gather and verify: verifies each piece of evidence, and that all of it proves the same identity.
-async fn prove(
+async fn verify_evidence(
     app: &App,
     in_force: &Arc<InForce>,
-    peer: &Peer,
-    requested: &RequestedMetadata,
-    certificates: Option<Arc<PeerCertificates>>,
+    arrived: &Arrived,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
+    let Arrived { requested, peer, .. } = arrived;
     let statement = requested.software_statement.clone().map(Presented::statement);
-    let shown = [statement, certificates.map(Presented::certificates)];
+    // Together with an initial access token, a certificate is not evidence: the token may be bound to it.
+    let certificates = arrived.certificates.clone().filter(|_| arrived.token.is_none());
+    let attestations = Some(arrived.attestations.clone()).filter(|values| !values.is_empty());
+    let attestation = attestations.map(Presented::attestation).transpose()?;
+    let shown = [statement, certificates.map(Presented::certificates), attestation];
     let policy = &in_force.policy;
     let endpoint = policy.registration_endpoint().unwrap_or_default();
     let mut proven: Option<AttestedIdentity> = None;
@@ -188,9 +256,14 @@ async fn prove(
         let (identity, _) = verify_credential(app, in_force, peer, credential, purpose).await?;
         match &mut proven {
             None => proven = Some(identity),
-            // The certificate proves that the subject of the statement is the other end of the connection.
+            // The certificate proves that the subject of the statement is the other end of the connection; an attestation
+            // names a key of the subject, which the request must prove.
             Some(first) if first.subject == identity.subject => {
-                first.proof.certificate_thumbprint = identity.proof.certificate_thumbprint;
+                let of_both = &mut first.proof;
+                of_both.certificate_thumbprint = of_both
+                    .certificate_thumbprint
+                    .or(identity.proof.certificate_thumbprint);
+                of_both.confirmation = of_both.confirmation.take().or(identity.proof.confirmation);
             }
             Some(_) => return Err(CredentialReason::TwoIdentities.into()),
         }
@@ -202,12 +275,12 @@ async fn prove(
 /// id.
 async fn without_evidence(
     app: &App,
-    policy: &Policy,
+    in_force: &InForce,
     arrived: &Arrived,
     sponsor: Option<Box<Sponsor>>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
-    let requested = &arrived.requested;
+    let (policy, requested) = (&in_force.policy, &arrived.requested);
     let kind = unattested::kind(requested)?;
     let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
     let random = entropy.random.first_chunk().ok_or(Fault::NoEntropy)?;
@@ -216,9 +289,13 @@ async fn without_evidence(
     let identity = Arc::new(AttestedIdentity::named_here(&client_id, kind, sponsor));
     // The event of a refusal names the sponsor; without one there is no proven identity to name.
     trail.identity = identity.sponsor.is_some().then(|| identity.clone());
+    let sender = arrived.sender(in_force, Some(&identity));
+    let possession = prove(app, in_force, &arrived.proofs, sender)?; // verify
     let governed = govern_here(app, policy, &identity)?;
+    take_share(app, &possession, governed.identity.governed_as().1)?;
     let registration = RegistrationWithoutEvidence {
         governed: &governed,
+        possession: &possession,
         asked: RegistrationRequest {
             requested,
             request: trail.request(),

@@ -10,6 +10,7 @@ mod reply;
 use super::body::RequestBody;
 use super::fresh;
 use super::incoming::Incoming;
+use super::proofs::{Sender, prove, take_share};
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, refuse};
@@ -28,11 +29,10 @@ use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::policy::NonceUse;
-use testudo_core::possession::{Possession, PresentedProofs, ProofTerms};
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
-use testudo_core::{AttestedIdentity, Moment, OccasionKind, Trace};
+use testudo_core::{AttestedIdentity, Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// The outcome of a token request that was decided.
@@ -133,13 +133,15 @@ async fn serve_token<B: RequestBody>(
         }
     };
     trail.identity = Some(identity.clone());
-    let possession = prove(app, in_force, &identity, &proofs)?; // verify
+    let sender = Sender {
+        identity: Some(&identity),
+        access_token: None,
+        uris: &in_force.arrival.token_uris,
+    };
+    let possession = prove(app, in_force, &proofs, sender)?; // verify
     trail.details.dpop_key = possession.shown_dpop_key();
     let governed = app.govern(&identity, trail.occasion, policy)?;
-    if possession.marks().next().is_some() {
-        let client_id = &governed.name.client_id;
-        app.proof_shares.take(client_id, app.clock.steady_millis())?;
-    }
+    take_share(app, &possession, &governed.name.client_id)?;
     let request = TokenRequest {
         governed: &governed,
         client_id: trail.details.client_id.as_deref(),
@@ -179,26 +181,6 @@ fn sign(
     let token = access_token::issue(governed, client_id, granted, &app.keys.load().active, at)
         .map_err(Fault::Signing)?;
     Ok(Settled::Token(token, is_new))
-}
-
-/// Verifies the proofs of possession of the request.
-fn prove(
-    app: &App,
-    in_force: &InForce,
-    identity: &AttestedIdentity,
-    proofs: &PresentedProofs,
-) -> Result<Possession, Rejection> {
-    let terms = ProofTerms {
-        policy: &in_force.policy,
-        identity,
-        method: "POST",
-        uris: &in_force.arrival.token_uris,
-        nonces: &app.nonces,
-        now: app.now(),
-    };
-    let possession = Possession::verify(proofs, terms, &mut Trace::off())?;
-    app.has_marks_of(possession.marks())?;
-    Ok(possession)
 }
 
 /// The identity that this same credential proved earlier, if the verdict is still valid.

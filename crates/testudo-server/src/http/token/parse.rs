@@ -3,8 +3,7 @@
 use crate::fault::Stop;
 use crate::http::bearer::bearer;
 use crate::http::body::{self, RequestBody, content_type};
-use crate::http::fresh::values;
-use crate::http::proxy;
+use crate::http::{proofs, proxy};
 use crate::peer::Peer;
 use crate::state::in_force::Arrival;
 use hyper::{Request, header};
@@ -39,13 +38,10 @@ pub(super) async fn receive<B: RequestBody>(
     }
     let headers = RequestHeaders {
         has_authorization: request.headers().contains_key(header::AUTHORIZATION),
-        client_attestations: values(request.headers(), "oauth-client-attestation"),
+        client_attestations: proofs::attestations(request.headers()),
         certificates: proxy::certificates_of(arrival, peer, request.headers())?,
     };
-    let proofs = PresentedProofs::new(
-        values(request.headers(), "dpop"),
-        values(request.headers(), "oauth-client-attestation-pop"),
-    );
+    let proofs = proofs::of(request.headers());
     if !is_form(&request) {
         return Err(RequestReason::NotAForm.into());
     }

@@ -6,6 +6,7 @@ mod clients;
 mod combined;
 mod configuration;
 mod pops;
+mod registration;
 
 use crate::world::{ISSUER, RULES, World, assert_answer_form, domains};
 use serde_json::{Value, json};

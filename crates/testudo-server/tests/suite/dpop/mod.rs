@@ -1,5 +1,6 @@
 //! Tokens that are bound to a key by DPoP, at the token endpoint. Rows of section G, F-24, DR-31, DR-145.
 
+mod initial_access;
 mod nodes;
 mod registration;
 
