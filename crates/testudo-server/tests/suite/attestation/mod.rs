@@ -5,6 +5,7 @@ mod challenges;
 mod clients;
 mod combined;
 mod configuration;
+mod nodes;
 mod pops;
 mod registration;
 
