@@ -3,12 +3,14 @@
 use super::{Attested, C5, ICA, assert_granted, assert_refused};
 use crate::dpop::thumbprint;
 use serde_json::{Value, json};
+use testudo_protocol::Timestamp;
 use testudo_protocol::jose::Algorithm;
+use testudo_protocol::oauth::server_nonce::NoncePurpose;
 use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
 
-async fn combine(attested: &Attested, attestation: &Draft<'_>, dpop: &Draft<'_>) -> Answer {
+pub async fn combine(attested: &Attested, attestation: &Draft<'_>, dpop: &Draft<'_>) -> Answer {
     let (attestation, dpop) = (attestation.sign(), dpop.sign());
     let headers = [
         ("OAuth-Client-Attestation", attestation.as_str()),
@@ -62,18 +64,29 @@ async fn abca_7_4_combined_proof_needs_a_nonce_if_the_attester_or_the_server_req
     let refused = combine(&attested, &at2, &attested.dpop(&attested.key, "1")).await;
     assert_refused(&refused, "use_dpop_nonce", "challenge = required");
     let nonce = refused.header("dpop-nonce").unwrap();
-    let proof = attested.dpop(&attested.key, "1").claim("nonce", nonce);
-    assert_granted(&combine(&attested, &at2, &proof).await, "with the nonce");
+    let nonces = &attested.world.running.app.nonces;
+    let challenge = nonces.issue(
+        NoncePurpose::AttestationChallenge,
+        Timestamp(attested.world.now()),
+    );
+    let with = |value: &str| attested.dpop(&attested.key, "1").claim("nonce", value);
+    let refused = combine(&attested, &at2, &with(&challenge)).await;
+    assert_refused(
+        &refused,
+        "use_dpop_nonce",
+        "a challenge in the place of the nonce",
+    );
+    let answer = combine(&attested, &at2, &with(nonce)).await;
+    assert_granted(&answer, "with the nonce");
 
     let tokens = "[tokens]\ndpop_nonce = \"required\"";
     let attested = Attested::start_with(super::ATTESTERS, tokens).await;
-    let refused = combine(
-        &attested,
-        &attested.attestation(),
-        &attested.dpop(&attested.key, "1"),
-    )
-    .await;
+    let proof = || attested.dpop(&attested.key, "1");
+    let refused = combine(&attested, &attested.attestation(), &proof()).await;
     assert_refused(&refused, "use_dpop_nonce", "dpop_nonce = required");
+    let with_nonce = proof().claim("nonce", refused.header("dpop-nonce").unwrap());
+    let answer = combine(&attested, &attested.attestation(), &with_nonce).await;
+    assert_granted(&answer, "dpop_nonce = required, with the nonce");
 }
 
 // Row F-23.

@@ -1,5 +1,6 @@
 //! What follows from the entries of attesters: metadata, reloads, and their key sets.
 
+use super::combined::combine;
 use super::{ATTESTERS, Attested, ICA, assert_granted, assert_refused};
 use crate::world::World;
 use serde_json::{Value, json};
@@ -32,6 +33,15 @@ async fn abca_8_metadata_lists_attestation_only_while_an_attester_has_keys() {
             "{shown}"
         );
     }
+    let combined = async |jti: &str| {
+        combine(
+            &attested,
+            &attested.attestation(),
+            &attested.dpop(&attested.key, jti),
+        )
+        .await
+    };
+    assert_granted(&combined("1").await, "combined");
     attested.publish("at1", &[]).await;
     attested.publish("at2", &[]).await;
     let shown = metadata(&attested.world).await;
@@ -43,6 +53,7 @@ async fn abca_8_metadata_lists_attestation_only_while_an_attester_has_keys() {
     assert!(LISTS.iter().all(|list| shown[list].is_null()), "{shown}");
     let answer = attested.attest(&attested.attestation(), "1").await;
     assert_refused(&answer, ICA, "no keys");
+    assert_refused(&combined("2").await, ICA, "no keys, combined");
 }
 
 #[tokio::test]

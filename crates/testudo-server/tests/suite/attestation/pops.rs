@@ -47,6 +47,7 @@ async fn abca_7_2_pop_with_a_fault_is_refused_and_does_not_use_up_its_jti() {
     ];
     for (name, draft) in rows {
         assert_refused(&attested.prove(&draft).await, ICA, name);
+        assert_granted(&attested.prove(&attested.pop(name)).await, name);
     }
     let no_jwt = attested.ask(&attested.attestation().sign(), "a.b.c").await;
     assert_refused(&no_jwt, ICA, "no JWT");
@@ -65,6 +66,24 @@ async fn abca_7_2_pop_with_a_fault_is_refused_and_does_not_use_up_its_jti() {
     ] {
         assert_granted(&attested.prove(&draft).await, name);
     }
+}
+
+// Row F-03.
+#[tokio::test]
+async fn abca_7_2_pop_with_another_alg_than_that_of_the_attested_jwk_is_refused() {
+    let attested = Attested::start().await;
+    let key = generate_key(Algorithm::RS256, None);
+    let ask = async |alg: &str| {
+        let mut jwk: serde_json::Value = serde_json::from_str(&key.proof_jwk()).unwrap();
+        jwk["alg"] = json!(alg);
+        let attestation = attested.attestation().claim("cnf", json!({ "jwk": jwk }));
+        let pop = Draft::attestation_pop(&key, "https://as.example", "one", attested.world.now());
+        attested.ask(&attestation.sign(), &pop.sign()).await
+    };
+    for other in ["PS256", "RS384"] {
+        assert_refused(&ask(other).await, ICA, other);
+    }
+    assert_granted(&ask("RS256").await, "the same alg");
 }
 
 // Rows F-09, F-11, F-29.
