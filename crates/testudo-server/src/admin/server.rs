@@ -97,29 +97,29 @@ async fn reload(
 ) -> Result<Json<ReloadDone>, Unusable> {
     match crate::reload::reload(&app, by.because(body.reason.as_deref())).await {
         Ok(reloaded) => {
-            let warnings = reloaded.all_warnings();
+            let warnings = reloaded.all_warnings().problems;
             Ok(Json(ReloadDone {
                 done: format!("reloaded: {}", reloaded.summary()),
-                warning: (!warnings.problems.is_empty()).then(|| text(&warnings)),
-                problems: warnings.problems,
+                warning: (!warnings.is_empty()).then(|| text(&warnings)),
+                problems: warnings,
                 configuration: reloaded.change,
             }))
         }
-        Err(report) => Err(Unusable {
-            answer: ErrorAnswer::bad_request(
-                text(&report),
-                Some("the server continues with its present configuration".into()),
-            ),
-            problems: report.problems,
-        }),
+        Err(Report { mut problems, .. }) => {
+            // The errors first: they are the reason for the refusal.
+            problems.sort_by_key(|problem| problem.is_warning);
+            let hint = "the server continues with its present configuration";
+            Err(Unusable {
+                answer: ErrorAnswer::bad_request(text(&problems), Some(hint.into())),
+                problems,
+            })
+        }
     }
 }
 
-/// All problems, errors first. `error:` or `warning:` before the first one is removed, because the command that prints
-/// the text writes it.
-fn text(report: &Report) -> String {
-    let mut problems = report.problems.clone();
-    problems.sort_by_key(|problem| problem.is_warning);
+/// All problems. `error:` or `warning:` before the first one is removed, because the command that prints the text writes
+/// it.
+fn text(problems: &[Problem]) -> String {
     let text: String = problems.iter().map(ToString::to_string).collect();
     let bare = ["error: ", "warning: "]
         .iter()
