@@ -253,10 +253,14 @@ async fn read_svid(svids: &Svids, issuer: &str) -> Result<Shown, ClientError> {
     }
 }
 
-/// [ABCA §7.6] True if one DPoP proof may be the proof of the attested key too.
+/// True if one DPoP proof may be the proof of the attested key too. [ABCA §7.6] [ABCA §8]
 fn accepts_combined(metadata: &AuthorizationServerMetadata) -> bool {
     let methods = &metadata.client_attestation_pop_methods_supported;
+    let of_clients = &metadata.token_endpoint_auth_methods_supported;
     methods.iter().any(|method| method == "dpop_combined")
+        || of_clients
+            .iter()
+            .any(|method| method == "attest_jwt_client_auth_dpop")
 }
 
 fn endpoint(text: &str) -> Result<Url, ClientError> {

@@ -155,7 +155,8 @@ async fn abca_6_pop_has_the_last_challenge_and_the_request_is_repeated_once_if_i
 
 #[tokio::test]
 async fn abca_5_2_combined_mode_sends_one_dpop_proof_of_the_attested_key_if_the_issuer_accepts_it() {
-    for (metadata, has_pop) in [(COMBINED, false), ("", true)] {
+    let method = r#","token_endpoint_auth_methods_supported":["attest_jwt_client_auth_dpop"]"#;
+    for (metadata, has_pop) in [(COMBINED, false), (method, false), ("", true)] {
         let world = World::start(metadata).await;
         let bound = answer_text("200 OK", "", BOUND);
         world
