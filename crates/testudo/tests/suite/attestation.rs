@@ -23,16 +23,19 @@ scopes = ["orders.read"]
 resources = ["https://api.example.net/orders"]
 "#;
 
+pub const CLIENT: &str = "fleet/shop";
+
 /// A server that trusts an attester and requires challenges of its clients, and a client with an attested key.
-struct World {
-    site: Site,
-    issuer: String,
-    attester: SigningKey,
+pub struct World {
+    pub site: Site,
+    pub issuer: String,
+    pub attester: SigningKey,
     _server: Server,
 }
 
 impl World {
-    fn start(tokens: &str) -> World {
+    /// `tokens` is the content of the section `[tokens]`.
+    pub fn start(tokens: &str) -> World {
         let (site, issuer) = Site::under_its_own_name();
         let attester = generate_key(Algorithm::ES256, Some("at"));
         let jwks = serde_json::json!({ "keys": [attester.public_jwk("sig", true)] });
@@ -54,9 +57,7 @@ impl World {
     }
 
     fn attestation(&self) -> Draft<'_> {
-        let jwk: serde_json::Value = serde_json::from_str(&self.key().public_jwk()).unwrap();
-        let draft = Draft::attestation(&self.attester, "fleet/shop", &self.attester, now());
-        draft.claim("cnf", serde_json::json!({ "jwk": jwk }))
+        attestation_of(&self.attester, &self.key())
     }
 
     fn path(&self, name: &str) -> String {
@@ -80,6 +81,13 @@ impl World {
     }
 }
 
+/// A valid attestation of this key, for the client.
+pub fn attestation_of<'k>(attester: &'k SigningKey, key: &PrivateKey) -> Draft<'k> {
+    let jwk: serde_json::Value = serde_json::from_str(&key.public_jwk()).unwrap();
+    let draft = Draft::attestation(attester, CLIENT, attester, now());
+    draft.claim("cnf", serde_json::json!({ "jwk": jwk }))
+}
+
 #[track_caller]
 fn token(output: &Output) -> serde_json::Value {
     assert_eq!((output.status.code(), stderr(output).as_str()), (Some(0), ""));
@@ -91,7 +99,7 @@ fn token_get_authenticates_with_an_attestation_and_binds_the_token_to_its_key_or
     for nonces in ["optional", "required"] {
         let world = World::start(&format!("dpop_nonce = \"{nonces}\""));
         let plain = token(&world.get(&[]));
-        assert_eq!(plain["client_id"], "fleet/shop");
+        assert_eq!(plain["client_id"], CLIENT);
         assert_eq!(
             (&plain["cnf"], &plain["instance"]),
             (&serde_json::Value::Null, &world.key().thumbprint().into())
@@ -167,10 +175,9 @@ struct Attester {
 impl AttestationSource for Attester {
     fn attested(&self, must_be_new: bool) -> AttestedFuture<'_> {
         let age = if must_be_new { 0 } else { 90_000 };
-        let jwk: serde_json::Value = serde_json::from_str(&self.key.public_jwk()).unwrap();
-        let draft = self.world.attestation().claim("iat", now() - age);
+        let draft = attestation_of(&self.world.attester, &self.key).claim("iat", now() - age);
         let attested = Attested {
-            attestation: draft.claim("cnf", serde_json::json!({ "jwk": jwk })).sign(),
+            attestation: draft.sign(),
             key: self.key.clone(),
         };
         Box::pin(async { Ok(attested) })
@@ -215,7 +222,7 @@ fn the_commands_of_the_page_get_tokens() {
             .current_dir(&world.site.folder)
             .env("PATH", &path);
         let claims = token(&shell.output().unwrap());
-        assert_eq!(claims["client_id"], "fleet/shop", "{command}");
+        assert_eq!(claims["client_id"], CLIENT, "{command}");
         bound.push(claims["cnf"]["jkt"].is_string());
     }
     assert_eq!(bound, [false, true], "{commands:?}");

@@ -1,5 +1,6 @@
 //! Tests of the built binary with programs of other projects.
 
+mod attestation;
 mod bound_token;
 mod check_a_token;
 mod get_a_token;
