@@ -52,13 +52,13 @@ async fn call(world: &World, method: &str, path: &str, (media, body): (&str, &st
 const JSON: &str = "application/json";
 
 #[track_caller]
-fn assert_form(told: &Told, status: u16, says: &str) {
+fn assert_form(told: &Told, status: u16, words: &str) {
     assert_eq!(told.status, status, "{}", told.body);
     assert_eq!(told.media.as_deref(), Some(JSON));
     assert!(told.request_id.as_deref().is_some_and(|id| !id.is_empty()));
     assert_eq!(told.body["error"], "invalid_request");
     let description = told.body["error_description"].as_str().unwrap();
-    assert!(description.contains(says), "{description}");
+    assert!(description.contains(words), "{description}");
     for framework in [
         "Failed to",
         "Expected request",
@@ -137,8 +137,8 @@ async fn errors_of_the_admin_api_are_json_and_name_what_is_wrong() {
         ),
         ("GET", "/admin/v1/trust/%ff", (JSON, ""), 400, "percent-encoded"),
     ];
-    for (method, path, body, status, says) in cases {
-        assert_form(&call(&world, method, path, body).await, status, says);
+    for (method, path, body, status, words) in cases {
+        assert_form(&call(&world, method, path, body).await, status, words);
     }
     let told = call(&world, "PUT", "/admin/v1/status", (JSON, "")).await;
     assert_form(&told, 405, "method");

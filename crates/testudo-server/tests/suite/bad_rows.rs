@@ -256,10 +256,10 @@ async fn other_unreadable_rows_do_not_prevent_starts_lists_and_flushes() {
     third.app.clock.shift(100);
     assert!(cluster.is_served(third.addresses[0], OTHER).await);
     // A reload on one node still reaches the others.
-    let heard = cluster.second.app.in_force.load().policy.generation;
+    let before = cluster.second.app.in_force.load().policy.generation;
     cluster.post("/admin/v1/reload", json!({})).await;
     let started = Instant::now();
-    while cluster.second.app.in_force.load().policy.generation == heard {
+    while cluster.second.app.in_force.load().policy.generation == before {
         assert!(
             started.elapsed() < Duration::from_secs(30),
             "the other node did not carry out the order within the deadline"

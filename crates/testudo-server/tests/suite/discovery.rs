@@ -96,8 +96,8 @@ async fn authorization_endpoint_answers_with_a_page_that_users_cannot_sign_in() 
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert!(answer.header("request-id").is_some());
         let page = String::from_utf8(answer.body.to_vec()).unwrap();
-        let says = page.to_lowercase();
-        assert!(says.contains("<h1>you cannot sign in at this server"), "{page}");
+        let shown = page.to_lowercase();
+        assert!(shown.contains("<h1>you cannot sign in at this server"), "{page}");
         assert!(
             !page.contains("zzz") && !page.contains("app.example"),
             "the page must not contain text of the request"

@@ -291,7 +291,7 @@ async fn reload_on_one_node_reloads_all_nodes() {
     edit(first, "[[trust_domains]]", "[[trust_domain]]");
     admin(second, "/admin/v1/reload", json!({})).await;
     assert!(may_write(1).await);
-    let heard = async || {
+    let has_followed = async || {
         cluster
             .first
             .running
@@ -301,7 +301,7 @@ async fn reload_on_one_node_reloads_all_nodes() {
             .load(Ordering::SeqCst)
             == 2
     };
-    until(heard).await;
+    until(has_followed).await;
     assert!(!may_write(0).await, "the previous configuration must stay in use");
     assert_eq!(generations(), [2, 3]);
     // After the file is corrected, the next order applies it.

@@ -403,7 +403,7 @@ impl Site {
         client.connect(address).await.is_some()
     }
 
-    /// Reloads with the new value, then with the values of the start; the error says what was missing.
+    /// Reloads with the new value, then with the values of the start; the error states what was missing.
     async fn check(&self, (path, value, with, shows): Row) -> Result<(), String> {
         let mut changes: Vec<(&str, Option<&str>)> = with
             .iter()

@@ -116,7 +116,7 @@ async fn limits_reduced_by_a_statement_alone_end_after_an_hour() {
     );
     assert!(world.clients().await.remove(0)["registration"].is_null());
     assert_eq!(world.client_ids().await, [PAY_ID], "it must be the same client");
-    // A client that still wants the limits registers again.
+    // A client that needs these limits again registers again.
     assert_eq!(
         register(&world, PAY_ID, json!({ "scope": "r" })).await.status,
         201
