@@ -14,6 +14,7 @@ pub mod kubernetes;
 pub mod load;
 pub mod patroni;
 pub mod pgbouncer;
+mod ports;
 pub mod postgres;
 pub mod scratch;
 pub mod spire;
@@ -22,6 +23,7 @@ pub mod web;
 pub mod workload_api;
 pub mod x509;
 
+pub use ports::free_port;
 pub use testudo_issuer::{TestIssuer, generate_key};
 
 /// The first address in the line that `testudo serve` prints when it is ready.

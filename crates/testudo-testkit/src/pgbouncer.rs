@@ -1,6 +1,6 @@
 //! A temporary pgbouncer from Debian's packages, in front of a PostgreSQL on loopback.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,10 +31,7 @@ impl Pgbouncer {
         std::fs::create_dir_all(folder).map_err(text)?;
         // pgbouncer refuses to run as root, so it runs as another user, who must be able to read the folder.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).map_err(text)?;
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map_err(text)?
-            .port();
+        let port = crate::free_port();
         let settings = folder.join("pgbouncer.ini");
         let written = format!(
             "[databases]\n* = host=127.0.0.1 port={server_port} user=postgres\n[pgbouncer]\n\

@@ -20,10 +20,7 @@ impl Postgres {
         // The unprivileged user must be able to write into the folder.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))
             .map_err(|error| error.to_string())?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| error.to_string())?
-            .port();
+        let port = crate::free_port();
         let postgres = Postgres {
             bin,
             folder: folder.to_owned(),
@@ -118,6 +115,7 @@ impl Postgres {
             &["-D", &self.data(), "-w", "-l", &log, "-o", &options, "start"],
         )
         .map(drop)
+        .map_err(|error| format!("{error}{}", std::fs::read_to_string(&log).unwrap_or_default()))
     }
 
     /// Makes a copy of the database for [`Postgres::restore`] and restarts the server.

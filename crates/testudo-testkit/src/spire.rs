@@ -3,7 +3,6 @@
 //! The binaries are built from SPIRE's Go module, once, into a folder that the caller chooses.
 
 use crate::go_tools::go;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,10 +52,7 @@ impl Spire {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder.join("server")).map_err(|error| error.to_string())?;
         std::fs::create_dir_all(folder.join("agent")).map_err(|error| error.to_string())?;
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| error.to_string())?
-            .port();
+        let port = crate::free_port();
         write_configuration(folder, port)?;
         let server = spawn(bin, folder, "server", &[])?;
         wait_for("the SPIRE server", || {

@@ -34,11 +34,7 @@ async fn failed_connection_names_the_database_and_the_remedy_and_never_the_passw
             .is_err()
     })
     .await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let closed = testudo_testkit::free_port();
     let own = format!("127.0.0.1:{port}");
     let of = |user: &str, place: &str, rest: &str| format!("postgres://{user}@{place}/{rest}");
     for (name, url, place, remedy) in [

@@ -372,11 +372,7 @@ async fn host_that_accepts_connections_without_answering_is_skipped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn database_that_cannot_be_reached_is_refused_with_the_cause() {
     let url = postgres().database("causes").unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = format!("127.0.0.1:{}", testudo_testkit::free_port());
     for (url, cause) in [
         (format!("postgres://postgres@{closed}/x"), "refused"),
         (url.replace("/causes", "/absent"), "does not exist"),

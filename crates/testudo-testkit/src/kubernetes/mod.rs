@@ -43,7 +43,7 @@ impl ApiServer {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
-        let [clients, peers, port] = [free_port()?, free_port()?, free_port()?];
+        let [clients, peers, port] = [crate::free_port(), crate::free_port(), crate::free_port()];
         let tokens = format!("{ADMINISTRATOR},admin,1,\"system:masters\"\n");
         std::fs::write(folder.join("tokens.csv"), tokens).map_err(|error| error.to_string())?;
         key_pair(&folder)?;
@@ -157,13 +157,6 @@ impl Drop for ApiServer {
             let _ = process.wait();
         }
     }
-}
-
-fn free_port() -> Result<u16, String> {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| error.to_string())
 }
 
 /// The key pair for service account tokens.

@@ -50,10 +50,10 @@ impl Drop for Service {
 
 /// One etcd is enough, since the failure of etcd is not tested.
 pub(super) fn etcd(tools: &Tools, folder: &Path, own_address: &str) -> Result<Service, String> {
-    let address = format!("{own_address}:{}", super::free_port()?);
+    let address = format!("{own_address}:{}", crate::free_port());
     let (clients, peers) = (
         format!("http://{address}"),
-        format!("http://127.0.0.1:{}", super::free_port()?),
+        format!("http://127.0.0.1:{}", crate::free_port()),
     );
     let (program, data) = (
         tools.etcd.display().to_string(),
@@ -84,7 +84,7 @@ pub(super) fn etcd(tools: &Tools, folder: &Path, own_address: &str) -> Result<Se
 /// Starts HAProxy in front of the members. It asks each Patroni twice a second whether its member is the primary, and
 /// closes sessions to members that are not.
 pub(super) fn haproxy(tools: &Tools, folder: &Path, members: &[Member]) -> Result<Service, String> {
-    let address = format!("127.0.0.1:{}", super::free_port()?);
+    let address = format!("127.0.0.1:{}", crate::free_port());
     let servers: String = members
         .iter()
         .map(|member| {

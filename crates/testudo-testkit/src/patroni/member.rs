@@ -44,8 +44,8 @@ impl Member {
         let member = Member {
             name,
             address: address.to_owned(),
-            postgres_port: super::free_port()?,
-            rest_port: super::free_port()?,
+            postgres_port: crate::free_port(),
+            rest_port: crate::free_port(),
             folder,
             prefix,
             patroni: None,

@@ -230,10 +230,3 @@ fn shared_folder(folder: &Path) -> Result<(), String> {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))
         .map_err(|error| error.to_string())
 }
-
-fn free_port() -> Result<u16, String> {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| error.to_string())
-}

@@ -6,20 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
-use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::x509::{X509Issuer, web_certificate};
+use testudo_testkit::{TestIssuer, free_port};
 
 pub const ISSUER: &str = "https://as.example";
-
-/// A free port, for a server that must be reachable at its issuer URL.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
 
 /// A folder with a configuration and the bundle of `prod.example`.
 pub struct Site {

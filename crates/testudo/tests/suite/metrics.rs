@@ -1,12 +1,13 @@
 //! Metrics of the built binary: the scrape has every documented metric and no other, the dashboard and the alert rules
 //! use only these, and removed metrics are absent.
 
-use crate::binary::{RULES, Server, Site, folder, free_port};
+use crate::binary::{RULES, Server, Site, folder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use testudo_server::state::metrics::{Kind, METRICS};
+use testudo_testkit::free_port;
 use testudo_testkit::http::Connection;
 use testudo_testkit::svid_form;
 

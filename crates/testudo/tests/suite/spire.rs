@@ -1,11 +1,12 @@
 //! Tests with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
 
-use crate::binary::{Server, Site, free_port, run, stderr};
+use crate::binary::{Server, Site, run, stderr};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use testudo_client::{FetcherOptions, Svid, Svids, TokenClient};
+use testudo_testkit::free_port;
 use testudo_testkit::http::Connection;
 use testudo_testkit::spire::{self, Spire};
 use testudo_testkit::{svid_form, token};

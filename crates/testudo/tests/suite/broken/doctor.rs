@@ -2,11 +2,12 @@
 //! credential.
 
 use super::{Broken, all_good, edit};
-use crate::binary::{Site, free_port};
+use crate::binary::Site;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use testudo_core::records::{Batch, Document, Kind, Write};
 use testudo_store::Store;
+use testudo_testkit::free_port;
 use testudo_testkit::x509::{X509Chain, X509Issuer, jwk_of, web_certificate};
 
 pub fn names() -> impl Iterator<Item = String> {

@@ -4,12 +4,13 @@ use super::guides::recipe;
 use super::minted::{Minted, SUBJECT};
 use super::programs::{build_go, build_java, go, java, node, or_skipped, python};
 use super::shop::Shop;
-use crate::binary::{free_port, run_to_end};
+use crate::binary::run_to_end;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use testudo_testkit::free_port;
 use testudo_testkit::web::DocumentServer;
 
 const PAGE: &str = "check-a-token.md";

@@ -1,9 +1,10 @@
 //! A server that is reached by its issuer URL, and a workload that calls an API.
 
 use super::guides::recipe;
-use crate::binary::{Server, Site, free_port, now, run_to_end};
+use crate::binary::{Server, Site, now, run_to_end};
 use crate::spire;
 use std::process::Command;
+use testudo_testkit::free_port;
 use testudo_testkit::spire::Spire;
 
 pub const RESOURCE: &str = "https://api.example.net/orders";
