@@ -389,10 +389,8 @@ async fn request_is_found_by_the_id_of_a_trusted_proxy_and_by_its_own_id() {
         );
         assert_eq!(by_proxy["event"]["request"]["proxy_request_id"], "edge-17");
         assert_eq!(by_proxy["event"]["request"]["traceparent"], TRACEPARENT);
-        let listed = world
-            .admin("GET", &format!("/admin/v1/events?request={id}"), Value::Null)
-            .await;
-        assert_eq!(listed["events"][0]["id"], by_proxy["event"]["id"], "{id}");
+        let listed = world.events_with(&format!("request={id}")).await;
+        assert_eq!(listed[0]["id"], by_proxy["event"]["id"], "{id}");
     }
     for other in ["edge-*", "4bf92f3577b34da6a3ce929d0e0e4737", "edge"] {
         let (status, answer) = world

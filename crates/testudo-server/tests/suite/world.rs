@@ -368,11 +368,16 @@ impl World {
             .collect()
     }
 
-    /// All events of a kind, the oldest first: an answer may end before the last event, and then has a cursor.
+    /// All events of a kind, the oldest first.
     pub async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
+        self.events_with(&format!("type={kind}")).await
+    }
+
+    /// All events that match a filter, the oldest first: an answer may end before the last event, and then has a cursor.
+    pub async fn events_with(&self, filter: &str) -> Vec<serde_json::Value> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
-            let path = format!("/admin/v1/events?type={kind}&limit=1000&order=oldest&after={after}");
+            let path = format!("/admin/v1/events?{filter}&limit=1000&order=oldest&after={after}");
             let page = self.admin("GET", &path, serde_json::Value::Null).await;
             found.extend(page["events"].as_array().unwrap().iter().cloned());
             match page["next"].as_str() {
