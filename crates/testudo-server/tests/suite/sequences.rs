@@ -3,6 +3,7 @@
 
 use crate::world::{ISSUER, World, domains};
 use serde_json::{Value, json};
+use std::path::Path;
 use testudo_testkit::{TestIssuer, svid_form};
 
 const RULES: &str = "[[rules]]\nname = \"B\"\nidentities = [\"spiffe://b.example/x/*\"]\n";
@@ -12,7 +13,11 @@ async fn world() -> World {
 }
 
 fn publish(world: &World, bundle: &Value) {
-    std::fs::write(world.folder.join("b.json"), bundle.to_string()).unwrap();
+    publish_in(&world.folder, bundle);
+}
+
+fn publish_in(folder: &Path, bundle: &Value) {
+    std::fs::write(folder.join("b.json"), bundle.to_string()).unwrap();
 }
 
 async fn post(world: &World, verb: &str) -> (u16, Value) {
@@ -43,8 +48,7 @@ async fn rotated(world: &mut World) -> Value {
 async fn bundle_sequence_survives_a_restart() {
     let mut world = world().await;
     let before = rotated(&mut world).await;
-    publish(&world, &before);
-    let world = world.restart().await;
+    let world = world.restart_after(|folder| publish_in(folder, &before)).await;
     let now = shown(&world).await;
     assert_eq!(now["state"], "none", "{now}");
     assert!(
@@ -165,13 +169,13 @@ async fn bundle_that_was_held_back_is_used_when_an_administrator_accepts_it() {
     assert_eq!(post(&world, "refresh").await.0, 400);
 }
 
-fn database(world: &World) -> rusqlite::Connection {
-    rusqlite::Connection::open(world.folder.join("test.db")).unwrap()
+fn database(folder: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(folder.join("test.db")).unwrap()
 }
 
 /// Kind 12 is `BundleSequence`.
 fn stored(world: &World) -> Vec<u8> {
-    database(world)
+    database(&world.folder)
         .query_row(
             "SELECT body FROM records WHERE kind = 12 AND CAST(key AS TEXT) LIKE '%b.example%'",
             [],
@@ -180,8 +184,8 @@ fn stored(world: &World) -> Vec<u8> {
         .unwrap()
 }
 
-fn put_back(world: &World, body: &[u8]) {
-    let changed = database(world)
+fn put_back(folder: &Path, body: &[u8]) {
+    let changed = database(folder)
         .execute(
             "UPDATE records SET body = ?1, version = version + 1 \
              WHERE kind = 12 AND CAST(key AS TEXT) LIKE '%b.example%'",
@@ -196,7 +200,7 @@ async fn attacker_with_database_access_cannot_lower_the_sequence_of_a_running_se
     let mut world = world().await;
     let old = stored(&world);
     let before = rotated(&mut world).await;
-    put_back(&world, &old);
+    put_back(&world.folder, &old);
     publish(&world, &before);
     assert_eq!(post(&world, "refresh").await.0, 400);
     assert_ne!(stored(&world), old, "the server must store its own value again");
@@ -214,8 +218,9 @@ async fn stored_sequence_that_cannot_be_decrypted_holds_the_bundle_back_until_it
     let mut broken = broken;
     broken["sealed"] = json!("AAAA");
     for body in [broken.to_string(), "{}".to_owned(), "no JSON".to_owned()] {
-        put_back(&world, body.as_bytes());
-        world = world.restart().await;
+        world = world
+            .restart_after(|folder| put_back(folder, body.as_bytes()))
+            .await;
         let now = shown(&world).await;
         assert_eq!(now["state"], "none", "{body}: {now}");
         assert!(
@@ -241,7 +246,7 @@ async fn stored_sequence_that_cannot_be_decrypted_holds_the_bundle_back_until_it
 fn refuse_events(world: &World) {
     let trigger = "CREATE TRIGGER no_event BEFORE INSERT ON records WHEN NEW.kind = 4 \
                    BEGIN SELECT RAISE(ABORT, 'no event is written'); END";
-    database(world).execute_batch(trigger).unwrap();
+    database(&world.folder).execute_batch(trigger).unwrap();
 }
 
 #[tokio::test]
@@ -272,7 +277,9 @@ async fn sequence_is_not_lowered_if_the_event_with_the_administrator_cannot_be_w
     // The refused acceptance must have no effect after a restart.
     let world = world.restart().await;
     assert_eq!(shown(&world).await["state"], "none");
-    database(&world).execute_batch("DROP TRIGGER no_event").unwrap();
+    database(&world.folder)
+        .execute_batch("DROP TRIGGER no_event")
+        .unwrap();
     assert!(world.events("authority.bundle_accepted").await.is_empty());
     let body = json!({ "reason": "incident 7" });
     let path = "/admin/v1/trust/b.example/accept";

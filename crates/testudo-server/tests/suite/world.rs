@@ -1,7 +1,7 @@
 //! A test server on loopback with its own trust domains.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::{Actor, Authority};
@@ -156,7 +156,7 @@ impl World {
         World::prepare(domains, rules, "", |_| {}).await
     }
 
-    async fn prepare(domains: &str, rules: &str, server: &str, more: impl FnOnce(&std::path::Path)) -> World {
+    async fn prepare(domains: &str, rules: &str, server: &str, more: impl FnOnce(&Path)) -> World {
         let issuer = TestIssuer::new;
         let (a, b, o, f) = (
             issuer("a.example"),
@@ -237,8 +237,14 @@ impl World {
     }
 
     /// Stops the server and starts it again with the same store.
-    pub async fn restart(mut self) -> World {
+    pub async fn restart(self) -> World {
+        self.restart_after(|_| {}).await
+    }
+
+    /// The same, with a change of the files in its folder in between: the first server does not read them any more.
+    pub async fn restart_after(mut self, change: impl FnOnce(&Path)) -> World {
         self.running.stop().await;
+        change(&self.folder);
         self.running = run(&self.folder, Network::default()).await;
         self
     }
@@ -444,7 +450,7 @@ impl MutualTls {
         }
     }
 
-    fn write(&self, folder: &std::path::Path) {
+    fn write(&self, folder: &Path) {
         std::fs::write(folder.join("tls.crt"), self.server.chain_pem()).unwrap();
         std::fs::write(folder.join("tls.key"), self.server.key_pem()).unwrap();
     }
@@ -459,7 +465,7 @@ impl MutualTls {
     }
 }
 
-fn write_config(folder: &std::path::Path, domains: &str, rules: &str, server: &str) {
+fn write_config(folder: &Path, domains: &str, rules: &str, server: &str) {
     let text = format!(
         r#"
 issuer = "{ISSUER}"
@@ -482,16 +488,16 @@ default_scopes = ["r"]
     std::fs::write(folder.join("testudo.toml"), text).unwrap();
 }
 
-async fn run(folder: &std::path::Path, network: Network) -> Running {
+async fn run(folder: &Path, network: Network) -> Running {
     try_to_run(folder, network).await.unwrap()
 }
 
 /// Starts a server with the files of this folder; the error is why it does not start.
-pub async fn run_in(folder: &std::path::Path) -> Result<Running, String> {
+pub async fn run_in(folder: &Path) -> Result<Running, String> {
     try_to_run(folder, Network::default()).await
 }
 
-async fn try_to_run(folder: &std::path::Path, network: Network) -> Result<Running, String> {
+async fn try_to_run(folder: &Path, network: Network) -> Result<Running, String> {
     let path = folder.join("testudo.toml");
     let (configuration, _) = config::load(&path, 1).unwrap_or_else(|report| panic!("{report}"));
     let options = Options {
