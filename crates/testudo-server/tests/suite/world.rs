@@ -350,6 +350,19 @@ impl World {
         testudo_testkit::http::over_socket(&self.folder.join("admin.sock"), method, path, body).await
     }
 
+    /// The number of reads of the store during a piece of work. Background work may read at the same moment, such as the
+    /// regular refresh of a bundle, so the work is done five times, and the smallest number counts.
+    pub async fn reads_of(&self, mut work: impl AsyncFnMut()) -> u64 {
+        let store = &self.running.app.store;
+        let mut fewest = u64::MAX;
+        for _ in 0..5 {
+            let before = store.reads();
+            work().await;
+            fewest = fewest.min(store.reads() - before);
+        }
+        fewest
+    }
+
     /// The answer of `/metrics`.
     pub async fn metrics(&self) -> String {
         let socket = self.folder.join("admin.sock");
