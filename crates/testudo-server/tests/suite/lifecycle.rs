@@ -1,6 +1,6 @@
 //! Tests of client states, quotas and rate limits. Rows RF-50 to RF-57, RF-63 to RF-68.
 
-use crate::world::{ISSUER, RULES, World, domains};
+use crate::world::{ISSUER, RULES, World, domains, slower_rules};
 use serde_json::json;
 use testudo_testkit::svid_form;
 
@@ -145,7 +145,7 @@ async fn client_past_its_lifetime_is_registered_again() {
 // Rows RF-63, RF-68.
 #[tokio::test]
 async fn registrations_beyond_the_rate_get_429_also_after_a_client_is_deleted() {
-    let world = World::start().await;
+    let world = World::start_with(&domains(""), &slower_rules()).await;
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     let mut outcomes = Vec::new();
     for number in 0..10 {
@@ -186,7 +186,7 @@ async fn registrations_beyond_the_rate_get_429_also_after_a_client_is_deleted() 
 // Row RF-64.
 #[tokio::test]
 async fn flood_under_one_path_prefix_limits_that_prefix_only() {
-    let tight = domains("registrations_per_minute_per_prefix = 60\nregistrations_burst_per_prefix = 2");
+    let tight = domains("registrations_per_minute_per_prefix = 6\nregistrations_burst_per_prefix = 2");
     let world = World::start_with(&tight, RULES).await;
     let mut good = 0;
     for number in 0..20 {

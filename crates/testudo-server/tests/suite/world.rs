@@ -85,6 +85,12 @@ registrations_per_minute = 60
 registrations_burst = 5
 "#;
 
+/// [`RULES`], where the rule `slow` gives one more registration every ten seconds and not every second: on a busy
+/// machine, some requests take a second.
+pub fn slower_rules() -> String {
+    RULES.replace("registrations_per_minute = 60", "registrations_per_minute = 6")
+}
+
 pub fn domains(more: &str) -> String {
     let domain = |name: &str, first_use: &str, more: &str| {
         format!(

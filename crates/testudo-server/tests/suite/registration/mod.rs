@@ -10,7 +10,7 @@ mod open;
 mod remote_keys;
 mod showing;
 
-use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains};
+use crate::world::{ISSUER, MutualTls, RULES, TLS, World, domains, slower_rules};
 use serde_json::{Value, json};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
@@ -855,7 +855,7 @@ async fn hundred_parallel_registrations_of_one_identity_make_one_client() {
 // Rows DR-105 to DR-107.
 #[tokio::test]
 async fn rate_and_quota_refuse_with_429_and_refused_requests_do_not_count() {
-    let world = open().await;
+    let world = open_with("", &slower_rules()).await;
     let id = |path: &str, number: u32| format!("spiffe://a.example/{path}/{number}");
     for number in 0..3 {
         assert_eq!(
@@ -887,7 +887,7 @@ async fn rate_and_quota_refuse_with_429_and_refused_requests_do_not_count() {
 
 #[tokio::test]
 async fn change_of_a_registration_counts_against_the_rate_limit() {
-    let world = open().await;
+    let world = open_with("", &slower_rules()).await;
     let id = "spiffe://a.example/slow/0";
     let say = async |contact: u32| register(&world, id, json!({ "contacts": [contact.to_string()] })).await;
     for contact in 0..5 {
