@@ -422,10 +422,7 @@ async fn known_clients_are_served_while_the_store_does_not_answer() {
     let statement = Draft::svid(world.a.key(), id, "https://as.example/register", world.now()).sign();
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
     let jwks = json!({ "keys": [key.public_jwk("sig", true)] });
-    for body in [
-        json!({ "software_statement": statement }),
-        json!({ "jwks": jwks }),
-    ] {
+    let is_refused = async |body: serde_json::Value| {
         let mut connection = tls.connect(world.address(), None).await.unwrap();
         let refused = register(&mut connection, &body).await;
         assert_eq!(
@@ -433,7 +430,12 @@ async fn known_clients_are_served_while_the_store_does_not_answer() {
             (503, "temporarily_unavailable")
         );
         assert!(refused.header("retry-after").is_some());
-    }
+    };
+    // At the same time, since each waits for the store for some seconds.
+    tokio::join!(
+        is_refused(json!({ "software_statement": statement })),
+        is_refused(json!({ "jwks": jwks })),
+    );
     let ready = async || {
         let mut connection = tls.connect(world.address(), None).await.unwrap();
         connection.get("/readyz").await.status

@@ -9,9 +9,9 @@ use testudo_server::Running;
 use testudo_testkit::http::Answer;
 use testudo_testkit::svid_form;
 
-/// Longer than `serve_without_store` of the second node, which is 3 s: a node that wrongly takes the store to be
+/// Longer than `serve_without_store` of the second node, which is 6 s: a node that wrongly takes the store to be
 /// unavailable refuses requests by then.
-const TROUBLE: Duration = Duration::from_secs(10);
+const TROUBLE: Duration = Duration::from_secs(12);
 
 struct Nodes {
     world: World,
@@ -51,7 +51,7 @@ impl Nodes {
 fn shorten(folder: &Path) {
     let path = folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let shorter = text.replace("serve_without_store = \"20s\"", "serve_without_store = \"3s\"");
+    let shorter = text.replace("serve_without_store = \"20s\"", "serve_without_store = \"6s\"");
     assert_ne!(text, shorter);
     std::fs::write(path, shorter).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Tests that changes of administrators apply on every node that answers, also on a node that was starting, was
 //! disconnected, or whose database was restored to an older state. Decisions 0009, 0011, 0014.
 
-use crate::nodes::{PAY, PAY_ID, admin, postgres, until, until_slowly};
+use crate::nodes::{PAY, PAY_ID, postgres, until, until_slowly};
 use crate::wire::{State, Wire};
 use crate::world::{MutualTls, World};
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use testudo_server::Running;
-use testudo_testkit::http::Answer;
+use testudo_testkit::http::{Answer, over_socket};
 use testudo_testkit::postgres::Postgres;
 use testudo_testkit::scratch::folder;
 use testudo_testkit::svid_form;
@@ -179,8 +179,8 @@ async fn node_that_receives_no_changes_serves_for_serve_without_store_and_then_i
         text.replace("serve_without_store = \"20s\"", "serve_without_store = \"3s\"")
     })
     .await;
-    assert_eq!(pair.ask(1, "/x/known").await.status, 200);
-    assert_eq!(pair.ready().await, 200);
+    until_slowly(async || pair.ask(1, "/x/known").await.status == 200).await;
+    until_slowly(async || pair.ready().await == 200).await;
     // The table of changes cannot be read; all other tables can be read and written.
     let lock = std::thread::spawn(|| {
         let sql = "BEGIN; LOCK TABLE changes IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
@@ -201,8 +201,9 @@ async fn node_that_receives_no_changes_serves_for_serve_without_store_and_then_i
     pair.execute(end);
     assert!(lock.join().unwrap().is_err(), "the session was terminated");
     until_slowly(async || pair.ready().await == 200).await;
+    // On a busy machine, the node may be without changes for 3 s again.
     for path in ["/x/known", "/x/new"] {
-        assert_eq!(pair.ask(1, path).await.status, 200);
+        until_slowly(async || pair.ask(1, path).await.status == 200).await;
     }
 }
 
@@ -271,11 +272,15 @@ async fn client_that_the_database_lost_is_registered_again(
     .await;
     for path in ["/x/lost", PAY] {
         let frozen = json!({ "client_id": id(path) });
-        let freeze = "/admin/v1/clients/freeze";
-        match folder_of_second {
-            Some(folder) => drop(admin(folder, freeze, frozen).await),
-            None => drop(first.admin("POST", freeze, frozen).await),
-        }
+        let socket = folder_of_second.unwrap_or(&first.folder).join("admin.sock");
+        // The answer is 503 if the node detects only now that another database server answers.
+        until_slowly(async || {
+            over_socket(&socket, "POST", "/admin/v1/clients/freeze", frozen.clone())
+                .await
+                .0
+                == 200
+        })
+        .await;
         let started = Instant::now();
         for address in addresses {
             until_slowly(async || ask(first, tls, address, path).await.status == 400).await;
@@ -320,8 +325,9 @@ async fn after_a_restored_backup_freezes_apply_and_clients_that_the_database_los
         until_slowly(try_to_block).await;
     }
     for address in addresses {
-        assert_eq!(ask(&first, &tls, address, PAY).await.status, 200);
-        assert_eq!(ask(&first, &tls, address, "/x/lost").await.status, 200);
+        for path in [PAY, "/x/lost"] {
+            until_slowly(async || ask(&first, &tls, address, path).await.status == 200).await;
+        }
     }
     let remembered = [
         first.running.app.memory.clients.len(),
@@ -341,10 +347,11 @@ async fn clients_that_a_database_lost_without_a_restart_are_registered_again() {
         assert_eq!(pair.ask(node, "/x/lost").await.status, 200);
     }
     let block = json!({ "identity": PAY_ID });
-    pair.on_first("/admin/v1/blocks", block.clone()).await;
-    pair.on_first("/admin/v1/blocks/remove", block).await;
-    for node in [0, 1] {
-        until(async || pair.ask(node, PAY).await.status == 200).await;
+    for (change, status) in [("/admin/v1/blocks", 400), ("/admin/v1/blocks/remove", 200)] {
+        pair.on_first(change, block.clone()).await;
+        for node in [0, 1] {
+            until(async || pair.ask(node, PAY).await.status == status).await;
+        }
     }
     pair.execute(
         "BEGIN;
