@@ -70,8 +70,8 @@ async fn stored(app: &App) -> Vec<Client> {
 
 async fn flush_all(world: &World, tls: Option<&MutualTls>, number: usize) {
     let app = &world.running.app;
+    let start = app.now();
     used(world, tls, number).await;
-    let now = app.now();
     let before = app.store.batches_written();
     let started = Instant::now();
     flush_last_used(app).await;
@@ -83,7 +83,7 @@ async fn flush_all(world: &World, tls: Option<&MutualTls>, number: usize) {
     );
     let written = stored(app).await;
     let of_today = written.iter().filter(|client| {
-        client.last_used >= now - testudo_protocol::Seconds(30)
+        client.last_used >= start + testudo_protocol::Seconds(60)
             && client.last_credential == CredentialKind::X509Svid
     });
     assert_eq!(of_today.count(), number);
