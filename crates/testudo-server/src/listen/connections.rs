@@ -326,8 +326,8 @@ impl Connections {
     /// Removes a connection from the table and signals its task to close it.
     fn close(&self, table: &mut Table, id: u64, reason: CloseReason) {
         if let Some(entry) = table.remove(id) {
-            entry.state.close(reason);
             self.count(reason);
+            entry.state.close(reason);
         }
     }
 
