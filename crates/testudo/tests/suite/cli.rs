@@ -1,6 +1,7 @@
 //! Tests of the commands, with a running server.
 
 use crate::binary::{ISSUER, RULES, Site, folder, now, run, stderr};
+use crate::listeners::wait_for;
 use serde_json::{Value, json};
 use testudo_testkit::http::Connection;
 use testudo_testkit::{svid_form, token};
@@ -185,13 +186,10 @@ async fn configuration_is_reloaded_by_signal_and_by_command() {
     );
     site.configure("", RULES);
     server.signal("HUP");
-    for _ in 0..100 {
-        if ask().await.status == 200 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("the configuration was not reloaded after SIGHUP");
+    wait_for("the configuration is reloaded after SIGHUP", async || {
+        ask().await.status == 200
+    })
+    .await;
 }
 
 #[tokio::test]

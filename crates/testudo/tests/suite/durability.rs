@@ -1,6 +1,7 @@
 //! Tests of durability after kill -9 and after a graceful stop. Rows RF-24, RF-62.
 
 use crate::binary::Site;
+use crate::listeners::wait_for;
 use std::time::Duration;
 use testudo_testkit::svid_form;
 
@@ -70,7 +71,10 @@ async fn acknowledged_clients_are_stored_if_the_server_is_killed_under_load() {
             }
         }));
     }
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    wait_for("clients are acknowledged", async || {
+        acknowledged.lock().unwrap().len() >= 20
+    })
+    .await;
     server.kill_9();
     killed.notify_waiters();
     for worker in workers {

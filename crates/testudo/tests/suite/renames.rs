@@ -230,6 +230,11 @@ async fn files_are_taken(way: Way) {
         "only the third replacement changed the configuration"
     );
     load.end().await;
+    // The event is written after the configuration is in force.
+    wait_for("the event", async || {
+        !events(&setup.site, "rule.changed").is_empty()
+    })
+    .await;
     let [event] = events(&setup.site, "rule.changed").try_into().unwrap();
     assert_eq!(
         event["configuration"]["rules"]["added"],
