@@ -88,10 +88,9 @@ bundle = {{ file = "bundle.json" }}
     /// Lets only signals and orders reload the configuration, so that no reload of the watch comes before them.
     pub fn unwatch(&self) {
         let text = std::fs::read_to_string(self.config()).unwrap();
-        self.write(
-            "testudo.toml",
-            &text.replacen("[server]\n", "[server]\nwatch = false\n", 1),
-        );
+        let unwatched = text.replacen("[server]\n", "[server]\nwatch = false\n", 1);
+        assert_ne!(text, unwatched);
+        self.write("testudo.toml", &unwatched);
     }
 
     pub fn config(&self) -> PathBuf {

@@ -2,12 +2,12 @@
 
 use crate::administration::events;
 use crate::binary::{RULES, Server, Site, stderr, write_private};
-use crate::watching::{SOON, generation, rule, until};
+use crate::listeners::wait_for;
+use crate::watching::{generation, rule, until};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Instant;
 use testudo_testkit::svid_form;
 
 fn run_with(site: &Site, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -102,11 +102,7 @@ async fn new_version_of_a_config_map_with_included_files_is_applied_without_a_re
 #[tokio::test(flavor = "multi_thread")]
 async fn reload_reads_included_files_again_where_watching_is_off() {
     let site = including();
-    let text = std::fs::read_to_string(site.config()).unwrap();
-    site.write(
-        "testudo.toml",
-        &text.replace("[server]\n", "[server]\nwatch = false\n"),
-    );
+    site.unwatch();
     std::fs::create_dir(site.folder.join("rules.d")).unwrap();
     let server = site.serve();
     site.write("rules.d/late.toml", &rule("late"));
@@ -115,14 +111,10 @@ async fn reload_reads_included_files_again_where_watching_is_off() {
     assert_eq!(server.token(late.clone()).await.status, 200);
     std::fs::remove_file(site.folder.join("rules.d/late.toml")).unwrap();
     server.signal("HUP");
-    let started = Instant::now();
-    while server.token(late.clone()).await.status == 200 {
-        assert!(
-            started.elapsed() < SOON,
-            "the rule of the removed file is still applied"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait_for("the rule of the removed file is no longer applied", async || {
+        server.token(late.clone()).await.status != 200
+    })
+    .await;
 }
 
 #[test]

@@ -96,11 +96,9 @@ async fn change_of_the_file_of_one_node_reloads_only_that_node_and_only_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_configuration_file_is_not_applied_where_watching_is_off() {
     let site = Site::new();
-    let watching_off = text(&site).replace("[server]\n", "[server]\nwatch = false\n");
-    assert!(watching_off.contains("watch = false"));
-    site.write("testudo.toml", &watching_off);
+    site.unwatch();
     let _server = site.serve();
-    site.write("testudo.toml", &(watching_off + &rule("late")));
+    site.append(&rule("late"));
     std::thread::sleep(TWO_CHECKS);
     assert_eq!(site.json(&["status"])["generation"], json!(1));
     site.ok(&["reload"]);
