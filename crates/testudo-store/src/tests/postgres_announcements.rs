@@ -24,7 +24,7 @@ fn batch(writes: Vec<Write>) -> Batch {
 }
 
 /// The next change of which a node is notified.
-async fn next(changes: &mut Receiver<Change>) -> Change {
+pub(super) async fn next(changes: &mut Receiver<Change>) -> Change {
     let told = async {
         loop {
             match changes.recv().await.unwrap() {
