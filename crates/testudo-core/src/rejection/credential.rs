@@ -11,17 +11,29 @@ use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
+/// The use of a client certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateUse {
+    /// Client authentication of a token request.
+    Authentication,
+    /// Evidence of a registration.
+    Evidence,
+}
+
 /// Why a credential is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialReason {
     /// The request has no client authentication.
     NoCredential,
-    /// The request has no client authentication, but a certificate header that is not the one that the server reads.
+    /// The request has neither client authentication nor evidence, but a certificate header that is not the one that the
+    /// server reads.
     CertificateHeaderNotRead {
         /// Name of the header in the request.
         found: &'static str,
         /// Name of the header that is read from this address; `None` where none is read from it.
         expected: Option<String>,
+        /// What the certificate would have been.
+        needed: CertificateUse,
     },
     /// The request has a client secret, uses HTTP authentication or has a client attestation.
     UnsupportedMechanism {
@@ -157,9 +169,13 @@ impl CredentialReason {
         let invalid_statement = "software_statement is not valid";
         match self {
             CredentialReason::NoCredential => Row::unauthenticated("no_credential"),
-            CredentialReason::CertificateHeaderNotRead { .. } => {
-                Row::unauthenticated("certificate_header_not_read")
-            }
+            CredentialReason::CertificateHeaderNotRead { needed, .. } => Row {
+                name: "certificate_header_not_read",
+                ..match needed {
+                    CertificateUse::Authentication => CredentialReason::NoCredential.row(),
+                    CertificateUse::Evidence => CredentialReason::EvidenceMissing.row(),
+                }
+            },
             CredentialReason::UnsupportedMechanism { .. } => Row::unauthenticated("unsupported_mechanism"),
             CredentialReason::UnknownAssertionType => Row::unauthenticated("unknown_assertion_type"),
             CredentialReason::MissingAssertion => Row::unauthenticated("missing_assertion"),
@@ -237,10 +253,18 @@ impl fmt::Display for CredentialReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CredentialReason::NoCredential => f.write_str("the request has no client authentication"),
-            CredentialReason::CertificateHeaderNotRead { found, expected } => {
+            CredentialReason::CertificateHeaderNotRead {
+                found,
+                expected,
+                needed,
+            } => {
+                let needed = match needed {
+                    CertificateUse::Authentication => "client authentication",
+                    CertificateUse::Evidence => "evidence",
+                };
                 write!(
                     f,
-                    "the request has no client authentication that this server reads; it has the header {found}, and "
+                    "the request has no {needed} that this server reads; it has the header {found}, and "
                 )?;
                 match expected {
                     Some(expected) => write!(f, "the configured one is {expected}"),

@@ -79,7 +79,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::NoCredential | CredentialReason::MissingAssertion => {
             "the client must send client_assertion_type and client_assertion, or a client certificate".into()
         }
-        CredentialReason::CertificateHeaderNotRead { found, expected: Some(expected) } => format!(
+        CredentialReason::CertificateHeaderNotRead { found, expected: Some(expected), .. } => format!(
             "configure the proxy to write the client's certificate into {expected} in the form of RFC 9440, and not into {found}; in HAProxy: http-request set-header {expected} :%[ssl_c_der,base64]:"
         )
         .into(),

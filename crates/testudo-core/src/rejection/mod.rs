@@ -20,7 +20,7 @@ mod tests;
 pub use admission::{AdmissionReason, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use attestation::AttestationReason;
-pub use credential::CredentialReason;
+pub use credential::{CertificateUse, CredentialReason};
 pub use metadata::MetadataReason;
 pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};

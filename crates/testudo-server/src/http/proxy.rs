@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::doors::PeerCertificates;
 use testudo_core::records::RequestDetails;
-use testudo_core::rejection::{CredentialReason, Rejection};
+use testudo_core::rejection::{CertificateUse, CredentialReason, Rejection};
 
 /// The address of the client: the one that a trusted proxy states, or the other end of the connection.
 pub(super) fn address_of(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
@@ -42,18 +42,25 @@ const CERTIFICATE_HEADERS: [&str; 8] = [
     "x-arr-clientcert",
 ];
 
-/// The reason to refuse a request without client authentication. If it has a certificate header that is not read, the
-/// reason names the header: the proxy is probably configured differently from this server.
-pub(super) fn no_credential(arrival: &Arrival, peer: &Peer, headers: &HeaderMap) -> CredentialReason {
+/// The reason to refuse a request without a certificate, if it has a certificate header that is not read: the proxy is
+/// probably configured differently from this server.
+pub(super) fn certificate_not_read(
+    arrival: &Arrival,
+    peer: &Peer,
+    headers: &HeaderMap,
+    needed: CertificateUse,
+) -> Option<CredentialReason> {
     let expected = arrival
         .proxy_at(peer)
         .and_then(|proxy| proxy.certificate_fields.as_ref())
         .map(|(leaf, _)| leaf.to_string());
     let is_sent = |name: &str| Some(name) != expected.as_deref() && headers.contains_key(name);
-    match CERTIFICATE_HEADERS.into_iter().find(|name| is_sent(name)) {
-        Some(found) => CredentialReason::CertificateHeaderNotRead { found, expected },
-        None => CredentialReason::NoCredential,
-    }
+    let found = CERTIFICATE_HEADERS.into_iter().find(|name| is_sent(name))?;
+    Some(CredentialReason::CertificateHeaderNotRead {
+        found,
+        expected,
+        needed,
+    })
 }
 
 /// Keeps the ids that a trusted proxy gave the request: its `X-Request-Id` and its `traceparent`. An id is left out

@@ -103,3 +103,39 @@ async fn assertion_is_accepted_with_empty_certificate_fields() {
     let answer = proxy.send("POST", "/token", &chain_alone, body(PAY)).await;
     assert_eq!(answer.error(), "invalid_client");
 }
+
+#[tokio::test]
+async fn certificate_header_that_is_not_the_configured_one_is_named_by_event_and_explain_at_both_endpoints() {
+    let (world, tls, mut proxy) = behind_a_proxy("client_certificate_header = \"client-cert\"").await;
+    let field = field(&tls.a.svid(PAY));
+    let json = ("content-type", "application/json");
+    for (endpoint, form, body) in [("/token", FORM, body(PAY)), ("/register", json, "{}".to_owned())] {
+        let without = proxy.send("POST", endpoint, &[form], body.clone()).await;
+        let headers = [form, ("ssl-client-cert", field.as_str())];
+        let answer = proxy.send("POST", endpoint, &headers, body).await;
+        // The caller gets the same answer with and without the header.
+        assert_eq!(answer.status, without.status, "{endpoint}");
+        assert_eq!(answer.json(), without.json(), "{endpoint}");
+        let challenge = "www-authenticate";
+        assert_eq!(answer.header(challenge), without.header(challenge), "{endpoint}");
+        let events = world.events("client.refused").await;
+        let id = answer.header("request-id").unwrap();
+        let event = events.iter().find(|event| event["request_id"] == id);
+        let event = event.unwrap_or_else(|| panic!("{endpoint}: {events:?}"));
+        assert_eq!(
+            event["reason"], "certificate_header_not_read",
+            "{endpoint}: {event}"
+        );
+        let detail = event["detail"].as_str().unwrap();
+        let words = "the header ssl-client-cert, and the configured one is client-cert";
+        assert!(detail.contains(words), "{endpoint}: {event}");
+        let question = serde_json::json!({ "request_id": id });
+        let explained = world.admin("POST", "/admin/v1/explain", question).await;
+        let text = explained.to_string();
+        let remedy = "into client-cert in the form of RFC 9440, and not into ssl-client-cert";
+        assert!(
+            text.contains(words) && text.contains(remedy),
+            "{endpoint}: {text}"
+        );
+    }
+}

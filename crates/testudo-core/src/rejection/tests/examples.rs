@@ -2,8 +2,8 @@
 //! `super` is imported there from this crate.
 
 use super::{
-    AdmissionReason, AttestationReason, Authority, CredentialKind, CredentialReason, MetadataReason,
-    NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
+    AdmissionReason, AttestationReason, Authority, CertificateUse, CredentialKind, CredentialReason,
+    MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
 };
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
@@ -59,6 +59,12 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::CertificateHeaderNotRead {
             found: "x-forwarded-client-cert",
             expected: Some("client-cert".to_owned()),
+            needed: CertificateUse::Authentication,
+        },
+        CredentialReason::CertificateHeaderNotRead {
+            found: "ssl-client-cert",
+            expected: None,
+            needed: CertificateUse::Evidence,
         },
         CredentialReason::UnsupportedMechanism {
             found: "client_secret",

@@ -10,8 +10,8 @@ use crate::state::keys::Keyring;
 use std::path::Path;
 use testudo_core::identity::SenderConstraint;
 use testudo_core::rejection::{
-    AdmissionReason, AttestationReason, Authorization, CredentialReason, Endpoint, MetadataReason,
-    NotAcceptedBy, ProofReason, Rejection, RequestReason,
+    AdmissionReason, AttestationReason, Authorization, CertificateUse, CredentialReason, Endpoint,
+    MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason,
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -47,7 +47,8 @@ use testudo_core::policy::Policy;
 use testudo_core::possession::{Possession, PresentedProofs};
 use testudo_core::records::RequestDetails;
 use testudo_core::rejection::{
-    AdmissionReason, Authorization, CredentialReason, Endpoint, Rejection, RequestReason, Statement,
+    AdmissionReason, Authorization, CertificateUse, CredentialReason, Endpoint, Rejection, RequestReason,
+    Statement,
 };
 use testudo_core::{AttestedIdentity, OccasionKind};
 use testudo_protocol::jose::sha256;
@@ -92,6 +93,8 @@ struct Arrived {
     peer: Peer,
     requested: RequestedMetadata,
     certificates: Option<Arc<PeerCertificates>>,
+    /// The reason to refuse the request if it has no evidence.
+    no_evidence: CredentialReason,
     address: Option<IpAddr>,
     attestations: Vec<String>,
     proofs: PresentedProofs,
@@ -133,7 +136,7 @@ async fn serve_registration<B: RequestBody>(
     } else if sponsor.is_some() || in_force.policy.registration.open.is_some() {
         without_evidence(app, in_force, &arrived, sponsor, trail).await
     } else {
-        Err(CredentialReason::EvidenceMissing.into())
+        Err(arrived.no_evidence.into())
     }
 }
 
@@ -171,6 +174,7 @@ async fn receive<B: RequestBody>(
         return Err(RequestReason::CredentialsInUrl.into());
     }
     let certificates = proxy::certificates_of(arrival, peer, request.headers())?;
+    let not_read = proxy::certificate_not_read(arrival, peer, request.headers(), CertificateUse::Evidence);
     let address = proxy::address_of(arrival, peer, request.headers());
     let has_authorization = request.headers().contains_key(header::AUTHORIZATION);
     let token = access_token(request.headers());
@@ -191,6 +195,7 @@ async fn receive<B: RequestBody>(
         peer: peer.clone(),
         requested,
         certificates,
+        no_evidence: not_read.unwrap_or(CredentialReason::EvidenceMissing),
         address,
         attestations,
         proofs,

@@ -10,7 +10,7 @@ use hyper::{Request, header};
 use testudo_core::doors::{Presented, RequestHeaders};
 use testudo_core::grants::GrantRequest;
 use testudo_core::possession::PresentedProofs;
-use testudo_core::rejection::{Authorization, CredentialReason, Rejection, RequestReason};
+use testudo_core::rejection::{Authorization, CertificateUse, CredentialReason, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::{Form, is_vschar};
 
@@ -48,12 +48,13 @@ pub(super) async fn receive<B: RequestBody>(
     let (head, body) = request.into_parts();
     let body = body::read(body, Rejection::Request(RequestReason::NotAForm)).await?;
     let parsed = parse(&body, headers, proofs);
-    Ok(parsed.map_err(
-        |rejection| match rejection == CredentialReason::NoCredential.into() {
-            true => proxy::no_credential(arrival, peer, &head.headers).into(),
-            false => rejection,
-        },
-    )?)
+    Ok(parsed.map_err(|rejection| {
+        if rejection != CredentialReason::NoCredential.into() {
+            return rejection;
+        }
+        proxy::certificate_not_read(arrival, peer, &head.headers, CertificateUse::Authentication)
+            .map_or(rejection, Rejection::from)
+    })?)
 }
 
 /// Parses the body.
