@@ -63,7 +63,7 @@ pub fn server_metadata(
         client_attestation_pop_signing_alg_values_supported: algorithms_of_attestations,
         client_attestation_pop_methods_supported: names_if(
             is_attested,
-            &["attestation_pop_jwt", "dpop_combined"],
+            &["attestation_pop_jwt", "dpop_combined", "none"],
         ),
         scopes_supported: scopes,
         tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),

@@ -2,6 +2,7 @@
 
 use crate::identity::issuer_subject::subject_of;
 use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::records::Client;
 use crate::rules::client_id::ClientIdTemplate;
 use crate::rules::pieces::fill;
 use crate::rules::{GrainOfClient, Match};
@@ -75,9 +76,11 @@ pub struct ClientName {
     /// The subject under which the record is stored: the identity, or for instances that share a client the identity
     /// with `*` as its last segment.
     pub subject: Box<str>,
-    /// The instance, if the rule makes all instances of a workload one client: a segment of the identity, or the
-    /// thumbprint of the attested key.
+    /// The instance, unless the identity names it: a segment of the identity, or the thumbprint of the attested key.
     pub folded_instance: Option<Box<str>>,
+    /// The id that the identity would have without its instance, if the client is one instance that its key names.
+    /// [ABCA §7.5] A request may contain it as `client_id`.
+    pub id_of_all_instances: Option<Box<str>>,
 }
 
 /// Names the client of `identity` under `found`.
@@ -88,6 +91,7 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
             client_id: identity.subject.clone(),
             subject: identity.subject.clone(),
             folded_instance: None,
+            id_of_all_instances: None,
         };
     }
     let instance = found.captures.get("instance");
@@ -101,9 +105,18 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
         }
         // If the identity does not name the instance, the key that it must prove does.
         (GrainOfClient::Workload, None) => (identity.subject.clone(), confirmed_key(identity)),
-        (GrainOfClient::Instance, _) => (identity.subject.clone(), None),
+        (GrainOfClient::Instance, Some(_)) => (identity.subject.clone(), None),
+        (GrainOfClient::Instance, None) => match confirmed_key(identity) {
+            Some(key) => (Client::subject_of_instance(&identity.subject, &key), Some(key)),
+            None => (identity.subject.clone(), None),
+        },
     };
+    let is_named_by_key = subject.len() > identity.subject.len();
     let client_id: Box<str> = match &found.rule.client_id {
+        // The identity is that of all instances, so the id of one of them is derived.
+        ClientIdTemplate::Identity if is_named_by_key => {
+            key.derive(&[identity.authority.key(), &subject]).into()
+        }
         ClientIdTemplate::Identity => identity_as_id(identity, &subject),
         ClientIdTemplate::Opaque => key.derive(&[identity.authority.key(), &subject]).into(),
         ClientIdTemplate::Template(pieces) => {
@@ -114,8 +127,21 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
     };
     ClientName {
         client_id,
+        id_of_all_instances: is_named_by_key.then(|| identity_as_id(identity, &identity.subject)),
         subject,
         folded_instance,
+    }
+}
+
+impl ClientName {
+    /// The id that others can know: that of all instances, if the client is one of them.
+    pub(super) fn public_id(&self) -> &str {
+        self.id_of_all_instances.as_deref().unwrap_or(&self.client_id)
+    }
+
+    /// The ids with which a request may name the client, `client_id` being that of its record.
+    pub(crate) fn is_named(&self, sent: &str, client_id: &str) -> bool {
+        sent == client_id || self.id_of_all_instances.as_deref() == Some(sent)
     }
 }
 
@@ -126,7 +152,7 @@ fn confirmed_key(identity: &AttestedIdentity) -> Option<Box<str>> {
 }
 
 /// The client id of an identity whose rule has no other. [ABCA §4] For an attested client it is `sub` of the attestation.
-fn identity_as_id(identity: &AttestedIdentity, subject: &str) -> Box<str> {
+pub(super) fn identity_as_id(identity: &AttestedIdentity, subject: &str) -> Box<str> {
     let is_attested = identity.kind == CredentialKind::Attestation;
     let segments = identity.authority.path(subject).filter(|_| is_attested);
     segments.map_or_else(|| subject.into(), |segments| subject_of(segments).into())

@@ -53,6 +53,7 @@ mod tests {
             client_id: "x".into(),
             subject: "spiffe://a.example/x".into(),
             folded_instance: None,
+            id_of_all_instances: None,
         };
         let governed = GovernedIdentity {
             identity: &identity,

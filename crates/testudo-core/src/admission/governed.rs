@@ -87,6 +87,12 @@ pub fn govern<'a>(
     })
 }
 
+/// Steps 1 and 2, for an attestation beside the client's own authentication.
+pub fn is_switched_on(identity: &AttestedIdentity, switches: &Switches) -> Result<(), Rejection> {
+    authority_is_enabled(&identity.authority, switches)?;
+    identity_is_not_blocked(identity, switches)
+}
+
 /// Step 1.
 fn authority_is_enabled(authority: &Authority, switches: &Switches) -> Result<(), Rejection> {
     if switches.is_enabled(authority) {
@@ -157,7 +163,7 @@ fn client_id_is_free(
     let is_reserved = match &found.rule.client_id {
         ClientIdTemplate::Template(_) => policy.reserved_ids.hold(&name.client_id),
         ClientIdTemplate::Identity if identity.kind == CredentialKind::Attestation => {
-            policy.reserved_ids.hold_from_attester(&name.client_id, || {
+            policy.reserved_ids.hold_from_attester(name.public_id(), || {
                 found
                     .rule
                     .patterns
@@ -183,7 +189,7 @@ fn client_id_is_no_other_clients(
     name: &ClientName,
     policy: &Policy,
 ) -> Result<(), Rejection> {
-    if identity.authority.kind().attests() && policy.clients.contains_key(&name.client_id) {
+    if identity.authority.kind().attests() && policy.clients.contains_key(name.public_id()) {
         return Err(AdmissionReason::ClientIdClash {
             client_id: name.client_id.to_string(),
         }

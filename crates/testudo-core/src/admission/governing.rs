@@ -12,16 +12,16 @@ pub fn governing_client<'p>(client: &Client, policy: &'p Policy) -> Option<&'p R
         Some(sponsor) => sponsor.authority.clone(),
         None => Authority::of_key(&client.authority)?,
     };
-    let subject = sponsored.map_or(&client.subject, |sponsor| &sponsor.subject);
+    let subject = sponsored.map_or(client.identity(), |sponsor| &sponsor.subject);
     match authority.kind() {
-        AuthorityKind::Configuration => Some(&policy.clients.get(subject.as_str())?.rule),
+        AuthorityKind::Configuration => Some(&policy.clients.get(subject)?.rule),
         AuthorityKind::Registration => Some(&policy.registration.open.as_ref()?.rule),
         AuthorityKind::Spiffe | AuthorityKind::Issuer => {
             policy.authority(&authority)?;
             // A client that instances share has identities with one more segment; any of them gives the same rule.
             let subject = match subject.strip_suffix("/*") {
                 Some(prefix) => format!("{prefix}/x"),
-                None => subject.clone(),
+                None => subject.to_owned(),
             };
             let found = policy.rules.first_match(&authority, &subject, |_| true)?;
             Some(found.rule)

@@ -1,5 +1,6 @@
 //! Steps 5 and 6 of admission: the stored client of an identity, and the checks that it must pass first.
 
+use super::client_name::ClientName;
 use super::governed::GovernedIdentity;
 use crate::records::{Client, ClientState, Loaded, Needs, Removed, Versioned};
 use crate::rejection::{AdmissionReason, Rejection};
@@ -40,8 +41,12 @@ impl<'s> StoredClient<'s> {
 }
 
 /// Step 5. [RFC7521 §4.2] `client_id` is optional; if sent, it must be the id of the client that the credential proves.
-pub(crate) fn client_id_agrees(sent: Option<&str>, expected: &str) -> Result<(), Rejection> {
-    let Some(sent) = sent.filter(|sent| *sent != expected) else {
+pub(crate) fn client_id_agrees(
+    sent: Option<&str>,
+    expected: &str,
+    name: &ClientName,
+) -> Result<(), Rejection> {
+    let Some(sent) = sent.filter(|sent| !name.is_named(sent, expected)) else {
         return Ok(());
     };
     Err(Rejection::Admission(AdmissionReason::ClientIdMismatch {

@@ -3,6 +3,7 @@
 //!
 //! The kinds of request (`occasions/`) call these steps in order; every client is created here.
 
+pub mod attested_by;
 pub mod client_name;
 pub(crate) mod conflicts;
 pub mod create;

@@ -3,6 +3,7 @@
 
 use super::grant::{Allowed, Grant, Refusal};
 use super::*;
+use crate::admission::attested_by::BesideAttestation;
 use crate::admission::client_name::ClientName;
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Decision;
@@ -111,6 +112,7 @@ fn decide(stored: Option<Issued>) -> Result<Decision<TokenOutcome>, Rejection> {
             client_id: subject.into(),
             subject: subject.into(),
             folded_instance: None,
+            id_of_all_instances: None,
         },
         client_key: b"client".to_vec(),
     };
@@ -121,6 +123,7 @@ fn decide(stored: Option<Issued>) -> Result<Decision<TokenOutcome>, Rejection> {
         governed: &governed,
         client_id: None,
         grant: &grant,
+        attestation: BesideAttestation::Absent,
         possession: &Possession::default(),
         request: RequestRef {
             occasion: OccasionKind::Token,

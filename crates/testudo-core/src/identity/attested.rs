@@ -1,6 +1,8 @@
 //! An identity that an authority attested, with the content of the credential that proved it.
 
 use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use testudo_protocol::jose::{self, ProofKey};
@@ -110,6 +112,14 @@ impl AttestedIdentity {
                 Proof::until(Timestamp(0)),
             )
         }
+    }
+
+    /// The same identity with the instance that a token names, if this is the thumbprint of a key.
+    #[must_use]
+    pub fn with_instance(mut self, instance: Option<&str>) -> AttestedIdentity {
+        let decoded = instance.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        self.proof.recorded_confirmation = decoded.and_then(|bytes| bytes.try_into().ok());
+        self
     }
 
     /// The subject as a SPIFFE ID, if it is one.

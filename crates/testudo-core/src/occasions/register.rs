@@ -59,7 +59,7 @@ impl Occasion for RegistrationByEvidence<'_> {
         let stored = StoredClient::of(governed, loaded);
         let alive = stored.alive(at.now);
         let client_id = alive.map_or(&*governed.name.client_id, |client| &client.record.client_id);
-        client_id_agrees(self.requested.client_id.as_deref(), client_id)?;
+        client_id_agrees(self.requested.client_id.as_deref(), client_id, &governed.name)?;
         if let Some(client) = alive {
             is_not_frozen(&client.record)?;
         }

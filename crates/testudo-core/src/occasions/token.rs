@@ -3,6 +3,7 @@
 
 use super::observed::would_register;
 use super::occasion::Occasion;
+use crate::admission::attested_by::{BesideAttestation, attestation_agrees};
 use crate::admission::conflicts::conflict_of_client;
 use crate::admission::create::{Creation, Lifetimes, create, single_use};
 use crate::admission::governed::GovernedIdentity;
@@ -28,6 +29,8 @@ pub struct TokenRequest<'a> {
     pub client_id: Option<&'a str>,
     /// The grant.
     pub grant: &'a GrantRequest,
+    /// The attestation beside the client's own authentication.
+    pub attestation: BesideAttestation<'a>,
     /// The keys that the request proved.
     pub possession: &'a Possession,
     /// For events.
@@ -71,8 +74,9 @@ impl Occasion for TokenRequest<'_> {
         let stored = StoredClient::of(self.governed, loaded);
         let alive = stored.alive(at.now);
         let client_id = alive.map_or(&*self.governed.name.client_id, |client| &client.record.client_id);
-        client_id_agrees(self.client_id, client_id)?;
+        client_id_agrees(self.client_id, client_id, &self.governed.name)?;
         trace.passed("client_id agrees", || format!("client `{client_id}`"));
+        attestation_agrees(self.governed, client_id, self.attestation, trace)?;
         match alive {
             Some(client) => self.admit_known(client, loaded, at, trace),
             None => self.admit_new(stored, loaded, at, trace),

@@ -254,6 +254,19 @@ impl Record for Removed {
 }
 
 impl Client {
+    /// The subject of a client that is one instance of an identity, which its key names. No identity has this form: `{`
+    /// is in no SPIFFE ID, and percent-encoded in the subjects of issuers.
+    pub fn subject_of_instance(identity: &str, key: &str) -> Box<str> {
+        format!("{identity}{{{key}}}").into()
+    }
+
+    /// The attested identity of the client: its subject without the key of the instance.
+    pub fn identity(&self) -> &str {
+        let attests = AuthorityKind::of_key(&self.authority).is_some_and(AuthorityKind::attests);
+        let of_instance = self.subject.split_once('{').filter(|_| attests);
+        of_instance.map_or(&self.subject, |(identity, _)| identity)
+    }
+
     /// True if the absolute lifetime has ended: the client counts as unknown.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| now >= end)

@@ -68,6 +68,9 @@ pub struct RequestDetails {
     /// SHA-256 of the client certificate, in base64url, 43 characters. [RFC8705 §3.1]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// The attested identity beside the client's own authentication. Example: `agents:batch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<String>,
     /// Thumbprint of the key in the credential that the request proved to have, in base64url, 43 characters.
     /// [RFC7638 §3]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@
 use super::Rejection;
 use super::credential::CredentialReason;
 use super::row::{Fresh, Row};
+use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::jose::KeyError;
 use testudo_protocol::oauth::ErrorCode;
@@ -49,6 +50,25 @@ pub enum AttestationReason {
     ChallengeMissing,
     /// The challenge of the PoP is too old, or is not from this server.
     ChallengeNotAccepted,
+    /// The rule requires an attestation beside the client's own authentication, and the request has none. [ABCA §7.6]
+    Required {
+        /// The rule.
+        rule: String,
+    },
+    /// The attestation beside the client's own authentication is not by an attester that its rule names.
+    AttesterNotOfRule {
+        /// The rule.
+        rule: String,
+        /// The attester.
+        attester: Authority,
+    },
+    /// The attestation beside the client's own authentication names another client.
+    OtherClientAttested {
+        /// `sub` of the attestation.
+        attested: String,
+        /// The client.
+        client_id: String,
+    },
     /// The DPoP proof that takes the place of a PoP is signed with another key than the attested one.
     KeyNotAttested,
 }
@@ -101,6 +121,18 @@ impl AttestationReason {
             AttestationReason::ChallengeNotAccepted => challenge(
                 "attestation_challenge_not_accepted",
                 "the challenge of the attestation PoP is too old: use that of the OAuth-Client-Attestation-Challenge header field of this answer",
+            ),
+            AttestationReason::Required { .. } => proof(
+                "attestation_required",
+                "this client must send OAuth-Client-Attestation beside its own authentication",
+            ),
+            AttestationReason::AttesterNotOfRule { .. } => proof(
+                "attester_not_of_rule",
+                "this client needs an attestation of another attester",
+            ),
+            AttestationReason::OtherClientAttested { .. } => proof(
+                "other_client_attested",
+                "sub of the attestation must be the client_id of the client that authenticates",
             ),
             AttestationReason::KeyNotAttested => proof(
                 "dpop_key_not_attested",
@@ -164,6 +196,15 @@ impl fmt::Display for AttestationReason {
             AttestationReason::ChallengeNotAccepted => f.write_str(
                 "the challenge of the attestation PoP is older than five minutes, or is not from this server",
             ),
+            AttestationReason::Required { rule } => {
+                write!(f, "rule `{rule}` requires an attestation beside the client's own authentication")
+            }
+            AttestationReason::AttesterNotOfRule { rule, attester } => {
+                write!(f, "`attested_by` of rule `{rule}` does not name {}", attester.described())
+            }
+            AttestationReason::OtherClientAttested { attested, client_id } => {
+                write!(f, "the attestation is for client `{attested}`, and client `{client_id}` authenticates")
+            }
             AttestationReason::KeyNotAttested => {
                 f.write_str("the DPoP proof is signed with another key than the attested one")
             }

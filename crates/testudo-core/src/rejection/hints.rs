@@ -3,19 +3,18 @@
 //! Hints may reveal the reason of a refusal, so they appear only in events, `testudo explain` and `testudo doctor`,
 //! never in an answer.
 
+mod attestation;
 mod proof;
 
+pub(super) use attestation::of_attestation;
 pub(super) use proof::of_proof;
 
 use super::request::CLIENT_CERTIFICATE;
-use super::{
-    AdmissionReason, AttestationReason, CredentialReason, MetadataReason, NotAcceptedBy, RequestReason,
-};
+use super::{AdmissionReason, CredentialReason, MetadataReason, NotAcceptedBy, RequestReason};
 use crate::identity::{AuthorityKind, CredentialKind, SenderConstraint};
 use std::borrow::Cow;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::FormError;
-use testudo_protocol::oauth::attestation_pop::AttestationPopError;
 use testudo_protocol::spiffe::{ChainCertificate, PathError, X509Error};
 
 pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
@@ -366,51 +365,6 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         }
     }
     .into()
-}
-
-pub(super) fn of_attestation(reason: &AttestationReason) -> Cow<'static, str> {
-    match reason {
-        AttestationReason::WrongType => {
-            "OAuth-Client-Attestation must contain an attestation with typ oauth-client-attestation+jwt".into()
-        }
-        AttestationReason::Refused(reason) => of_credential(reason),
-        AttestationReason::UnknownAttester => {
-            "add an [[issuers]] entry with kind = \"attester\" for the attester: its issuer must equal iss, or its key set must have the kid".into()
-        }
-        AttestationReason::SubjectRefused => {
-            "the attester must set sub to the client_id: 1 to 2048 printable ASCII characters".into()
-        }
-        AttestationReason::Expired { .. } => {
-            "the client must get a new attestation from its attester before the old one expires".into()
-        }
-        AttestationReason::TooOld { .. } => {
-            "the client must get a new attestation; if the attester issues them for longer, set attestation_age_max in its [[issuers]] entry".into()
-        }
-        AttestationReason::ConfirmationKey(_) | AttestationReason::ConfirmationsDiffer => {
-            "the attester must set cnf to one public key of the client, as a jwk without private members".into()
-        }
-        AttestationReason::ProofMissing | AttestationReason::ProofWithoutAttestation => {
-            "the client must send both headers, or the attestation and a DPoP proof with the attested key (docs/doors/attestation.md)".into()
-        }
-        AttestationReason::Pop(AttestationPopError::TooOld { .. } | AttestationPopError::FromTheFuture { .. }) => {
-            "compare the clocks of client and server with a time server; the client must make a new PoP for each request".into()
-        }
-        AttestationReason::Pop(
-            AttestationPopError::Jose(_)
-            | AttestationPopError::WrongType
-            | AttestationPopError::WrongAudience
-            | AttestationPopError::JwtIdRefused,
-        ) => "the answer contains this sentence: correct how the client makes its PoP (docs/doors/attestation.md)".into(),
-        AttestationReason::PopReplayed => {
-            "the client must make a new PoP with a new jti for each request; if it does, a PoP was stolen".into()
-        }
-        AttestationReason::ChallengeMissing | AttestationReason::ChallengeNotAccepted => {
-            "the client must repeat the request once, with a PoP that has the challenge of the answer's OAuth-Client-Attestation-Challenge header".into()
-        }
-        AttestationReason::KeyNotAttested => {
-            "the client must sign the DPoP proof with the key of its attestation, or send OAuth-Client-Attestation-PoP as well".into()
-        }
-    }
 }
 
 pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {

@@ -6,7 +6,7 @@ use super::label::ConfiguredLabel;
 use super::pattern::{Pattern, PatternError};
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use super::spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};
-use crate::identity::{AuthorityKind, CredentialKind, OccasionKind, SenderConstraint};
+use crate::identity::{Authority, AuthorityKind, CredentialKind, OccasionKind, SenderConstraint};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, redirect_uri};
 
@@ -21,6 +21,7 @@ pub struct Rule {
     pub patterns: Vec<Pattern>,
     pub credentials: Option<Vec<CredentialKind>>,
     pub occasions: Option<Vec<OccasionKind>>,
+    pub attested_by: Vec<Authority>,
     pub scopes: ScopeSet,
     pub default_scopes: ScopeSet,
     pub resources: Vec<Resource>,
@@ -165,6 +166,16 @@ impl Rule {
                 }
             }
         }
+        let mut attested_by = Vec::new();
+        for (entry, name) in spec.attested_by.iter().enumerate() {
+            match Authority::issuer(name) {
+                Some(attester) => attested_by.push(attester),
+                None => {
+                    let problem = format!("{name:?} is not the name of an issuer");
+                    faults.push(fault_of_entry("attested_by", entry, problem));
+                }
+            }
+        }
         let grant_types = spec
             .grant_types
             .clone()
@@ -219,6 +230,7 @@ impl Rule {
             patterns,
             credentials: spec.credentials.clone(),
             occasions: spec.occasions.clone(),
+            attested_by,
             scopes,
             default_scopes,
             resources,

@@ -21,6 +21,9 @@ pub struct RuleSpec {
     pub credentials: Option<Vec<CredentialKind>>,
     /// Kinds of request to which the rule applies. Default: all.
     pub occasions: Option<Vec<OccasionKind>>,
+    /// Names of attesters. Besides its own authentication the client must show an attestation of one of them for its
+    /// client id. Default: none.
+    pub attested_by: Vec<String>,
     /// Scope values that a client may request.
     pub scopes: Vec<String>,
     /// Scope values of a token if the client requests none. Default: none.
@@ -49,7 +52,8 @@ pub struct RuleSpec {
     pub access_token_lifetime: Option<String>,
     /// Whether a client may reduce its limits when it registers. Default: `"narrowing"`.
     pub registration: RegistrationForm,
-    /// Whether all instances (`{instance}`) of a workload share one client, or each is a client. Default: `"workload"`.
+    /// Whether all instances (`{instance}`) of a workload share one client, or each is a client. Without `{instance}`, the key
+    /// of an attestation names the instance. Default: `"workload"`.
     pub client: GrainOfClient,
     /// How the `client_id` is made: `identity`, `opaque`, or a template of literals and captures.
     /// Default: `"identity"`.

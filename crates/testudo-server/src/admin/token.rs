@@ -123,7 +123,8 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
     let subject = identity_of(&client, &verified);
     let identity = subject.and_then(|subject| {
         let authority = Authority::of_identity(subject).ok()?;
-        Some(assumed(authority, subject, client.last_credential))
+        let identity = assumed(authority, subject, client.last_credential);
+        Some(identity.with_instance(verified.instance.as_deref()))
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
     let governed = app.govern(&identity, OccasionKind::Token, policy);
@@ -148,7 +149,7 @@ fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a s
     let kind = AuthorityKind::of_key(&client.authority)?;
     match kind {
         AuthorityKind::Spiffe => Some(token.spiffe_id.as_deref().unwrap_or(&token.client_id)),
-        AuthorityKind::Issuer => Some(&client.subject),
+        AuthorityKind::Issuer => Some(client.identity()),
         AuthorityKind::Configuration | AuthorityKind::Registration => None,
     }
 }

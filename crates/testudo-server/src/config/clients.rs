@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use testudo_core::Authority;
 use testudo_core::metadata::keys::key_set;
-use testudo_core::policy::ConfiguredClient;
+use testudo_core::policy::{AuthorityPolicy, ConfiguredClient};
 use testudo_core::rules::reserved_ids::built_in;
 use testudo_core::rules::{Rule, RuleSpec};
 use testudo_protocol::jose::KeySet;
@@ -34,6 +35,9 @@ pub struct ClientSection {
     pub resources: Vec<String>,
     /// Grant types that the client may use. Default: `["client_credentials"]`.
     pub grant_types: Option<Vec<String>>,
+    /// Names of attesters. Besides its own authentication the client must show an attestation of one of them for its
+    /// client id. Default: none.
+    pub attested_by: Vec<String>,
     /// A shorter lifetime of access tokens. Default: that of `tokens.access_token_lifetime`.
     pub access_token_lifetime: Option<String>,
 }
@@ -49,7 +53,11 @@ pub struct JwksSection {
 }
 
 impl Checker<'_> {
-    pub(super) fn clients(&mut self, sections: &[ClientSection]) -> HashMap<Box<str>, ConfiguredClient> {
+    pub(super) fn clients(
+        &mut self,
+        sections: &[ClientSection],
+        authorities: &HashMap<Authority, AuthorityPolicy>,
+    ) -> HashMap<Box<str>, ConfiguredClient> {
         let mut clients = HashMap::new();
         for (position, section) in sections.iter().enumerate() {
             let key = format!("clients[{position}]");
@@ -85,8 +93,10 @@ impl Checker<'_> {
                 );
             }
             let keys = self.client_keys(&key, section.jwks.as_ref());
+            self.attesters_are_configured(&key, &section.attested_by, authorities);
             let spec = RuleSpec {
                 name: format!("client {id}"),
+                attested_by: section.attested_by.clone(),
                 scopes: section.scopes.clone(),
                 default_scopes: section.default_scopes.clone(),
                 resources: section.resources.clone(),

@@ -64,7 +64,7 @@ pub(super) fn compile(
     if let Some(tokens) = &tokens {
         checker.lifetimes_of_rules(&file.rules, tokens.access_token_lifetime);
     }
-    let clients = checker.clients(&file.clients);
+    let clients = checker.clients(&file.clients, &authorities);
     let registration = checker.registration(file.registration.as_ref(), &file.rules);
     Some(Configuration {
         written: Written::default(),

@@ -97,6 +97,7 @@ pub const KEYS: &[Key] = &[
     key("admin.tls.certificate", PATH, "\"tls.crt\""),
     key("admin.tls.private_key", PATH, "\"tls.key\""),
     key("clients.access_token_lifetime", DURATION, "\"5m\""),
+    key("clients.attested_by", "the name of an attester", "\"agents\"").list(),
     key(
         "clients.client_id",
         "1 to 2048 printable ASCII characters, neither a SPIFFE ID nor a URL, and not beginning with c_, u_ or vc:",
@@ -238,6 +239,7 @@ pub const KEYS: &[Key] = &[
     key("registration.open.scopes", SCOPE, "\"orders.read\"").list(),
     key("registration.statements", SWITCH, "true"),
     key("rules.access_token_lifetime", DURATION, "\"5m\""),
+    key("rules.attested_by", "the name of an attester", "\"agents\"").list(),
     key("rules.client", "\"workload\" or \"instance\"", "\"workload\""),
     key(
         "rules.client_id",

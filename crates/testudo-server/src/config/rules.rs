@@ -7,7 +7,7 @@ use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::client_id::ClientIdTemplate;
 use testudo_core::rules::{GrainOfClient, Pattern};
 use testudo_core::rules::{Rule, RuleSet, RuleSpec};
-use testudo_core::{Authority, AuthorityKind};
+use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
 
 impl Checker<'_> {
@@ -31,6 +31,8 @@ impl Checker<'_> {
             // A rule with an error is checked too, so that all problems are reported at once.
             self.grants_are_served(&key, spec);
             self.authorities_are_configured(&key, spec, authorities);
+            self.attesters_are_configured(&key, &spec.attested_by, authorities);
+            self.attestation_is_possible(&key, spec, authorities);
             match Rule::compile(spec) {
                 Ok(rule) => {
                     self.ids_may_clash(&key, &rule);
@@ -108,6 +110,47 @@ impl Checker<'_> {
         }
     }
 
+    /// `attested_by` of a rule or a client names attesters.
+    pub(super) fn attesters_are_configured(
+        &mut self,
+        key: &str,
+        attested_by: &[String],
+        authorities: &HashMap<Authority, AuthorityPolicy>,
+    ) {
+        if !self.knows_all_authorities {
+            return;
+        }
+        for (entry, name) in attested_by.iter().enumerate() {
+            // A name with an error is reported where the rule is compiled.
+            if Authority::issuer(name).is_some_and(|attester| !attests_keys(&attester, authorities)) {
+                let problem = format!("{name:?} is no attester");
+                let hint = format!("add an [[issuers]] entry named {name:?} with kind = \"attester\"");
+                self.report
+                    .error(format!("{key}.attested_by[{entry}]"), problem, Some(&hint));
+            }
+        }
+    }
+
+    /// The identities of an attester authenticate with an attestation, and a request can have only one.
+    fn attestation_is_possible(
+        &mut self,
+        key: &str,
+        spec: &RuleSpec,
+        authorities: &HashMap<Authority, AuthorityPolicy>,
+    ) {
+        if spec.attested_by.is_empty() {
+            return;
+        }
+        for (entry, text) in spec.identities.iter().enumerate() {
+            if Pattern::parse(text).is_ok_and(|pattern| attests_keys(pattern.authority(), authorities)) {
+                let problem = "is of an attester: its clients cannot send a second attestation";
+                let hint = Some("write a rule of its own without attested_by for these identities");
+                self.report
+                    .error(format!("{key}.identities[{entry}]"), problem, hint);
+            }
+        }
+    }
+
     /// No identity comes from an authority that is not configured.
     fn has_no_authority(&mut self, key: &str, pattern: &Pattern) {
         let (authority, text) = (pattern.authority(), pattern.as_str());
@@ -137,8 +180,12 @@ impl Checker<'_> {
         // With `client = "workload"`, all instances of a workload are one client.
         let is_folded = |name: &str| name == "instance" && rule.client == GrainOfClient::Workload;
         let is_loose = |pattern: &Pattern| {
+            // The key that names the instance is no capture.
+            let is_by_key = rule.client == GrainOfClient::Instance
+                && pattern.authority().kind() == AuthorityKind::Issuer
+                && !pattern.capture_names().any(|name| name == "instance");
             let mut captures = pattern.capture_names();
-            pattern.has_wildcards() || captures.any(|name| !is_used(name) && !is_folded(name))
+            is_by_key || pattern.has_wildcards() || captures.any(|name| !is_used(name) && !is_folded(name))
         };
         if has_several || rule.patterns.iter().any(is_loose) {
             let problem = "gives several identities of the rule the same id: the first one gets it, the others are refused";
@@ -146,4 +193,10 @@ impl Checker<'_> {
             self.report.warn(format!("{key}.client_id"), problem, Some(hint));
         }
     }
+}
+
+/// True for a configured attester.
+fn attests_keys(authority: &Authority, authorities: &HashMap<Authority, AuthorityPolicy>) -> bool {
+    let policy = authorities.get(authority);
+    policy.is_some_and(|policy| policy.credentials.contains(&CredentialKind::Attestation))
 }

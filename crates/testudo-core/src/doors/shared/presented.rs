@@ -68,8 +68,27 @@ pub struct RequestHeaders {
 const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
 
 impl Presented {
-    /// Finds the mechanism of a request. [RFC6749 §2.3]
-    pub fn find(form: &mut Form, headers: RequestHeaders) -> Result<Presented, Rejection> {
+    /// Finds the mechanism of a request, and the attestation beside it, which the rule of the client may require.
+    /// [RFC6749 §2.3] [ABCA §7.6]
+    pub fn find(
+        form: &mut Form,
+        mut headers: RequestHeaders,
+    ) -> Result<(Presented, Option<Presented>), Rejection> {
+        let kind = form
+            .get("client_assertion_type")
+            .and_then(CredentialKind::of_assertion_type);
+        let has_assertion = kind.is_some() && form.has("client_assertion");
+        let mut beside = None;
+        if has_assertion || headers.certificates.is_some() {
+            let attestations = std::mem::take(&mut headers.client_attestations);
+            let attestations = Some(attestations).filter(|values| !values.is_empty());
+            beside = attestations.map(Presented::attestation).transpose()?;
+        }
+        Ok((Presented::only(form, headers)?, beside))
+    }
+
+    /// The only mechanism of a request.
+    fn only(form: &mut Form, headers: RequestHeaders) -> Result<Presented, Rejection> {
         let has_assertion = form.has("client_assertion") || form.has("client_assertion_type");
         let mechanisms = [
             (has_assertion, "client_assertion"),

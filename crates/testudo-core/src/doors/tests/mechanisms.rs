@@ -18,7 +18,8 @@ fn credential_under_another_assertion_type_is_refused() {
 #[test]
 fn request_without_exactly_one_mechanism_is_refused() {
     let find = |body: &str, headers: RequestHeaders| {
-        Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers).map(|presented| presented.kind)
+        Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers)
+            .map(|(presented, _)| presented.kind)
     };
     let plain = RequestHeaders::default();
     let basic = RequestHeaders {
@@ -26,7 +27,11 @@ fn request_without_exactly_one_mechanism_is_refused() {
         ..plain.clone()
     };
     let attestation = RequestHeaders {
-        client_attestations: vec!["e30.e30.e30".to_owned()],
+        client_attestations: vec![testudo_testkit::token::assemble(
+            br#"{"typ":"oauth-client-attestation+jwt"}"#,
+            b"{}",
+            b"-",
+        )],
         ..plain.clone()
     };
     let spiffe = format!("client_assertion_type={ASSERTION_TYPE_JWT_SPIFFE}&client_assertion=a");
@@ -62,12 +67,28 @@ fn request_without_exactly_one_mechanism_is_refused() {
         .into())
     );
     assert_eq!(
-        find(&spiffe, attestation),
+        find("", attestation.clone()),
+        Ok(CredentialKind::Attestation),
+        "an attestation alone is the mechanism"
+    );
+    assert_eq!(
+        find("client_secret=x", attestation.clone()),
         Err(RequestReason::TwoMechanisms {
-            found: vec!["client_assertion", "an OAuth-Client-Attestation header"]
+            found: vec!["an OAuth-Client-Attestation header", "client_secret"]
         }
         .into())
     );
+    // [ABCA §7.6] Beside an assertion it may be what the rule of the client requires.
+    let mut form = Form::parse(spiffe.as_bytes()).unwrap();
+    let (presented, beside) = Presented::find(&mut form, attestation.clone()).unwrap();
+    assert_eq!(presented.kind, CredentialKind::JwtSvid);
+    assert_eq!(
+        beside.map(|beside| beside.kind),
+        Some(CredentialKind::Attestation)
+    );
+    let mut two = attestation;
+    two.client_attestations.extend(two.client_attestations.clone());
+    assert_eq!(find(&spiffe, two), Err(RequestReason::AttestationNotOne.into()));
     assert_eq!(
         find(&format!("{spiffe}&client_secret=x"), plain.clone()),
         Err(RequestReason::TwoMechanisms {

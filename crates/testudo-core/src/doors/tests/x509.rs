@@ -352,7 +352,8 @@ fn certificate_needs_client_id_and_no_second_mechanism() {
             certificates: Some(certificates.clone()),
             ..RequestHeaders::default()
         };
-        Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers).map(|presented| presented.kind)
+        Presented::find(&mut Form::parse(body.as_bytes()).unwrap(), headers)
+            .map(|(presented, _)| presented.kind)
     };
     assert_eq!(find("client_id=x"), Ok(CredentialKind::X509Svid));
     assert_eq!(find(""), Err(Rejection::Request(RequestReason::ClientIdMissing)));

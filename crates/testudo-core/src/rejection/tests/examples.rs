@@ -301,6 +301,15 @@ fn attestation_reasons() -> Vec<AttestationReason> {
         AttestationReason::Refused(CredentialReason::Jose(JoseError::BadSignature)),
         AttestationReason::UnknownAttester,
         AttestationReason::SubjectRefused,
+        AttestationReason::Required { rule: "R".into() },
+        AttestationReason::AttesterNotOfRule {
+            rule: "R".into(),
+            attester: Authority::issuer("at1").unwrap(),
+        },
+        AttestationReason::OtherClientAttested {
+            attested: "c5".into(),
+            client_id: "c6".into(),
+        },
         AttestationReason::Expired {
             expired: Timestamp(7),
         },

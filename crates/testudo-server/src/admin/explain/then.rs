@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use testudo_core::identity::Proof;
-use testudo_core::records::{Event, EventClass};
+use testudo_core::records::{Event, EventClass, RequestDetails};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
@@ -66,6 +66,15 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
         },
     };
     // A sponsor beside the evidence belongs to the request.
+    Some(AttestedIdentity::proven(authority, subject, kind, proof))
+}
+
+/// The attestation beside the client's own authentication.
+pub(super) fn attestation(details: &RequestDetails) -> Option<AttestedIdentity> {
+    let subject = details.attestation.as_deref()?;
+    let authority = Authority::of_identity(subject).ok()?;
+    let proof = Proof::until(Timestamp(0));
+    let kind = CredentialKind::Attestation;
     Some(AttestedIdentity::proven(authority, subject, kind, proof))
 }
 

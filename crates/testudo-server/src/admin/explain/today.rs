@@ -10,6 +10,7 @@ use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
+use testudo_core::admission::attested_by::BesideAttestation;
 use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
 use testudo_core::grants::{ClientCredentials, GrantRequest};
 use testudo_core::metadata::requested::RequestedMetadata;
@@ -31,6 +32,7 @@ enum ExplainedRequest<'a> {
     Token {
         grant: &'a GrantRequest,
         details: &'a RequestDetails,
+        attestation: BesideAttestation<'a>,
     },
     Registration {
         requested: Box<RequestedMetadata>,
@@ -57,6 +59,7 @@ pub(in crate::admin) async fn of_credential(
     let asked = ExplainedRequest::Token {
         grant,
         details: &details,
+        attestation: BesideAttestation::Assumed,
     };
     let in_force = app.in_force.load_full();
     let given = Given::of(credential)?;
@@ -76,6 +79,7 @@ pub(in crate::admin) async fn of_identity(
     let asked = ExplainedRequest::Token {
         grant: &GrantRequest::ClientCredentials(ClientCredentials::default()),
         details: &RequestDetails::default(),
+        attestation: BesideAttestation::Assumed,
     };
     decide(app, in_force, identity, asked, &mut Trace::off()).await
 }
@@ -100,6 +104,7 @@ pub(super) async fn of_event(
     let details = event.request.as_deref().unwrap_or(&nothing);
     let asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
     let grant;
+    let attested = then::attestation(details);
     let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
     let (endpoint, asked) = if is_registration {
         let statement = match identity.kind.can_be_statement() {
@@ -143,6 +148,9 @@ pub(super) async fn of_event(
         let asked = ExplainedRequest::Token {
             grant: &grant,
             details,
+            attestation: attested
+                .as_ref()
+                .map_or(BesideAttestation::Absent, BesideAttestation::Proven),
         };
         (AT_TOKEN, asked)
     };
@@ -279,11 +287,16 @@ async fn decide(
         now: app.now(),
     };
     match asked {
-        ExplainedRequest::Token { grant, details } => {
+        ExplainedRequest::Token {
+            grant,
+            details,
+            attestation,
+        } => {
             let request = TokenRequest {
                 governed: &governed,
                 client_id: details.client_id.as_deref(),
                 grant,
+                attestation,
                 possession: &Possession::of_event(details.dpop_key.as_deref()),
                 request: request_ref(occasion, details),
             };

@@ -52,7 +52,7 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
         AuthorityKind::Spiffe => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
         // Several identities share this client, and the token does not state to which of them it was issued.
         AuthorityKind::Issuer if client.subject.ends_with("/*") => return None,
-        AuthorityKind::Issuer | AuthorityKind::Configuration => client.subject.clone(),
+        AuthorityKind::Issuer | AuthorityKind::Configuration => client.identity().to_owned(),
         AuthorityKind::Registration => return None,
     };
     Some(Box::new(Sponsor {

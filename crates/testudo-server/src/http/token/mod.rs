@@ -15,6 +15,7 @@ use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, refuse};
 use crate::fault::{Fault, Stop};
+use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -25,10 +26,11 @@ use hyper::{Response, StatusCode};
 use observe::observe;
 use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
-use testudo_core::admission::governed::GovernedIdentity;
+use testudo_core::admission::attested_by::BesideAttestation;
+use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
-use testudo_core::policy::NonceUse;
+use testudo_core::policy::{NonceUse, Policy};
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
@@ -112,6 +114,7 @@ async fn serve_token<B: RequestBody>(
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let Arrived {
         presented,
+        attestation,
         grant,
         client_id,
         proofs,
@@ -120,32 +123,32 @@ async fn serve_token<B: RequestBody>(
     trail.details.grant_type = Some(grant.name().into());
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
-    let (identity, facts) = match recall(app, in_force, &presented) {
-        Some(identity) => {
-            app.metrics.assertions_remembered.inc();
-            (identity, None)
-        }
-        None => {
-            let credential = doors::recognise(&presented)?;
-            let purpose = Purpose::Authentication;
-            let (identity, facts) = verify_credential(app, in_force, peer, credential, purpose).await?; // gather, verify
-            (Arc::new(identity), Some(facts))
-        }
-    };
+    let proven = identify(app, in_force, peer, presented).await?; // gather, verify
+    let identity = &proven.identity;
     trail.identity = Some(identity.clone());
+    let beside = match attestation {
+        Some(attestation) => Some(identify(app, in_force, peer, attestation).await?),
+        None => None,
+    };
+    let attested = beside.as_ref().map(|beside| &*beside.identity);
+    trail.details.attestation = attested.map(|attested| attested.subject.to_string());
     let sender = Sender {
-        identity: Some(&identity),
+        identity: Some(attested.unwrap_or(identity)),
         access_token: None,
         uris: &in_force.arrival.token_uris,
     };
     let possession = prove(app, in_force, &proofs, sender)?; // verify
     trail.details.dpop_key = possession.shown_dpop_key();
-    let governed = app.govern(&identity, trail.occasion, policy)?;
+    let governed = app.govern(identity, trail.occasion, policy)?;
+    if let Some(attested) = attested {
+        is_switched_on(attested, &app.switches.load())?;
+    }
     take_share(app, &possession, &governed.name.client_id)?;
     let request = TokenRequest {
         governed: &governed,
         client_id: trail.details.client_id.as_deref(),
         grant: &grant,
+        attestation: attested.map_or(BesideAttestation::Absent, BesideAttestation::Proven),
         possession: &possession,
         request: trail.request(),
     };
@@ -153,10 +156,10 @@ async fn serve_token<B: RequestBody>(
         sign(app, &governed, outcome, at)
     })
     .await?; // load … commit
-    // Only after a token was issued: otherwise an attacker could displace the verdicts of other clients with refused
-    // requests.
-    if let (Settled::Token(..), Some(keys)) = (&settled, facts.as_ref().and_then(Facts::keys)) {
-        app.memory.verdicts.remember(&identity, keys, policy.generation);
+    if let Settled::Token(..) = &settled {
+        for known in beside.iter().chain([&proven]) {
+            known.remember(app, policy);
+        }
     }
     Ok(settled)
 }
@@ -181,6 +184,48 @@ fn sign(
     let token = access_token::issue(governed, client_id, granted, &app.keys.load().active, at)
         .map_err(Fault::Signing)?;
     Ok(Settled::Token(token, is_new))
+}
+
+/// A verified credential.
+struct Proven {
+    identity: Arc<AttestedIdentity>,
+    /// The facts with which it was verified; `None` if the verdict was remembered.
+    facts: Option<Facts>,
+}
+
+impl Proven {
+    /// Keeps the verdict. It is called only after a token was issued: otherwise an attacker could displace the verdicts of
+    /// other clients with refused requests.
+    fn remember(&self, app: &App, policy: &Policy) {
+        if let Some(keys) = self.facts.as_ref().and_then(Facts::keys) {
+            app.memory
+                .verdicts
+                .remember(&self.identity, keys, policy.generation);
+        }
+    }
+}
+
+/// gather and verify: the identity that a credential proves, from memory if the same credential was verified before.
+async fn identify(
+    app: &App,
+    in_force: &Arc<InForce>,
+    peer: &Peer,
+    presented: Presented,
+) -> Result<Proven, Stop> {
+    if let Some(identity) = recall(app, in_force, &presented) {
+        app.metrics.assertions_remembered.inc();
+        return Ok(Proven {
+            identity,
+            facts: None,
+        });
+    }
+    let credential = doors::recognise(&presented)?;
+    let (identity, facts) =
+        verify_credential(app, in_force, peer, credential, Purpose::Authentication).await?;
+    Ok(Proven {
+        identity: Arc::new(identity),
+        facts: Some(facts),
+    })
 }
 
 /// The identity that this same credential proved earlier, if the verdict is still valid.

@@ -26,7 +26,10 @@ async fn abca_8_metadata_lists_attestation_only_while_an_attester_has_keys() {
     for method in ["attest_jwt_client_auth", "attest_jwt_client_auth_dpop"] {
         assert!(methods.contains(&json!(method)), "{methods:?}");
     }
-    assert_eq!(shown[LISTS[2]], json!(["attestation_pop_jwt", "dpop_combined"]));
+    assert_eq!(
+        shown[LISTS[2]],
+        json!(["attestation_pop_jwt", "dpop_combined", "none"])
+    );
     for list in [LISTS[0], LISTS[1]] {
         assert!(
             shown[list].as_array().unwrap().contains(&json!("ES256")),

@@ -1,10 +1,12 @@
 //! Attestation-based client authentication at the token endpoint. Rows of sections E and F.
 
 mod attestations;
+mod beside;
 mod challenges;
 mod clients;
 mod combined;
 mod configuration;
+mod instances;
 mod nodes;
 mod pops;
 mod registration;
