@@ -1,17 +1,17 @@
 //! The token request: its credential, its proofs, and its repetitions.
 
+use crate::answers::{discover, read_answer, refusal};
 use crate::attested::Attested;
 use crate::dpop::{Prover, is_usable, new_id, not_signed};
-use crate::{AccessToken, ClientError, Credentials, Svid, Svids, TokenClient, look, token_type};
+use crate::{AccessToken, ClientError, Credentials, Svid, Svids, TokenClient, look};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
-use testudo_fetch::{ClientIdentity, FetchLimits, Fetched, Fetcher, FetcherOptions, Outgoing, UrlOrigin};
+use std::time::{Instant, SystemTime};
+use testudo_fetch::{ClientIdentity, FetchLimits, Fetched, Fetcher, FetcherOptions, Outgoing};
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::SigningKey;
 use testudo_protocol::oauth::attestation_pop::AttestationPopClaims;
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
-use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS, IssuerUrl};
-use testudo_protocol::printable::excerpt;
+use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
 use url::Url;
 
 /// The credential of a token request.
@@ -167,9 +167,10 @@ impl TokenClient {
         let mut demands: Vec<_> = of_proof.into_iter().chain(of_pop).collect();
         loop {
             let answer = self.send_once(fetcher, exchange).await?;
-            let code = error_code(&answer);
+            let refusal = refusal(&answer);
             let demand = demands.iter().position(|(demanded, header)| {
-                code.as_deref() == Some(*demanded) && answer.values(header).next().is_some()
+                refusal.as_ref().is_some_and(|refusal| refusal.error == *demanded)
+                    && answer.values(header).next().is_some()
             });
             match demand {
                 Some(position) => demands.remove(position),
@@ -265,97 +266,4 @@ fn accepts_combined(metadata: &AuthorizationServerMetadata) -> bool {
 
 fn endpoint(text: &str) -> Result<Url, ClientError> {
     Url::parse(text).map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))
-}
-
-/// Reads the metadata of `issuer`. [RFC8414 §3]
-pub async fn discover(
-    fetcher: &Fetcher,
-    issuer: &IssuerUrl,
-) -> Result<AuthorizationServerMetadata, ClientError> {
-    let url = Url::parse(&issuer.metadata_url()).map_err(|_| ClientError::Issuer {
-        issuer: issuer.as_str().to_owned(),
-        problem: "is not a URL",
-    })?;
-    let answer = fetcher
-        .get(&url, UrlOrigin::Configuration, FetchLimits::default())
-        .await?;
-    if answer.status != 200 {
-        return Err(ClientError::Metadata(format!("{url} answers {}", answer.status)));
-    }
-    let metadata: AuthorizationServerMetadata = serde_json::from_slice(&answer.body).map_err(|error| {
-        ClientError::Metadata(format!("{url} is not authorization server metadata: {error}"))
-    })?;
-    // [RFC8414 §3.3] If the document names another issuer, by attack or by mistake, it is not used.
-    if metadata.issuer != issuer.as_str() {
-        return Err(ClientError::Metadata(format!(
-            "{url} is the metadata of another issuer, {}",
-            metadata.issuer
-        )));
-    }
-    Ok(metadata)
-}
-
-/// `error` of a refusal.
-fn error_code(answer: &Fetched) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Refusal {
-        error: String,
-    }
-    let refusal = serde_json::from_slice::<Refusal>(&answer.body);
-    refusal
-        .ok()
-        .filter(|_| answer.status != 200)
-        .map(|refusal| refusal.error)
-}
-
-fn read_answer(
-    answer: &Fetched,
-    fetched: Instant,
-    prover: Option<Arc<Prover>>,
-) -> Result<AccessToken, ClientError> {
-    #[derive(serde::Deserialize)]
-    struct Success {
-        access_token: String,
-        token_type: String,
-        expires_in: u64,
-        scope: Option<String>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Refusal {
-        error: String,
-        error_description: Option<String>,
-    }
-    if answer.status == 200 {
-        let success: Success = serde_json::from_slice(&answer.body)
-            .map_err(|error| ClientError::Answer(format!("not a token response: {error}")))?;
-        // [RFC6749 §7.1] A token of an unknown type must not be used. [RFC9449 §5] A bearer token in place of a bound
-        // one would be a downgrade.
-        let expected = token_type(prover.as_ref());
-        if !success.token_type.eq_ignore_ascii_case(expected) {
-            let found = excerpt(&success.token_type);
-            let problem = format!("token_type must be {expected} and is {found:?}; the token was not used");
-            return Err(ClientError::Answer(problem));
-        }
-        let lifetime = Duration::from_secs(success.expires_in);
-        return Ok(AccessToken {
-            secret: success.access_token,
-            fetched,
-            lifetime,
-            scope: success.scope,
-            prover,
-        });
-    }
-    match serde_json::from_slice::<Refusal>(&answer.body) {
-        Ok(refusal) => Err(ClientError::Refused {
-            status: answer.status,
-            error: refusal.error,
-            description: refusal.error_description.unwrap_or_default(),
-            retry_after_seconds: answer.retry_after_seconds,
-            request_id: answer.request_id.clone(),
-        }),
-        Err(_) => Err(ClientError::Answer(format!(
-            "status {} without an OAuth error code",
-            answer.status
-        ))),
-    }
 }

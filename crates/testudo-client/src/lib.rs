@@ -30,6 +30,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod answers;
 mod api;
 mod attestation_command;
 mod attestations;
@@ -41,11 +42,11 @@ mod key;
 mod look;
 mod svid;
 
+pub use answers::discover;
 pub use api::{ApiAnswer, TokenHeaders};
 pub use attestations::Attestations;
 pub use attested::{AttestationSource, Attested, AttestedFuture};
 pub use error::ClientError;
-pub use exchange::discover;
 pub use key::PrivateKey;
 pub use svid::{Svid, Svids};
 pub use testudo_fetch::{ClientIdentity, Fetched, FetcherOptions, Outgoing};

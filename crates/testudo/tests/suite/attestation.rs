@@ -1,8 +1,7 @@
 //! Tokens by client attestation: `token get --attestation`, `call`, and the commands of the page about it.
 
-use crate::binary::{Server, Site, now, run, stderr};
+use crate::binary::{Server, Site, now, run, search_path, stderr};
 use crate::docs::page;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use testudo_client::{AttestationSource, Attestations, Attested, AttestedFuture, PrivateKey, TokenClient};
@@ -211,8 +210,6 @@ fn the_commands_of_the_page_get_tokens() {
         .lines()
         .filter_map(|line| line.strip_prefix("$ "))
         .collect();
-    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
-    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let mut bound = Vec::new();
     for command in &commands {
         let command = command.replace("https://as.example.net", &world.issuer);
@@ -220,7 +217,7 @@ fn the_commands_of_the_page_get_tokens() {
         shell
             .args(["-c", &command])
             .current_dir(&world.site.folder)
-            .env("PATH", &path);
+            .env("PATH", search_path());
         let claims = token(&shell.output().unwrap());
         assert_eq!(claims["client_id"], CLIENT, "{command}");
         bound.push(claims["cnf"]["jkt"].is_string());

@@ -214,6 +214,12 @@ pub fn run(arguments: &[&str], stdin: &str) -> Output {
     run_to_end(Command::new(env!("CARGO_BIN_EXE_testudo")).args(arguments), stdin)
 }
 
+/// `PATH` of a shell that finds the built binary as `testudo`.
+pub fn search_path() -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+    format!("{}:{}", binary.display(), std::env::var("PATH").unwrap())
+}
+
 /// Runs a program to its end with this text on stdin.
 pub fn run_to_end(command: &mut Command, stdin: &str) -> Output {
     let mut child = command

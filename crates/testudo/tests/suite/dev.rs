@@ -1,6 +1,6 @@
 //! Tests of `testudo dev`: its temporary folder and its port.
 
-use crate::binary::{folder, run, stderr};
+use crate::binary::{folder, run, search_path, stderr};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -82,12 +82,10 @@ fn printed_commands_of_dev_get_tokens_by_svid_and_by_attestation() {
         command
     };
     let commands = [command(), command()];
-    let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
-    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let shell = |command: &String| {
         let output = Command::new("sh")
             .args(["-c", command])
-            .env("PATH", &path)
+            .env("PATH", search_path())
             .output()
             .unwrap();
         assert!(output.status.success(), "{command}: {}", stderr(&output));

@@ -5,7 +5,7 @@ use super::guides::recipe;
 use super::programs::{node, or_skipped, python};
 use super::shop::RESOURCE;
 use crate::attestation::{CLIENT, World, attestation_of};
-use crate::binary::{folder, run_to_end, stderr};
+use crate::binary::{folder, run_to_end, search_path, stderr};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -162,9 +162,7 @@ fn recipe_for_jose_gets_tokens_of_oidc_provider_and_of_this_server() {
     let own = || {
         let script = "testudo token get --issuer \"$ISSUER\" --resource \"$RESOURCE\" --attestation \"$ATTESTATION_FILE\" --key \"$KEY_FILE\" ${DPOP:+--dpop}";
         let mut shell = Command::new("sh");
-        let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
-        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
-        shell.args(["-c", script]).env("PATH", path);
+        shell.args(["-c", script]).env("PATH", search_path());
         shell
     };
     provider
