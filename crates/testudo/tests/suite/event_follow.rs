@@ -90,14 +90,15 @@ fn follow_continues_after_a_restart_and_shows_each_event_once() {
     block("before");
     let follower = Follower::start(&site, &[]);
     // The command shows only events after its start, so events are made until it shows the first one.
-    let mut first = block("first-0");
-    for number in 1.. {
+    let mut early = Vec::new();
+    for number in 0.. {
+        block(&format!("first-{number}"));
         if let Ok(event) = follower.events.recv_timeout(Duration::from_millis(500)) {
-            assert!(event["identity"].as_str().unwrap().contains("first-"), "{event}");
+            early.push(event["identity"].as_str().unwrap().to_owned());
             break;
         }
-        first = block(&format!("first-{number}"));
     }
+    assert!(early[0].contains("first-"), "{early:?}");
     let unseen = block("unseen");
     // The restart follows at once, so the last events can be read only after it.
     server.kill_9();
@@ -105,7 +106,10 @@ fn follow_continues_after_a_restart_and_shows_each_event_once() {
     let server = site.serve();
     let later = block("later");
     let mut shown = follower.blocked();
-    if shown == first {
+    // On a busy machine, several of the first events follow.
+    while shown.contains("first-") {
+        assert!(!early.contains(&shown), "{shown} is shown twice");
+        early.push(shown);
         shown = follower.blocked();
     }
     assert_eq!([shown, follower.blocked()], [unseen, later.clone()]);
