@@ -254,12 +254,13 @@ async fn client_deleted_by_rfc7592_on_one_node_is_refused_on_every_node() {
     println!("deleted on one node, refused on the other after {waited:?}");
 }
 
-/// Changes the configuration file of a node.
-fn edit(folder: &Path, from: &str, to: &str) {
+/// Replaces a part of the configuration file of a node.
+#[track_caller]
+pub fn edit(folder: &Path, from: &str, to: &str) {
     let path = folder.join("testudo.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from));
-    std::fs::write(path, text.replace(from, to)).unwrap();
+    assert!(text.contains(from), "{from} is not in\n{text}");
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,7 +1,7 @@
 //! Tests of the events of reloads: who, which configuration took the place of which one, what changed by name, and no
 //! event where nothing changed.
 
-use crate::nodes::{admin, postgres, until};
+use crate::nodes::{admin, edit, postgres, until};
 use crate::world::World;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,13 +12,6 @@ const FILE: &str = "testudo.toml";
 
 fn digest(folder: &Path) -> String {
     hex::encode(sha256(&std::fs::read(folder.join(FILE)).unwrap()))
-}
-
-#[track_caller]
-fn edit(folder: &Path, from: &str, to: &str) {
-    let text = std::fs::read_to_string(folder.join(FILE)).unwrap();
-    assert!(text.contains(from), "{from} is not in\n{text}");
-    std::fs::write(folder.join(FILE), text.replacen(from, to, 1)).unwrap();
 }
 
 async fn reload(world: &World) -> Value {
