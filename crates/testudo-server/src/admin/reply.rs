@@ -31,7 +31,7 @@ pub(super) struct ErrorBody {
     hint: Option<String>,
     /// The problems of the configuration, one by one, where a reload is refused. `error_description` contains all of them
     /// as one text.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
 }
 
