@@ -14,7 +14,8 @@ pub struct Explain {
     /// Id of a request: the `Request-Id` header of its answer.
     #[arg(required_unless_present = "credential", conflicts_with = "credential")]
     pub request_id: Option<String>,
-    /// File with a credential; `-` for stdin.
+    /// File with a credential; `-` for stdin. It is explained as a token request with the grant type `client_credentials`,
+    /// the only one that this version serves.
     #[arg(long, value_name = "FILE")]
     pub credential: Option<PathBuf>,
     /// With --credential: the scope to request.

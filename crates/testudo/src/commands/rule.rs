@@ -11,7 +11,8 @@ use testudo_server::admin::{Governed, RuleView};
 pub enum Rule {
     /// List all rules, in the order in which the server checks them.
     List(Listing),
-    /// Show which rule governs an identity, and which scopes and resources it gives.
+    /// Show which rule governs an identity, and which scopes and resources it gives. The request that is tested has the
+    /// grant type `client_credentials`, the only one that this version serves.
     Test {
         /// SPIFFE IDs; without this argument they are read from stdin, one per line.
         identities: Vec<String>,
