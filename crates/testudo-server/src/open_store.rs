@@ -227,7 +227,7 @@ pub(crate) async fn inspect_keys(
     let (opened, refused) = keys::try_to_open(store, &encryption, now).await?;
     Ok(InspectedKeys {
         encryption: Some(encryption),
-        what: format!("decrypts {opened} keys and secrets of the store"),
+        what: format!("decrypts all keys and secrets of the store: {opened}"),
         refused,
     })
 }

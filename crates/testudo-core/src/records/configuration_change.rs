@@ -122,11 +122,15 @@ fn in_words(names: &[String]) -> String {
     }
 }
 
-/// `1 client`, `2 clients`.
+/// A number with its noun: `1 client`, `2 clients`, `0 keys`, `3 identities`.
 pub fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
+    let stem = what
+        .strip_suffix('y')
+        .filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (count, stem) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
     }
 }
 
@@ -177,6 +181,21 @@ impl ConfigurationChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn noun_after_a_number_is_singular_for_one_and_plural_for_others() {
+        for (count, what, expected) in [
+            (1, "client", "1 client"),
+            (0, "client", "0 clients"),
+            (1, "JWT-SVID key", "1 JWT-SVID key"),
+            (2, "JWT-SVID key", "2 JWT-SVID keys"),
+            (1, "identity", "1 identity"),
+            (0, "identity", "0 identities"),
+            (3, "X.509 authority", "3 X.509 authorities"),
+        ] {
+            assert_eq!(counted(count, what), expected);
+        }
+    }
 
     fn values(pairs: &[(&str, u8)]) -> BTreeMap<String, u8> {
         pairs

@@ -173,7 +173,7 @@ impl fmt::Display for AttestationReason {
             AttestationReason::Expired { expired } => write!(f, "the attestation expired at {expired}"),
             AttestationReason::TooOld { age_max } => write!(
                 f,
-                "the attestation is older than {} seconds, or has no iat and can be used for longer than that",
+                "the attestation is older than {} s, or has no iat and can be used for longer than that",
                 age_max.0
             ),
             AttestationReason::ConfirmationKey(error) => {

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::time::SystemTime;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::VerifiedBy;
+use testudo_core::records::counted;
 use testudo_core::{AuthorityKind, CredentialKind};
 use testudo_fetch::Fetcher;
 use testudo_protocol::Timestamp;
@@ -151,7 +152,7 @@ fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> 
         AuthorityKeys::Bundle(_) => "JWT-SVID",
         AuthorityKeys::Keys(_) => "token",
     };
-    let found = format!("{} {noun} keys", keys.token_keys().len());
+    let found = counted(keys.token_keys().len(), &format!("{noun} key"));
     if !keys.token_keys().is_empty() {
         return Ok(format!("{found} from {}", source.origin));
     }
@@ -192,8 +193,8 @@ fn certificates(
         .as_ref()
         .is_some_and(crate::peer::Proxy::forwards_certificates);
     let found = format!(
-        "{} X.509 authorities, the first of them expires at {ends}, from {}",
-        valid.count(),
+        "{}, valid until {ends}, from {}",
+        counted(valid.count(), "X.509 authority"),
         source.origin
     );
     if server.tls.is_some() || forwards {

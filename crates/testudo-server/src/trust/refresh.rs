@@ -23,7 +23,7 @@ use testudo_core::Authority;
 use testudo_core::admin::Order;
 use testudo_core::admin::bundle::{self, Accepted, Floor, HeldBack, Offered};
 use testudo_core::doors::AuthorityKeys;
-use testudo_core::records::{Batch, Event, EventKind};
+use testudo_core::records::{Batch, Event, EventKind, counted};
 use testudo_protocol::Seconds;
 use testudo_store::{CommitError, StoreFault};
 
@@ -353,7 +353,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
             };
             (
                 EventKind::BundleUpdated,
-                format!("{keys} keys that sign tokens{follows}"),
+                format!("{} for tokens{follows}", counted(keys, "key")),
                 true,
             )
         }

@@ -3,6 +3,7 @@
 use crate::arguments::Json;
 use crate::output::{Failed, note, note_report, note_variables, print_json};
 use std::path::Path;
+use testudo_core::records::counted;
 use testudo_server::config;
 
 pub fn run(path: &Path, options: &Json) -> Result<(), Failed> {
@@ -22,8 +23,8 @@ pub fn run(path: &Path, options: &Json) -> Result<(), Failed> {
     }
     let errors = report.errors().count();
     Err(Failed::new(format!(
-        "{} has {errors} error{}",
+        "{} has {}",
         path.display(),
-        if errors == 1 { "" } else { "s" }
+        counted(errors, "error")
     )))
 }

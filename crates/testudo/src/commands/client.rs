@@ -6,6 +6,7 @@ use crate::output::{Failed, as_text, note, print_fields, print_json, print_line,
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use testudo_core::records::counted;
 
 /// Selects clients.
 #[derive(Args, Clone, Default)]
@@ -137,11 +138,12 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
             if change.json.json {
                 return print_json(&swept);
             }
+            let visited = swept["visited"]
+                .as_u64()
+                .and_then(|count| usize::try_from(count).ok());
+            let visited = counted(visited.unwrap_or_default(), "client");
             let verb = if dry_run { "would be removed" } else { "removed" };
-            note(&format!(
-                "{} of {} clients {verb}",
-                swept["removed"], swept["visited"]
-            ));
+            note(&format!("{} of {visited} {verb}", swept["removed"]));
             for client_id in swept["client_ids"]
                 .as_array()
                 .into_iter()
@@ -208,10 +210,11 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         (true, false) => {
             let selected = list(admin, &selection.filter).await?;
             if !selection.yes {
-                return Err(
-                    Failed::new(format!("the filter selects {} clients", selected.len()))
-                        .hint("list them with `testudo client list`, then repeat this command with --yes"),
-                );
+                return Err(Failed::new(format!(
+                    "the filter selects {}",
+                    counted(selected.len(), "client")
+                ))
+                .hint("list them with `testudo client list`, then repeat this command with --yes"));
             }
             selected
                 .iter()
@@ -241,7 +244,8 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
         return Ok(());
     }
     Err(Failed::new(format!(
-        "{verb}: {failures} of {all} clients failed, see above; the others are done"
+        "{verb}: {failures} of {} failed, see above; the others are done",
+        counted(all, "client")
     )))
 }
 

@@ -5,6 +5,7 @@ use crate::arguments::{Listing, Place};
 use crate::output::{Failed, note, print_json, print_list};
 use clap::Subcommand;
 use serde_json::json;
+use testudo_core::records::counted;
 use testudo_server::admin::{Governed, RuleView};
 
 #[derive(Subcommand)]
@@ -77,8 +78,8 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
             let outside = governed.iter().filter(|one| one.problem.is_some()).count();
             if outside > 0 {
                 return Err(Failed::new(format!(
-                    "{outside} of {} identities would be refused",
-                    governed.len()
+                    "{outside} of {} would be refused",
+                    counted(governed.len(), "identity")
                 )));
             }
         }

@@ -89,7 +89,7 @@ pub(crate) async fn read(
         || matches!(opaque, Some(Ok(_)));
     if sealed > 0 && !is_any_open {
         return Err(format!(
-            "the {sealed} keys and secrets in the store cannot be decrypted: this is not the key-encryption key that \
+            "the keys and secrets in the store ({sealed}) cannot be decrypted: this is not the key-encryption key that \
              they were encrypted with; put back the one that store.key_encryption_key named, or that lay beside the \
              database. Nothing was written"
         ));

@@ -95,7 +95,7 @@ fn doctor_passes_a_trust_domain_that_works_with_x509_svids_only() {
     edit(&site, "[\"jwt_svid\", \"x509_svid\"]", "[\"x509_svid\"]");
     let printed = doctor(&site);
     assert!(
-        printed.contains("x509_svid of prod.example") && printed.contains("1 X.509 authorities, the first"),
+        printed.contains("x509_svid of prod.example") && printed.contains("1 X.509 authority, valid until"),
         "{printed}"
     );
     for line in ["chain of server.tls ", "name of server.tls for issuer "] {
