@@ -66,8 +66,8 @@ impl Default for FetchLimits {
     }
 }
 
-/// An answer.
-#[derive(Debug, Clone)]
+/// An answer. Its `Debug` prints neither the body nor the header fields, which may contain a token.
+#[derive(Clone)]
 pub struct Fetched {
     /// HTTP status.
     pub status: u16,
@@ -80,6 +80,12 @@ pub struct Fetched {
     /// `Date`, the server's clock, where the server said so. [RFC9110 §6.6.1]
     pub date: Option<SystemTime>,
     headers: HeaderMap,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 impl Fetched {

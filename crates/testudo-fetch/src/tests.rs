@@ -187,3 +187,18 @@ async fn hanging_lookups_for_clients_are_limited_and_do_not_delay_names_of_the_c
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+#[test]
+fn debug_of_an_answer_prints_neither_its_body_nor_its_header_fields() {
+    let mut headers = HeaderMap::new();
+    headers.insert("dpop-nonce", "hidden".parse().unwrap());
+    let fetched = Fetched {
+        status: 200,
+        body: b"hidden".to_vec(),
+        retry_after_seconds: None,
+        request_id: None,
+        date: None,
+        headers,
+    };
+    assert_eq!(format!("{fetched:?}"), "Fetched(200, 6 bytes)");
+}

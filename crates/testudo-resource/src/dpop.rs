@@ -2,6 +2,7 @@
 
 use crate::replays::{KeptProofs, ProofUse, Replays, UsedProof};
 use crate::verifier::{Proofs, Verifier, VerifyError};
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 use testudo_protocol::Timestamp;
@@ -25,8 +26,8 @@ pub struct Dpop {
     nonces: Option<ServerNonces>,
 }
 
-/// A request with a DPoP-bound token.
-#[derive(Debug, Clone, Copy)]
+/// A request with a DPoP-bound token. Its `Debug` prints neither the token nor the proof.
+#[derive(Clone, Copy)]
 pub struct DpopRequest<'a> {
     /// The token after `Authorization: DPoP`.
     pub token: &'a str,
@@ -38,6 +39,12 @@ pub struct DpopRequest<'a> {
     pub path: &'a str,
     /// The client's leaf certificate, DER, of the connection, if it sent one.
     pub certificate: Option<&'a [u8]>,
+}
+
+impl fmt::Debug for DpopRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DpopRequest({} {})", self.method, self.path)
+    }
 }
 
 /// Why a request with a DPoP-bound token is refused.

@@ -1,5 +1,6 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
-//! heads and lengths, citations, references, words, parameters, log lines, SPIFFE types, pages of doors, banned crates.
+//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, pages of
+//! doors, banned crates.
 
 mod crates;
 mod cycles;
@@ -9,6 +10,7 @@ mod modules;
 mod parameters;
 mod references;
 pub mod repository;
+mod secrets;
 pub mod sources;
 mod spiffe;
 mod words;
@@ -35,6 +37,7 @@ pub fn run() -> Result<(), String> {
     words::check(&texts, &mut complaints);
     parameters::check(&texts, &mut complaints)?;
     log_lines::check(&texts, &mut complaints)?;
+    secrets::check(&texts, &mut complaints)?;
     spiffe::check(&texts, &mut complaints)?;
     for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
         sources::length(&text.name, &text.text, &mut complaints);

@@ -55,7 +55,7 @@ pub struct ManagementRequest<'a> {
     /// The requested change.
     pub change: Change<'a>,
     /// SHA-256 of the token in the request.
-    pub token: &'a [u8; 32],
+    pub token_digest: &'a [u8; 32],
 }
 
 impl ManagementRequest<'_> {
@@ -88,7 +88,7 @@ impl Occasion for ManagementRequest<'_> {
         let management = client.record.management.as_ref();
         let management =
             management.ok_or(CredentialReason::RegistrationTokenRefused { is_superseded: false })?;
-        let shown = management.shown(self.token, at.now)?;
+        let shown = management.shown(self.token_digest, at.now)?;
         // This also applies to reading and deleting: a frozen client that deletes its registration and registers again
         // would undo the freeze.
         is_not_frozen(&client.record)?;

@@ -26,7 +26,7 @@ impl fmt::Display for SigningFault {
     }
 }
 
-/// A private key for one algorithm, parsed once. Its `Debug` does not print the key.
+/// A private key for one algorithm, parsed once. It has no `Debug`.
 pub struct SigningKey {
     algorithm: Algorithm,
     kid: Box<str>,

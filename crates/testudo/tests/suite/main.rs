@@ -45,6 +45,7 @@ mod registration;
 mod reload_command;
 mod reload_load;
 mod renames;
+mod secrets;
 mod service_manager;
 mod silence;
 mod socket_paths;

@@ -96,7 +96,7 @@ async fn serve_management<B: RequestBody>(
     let management = ManagementRequest {
         governed: &governed,
         change,
-        token: &digest,
+        token_digest: &digest,
     };
     let registered = settle_on(app, policy, &management, Some(loaded), |registered, _| {
         Ok(registered)
