@@ -6,6 +6,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
 
 /// A certificate authority of a trust domain.
 pub struct X509Issuer {
@@ -14,6 +15,8 @@ pub struct X509Issuer {
     parameters: CertificateParams,
     issuer: Issuer<'static, KeyPair>,
     der: Vec<u8>,
+    /// The time at which leaves are issued.
+    now: SystemTime,
 }
 
 /// A chain, leaf first, and the leaf's private key (PKCS #8).
@@ -43,6 +46,11 @@ impl X509Issuer {
         X509Issuer::of(trust_domain, parameters, key, der)
     }
 
+    /// The authority issues leaves at this time, for tests without a clock.
+    pub fn at(self, now: SystemTime) -> X509Issuer {
+        X509Issuer { now, ..self }
+    }
+
     /// An intermediate authority, signed by this one; `change` modifies the certificate.
     pub fn intermediate(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
         self.intermediate_with(KeyPair::generate().expect("a key"), change)
@@ -56,7 +64,7 @@ impl X509Issuer {
             .push(rcgen::DnType::CommonName, "intermediate");
         change(&mut parameters);
         let der = self.certify(&parameters, &key);
-        X509Issuer::of(&self.trust_domain, parameters, key, der)
+        X509Issuer::of(&self.trust_domain, parameters, key, der).at(self.now)
     }
 
     /// A cross-certificate: a certificate for the name and the key of another authority, signed by this one.
@@ -70,6 +78,7 @@ impl X509Issuer {
             issuer: Issuer::new(parameters.clone(), key),
             parameters,
             der,
+            now: SystemTime::now(),
         }
     }
 
@@ -102,7 +111,7 @@ impl X509Issuer {
         key: KeyPair,
         change: impl FnOnce(&mut CertificateParams),
     ) -> X509Chain {
-        let mut parameters = leaf_parameters(uri);
+        let mut parameters = leaf_parameters(uri, self.now);
         change(&mut parameters);
         let der = self.certify(&parameters, &key);
         X509Chain {
@@ -173,8 +182,8 @@ pub fn web_certificate(host: &str) -> (X509Chain, X509Chain) {
     (leaf, root)
 }
 
-/// The fields that SPIRE writes into a leaf.
-pub fn leaf_parameters(uri: &str) -> CertificateParams {
+/// The fields that SPIRE writes into a leaf that it issues at this time.
+pub fn leaf_parameters(uri: &str, now: SystemTime) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
     parameters
@@ -187,9 +196,8 @@ pub fn leaf_parameters(uri: &str) -> CertificateParams {
         ExtendedKeyUsagePurpose::ServerAuth,
         ExtendedKeyUsagePurpose::ClientAuth,
     ];
-    let now = std::time::SystemTime::now();
-    parameters.not_before = (now - std::time::Duration::from_secs(60)).into();
-    parameters.not_after = (now + std::time::Duration::from_secs(3600)).into();
+    parameters.not_before = (now - Duration::from_secs(60)).into();
+    parameters.not_after = (now + Duration::from_secs(3600)).into();
     parameters
 }
 

@@ -19,6 +19,7 @@ use crate::rules::{Rule, RuleSpec};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_protocol::jose::{self, Algorithm, JoseError, KeySet, PublicKey, SigningKey};
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form, IssuerUrl};
 use testudo_protocol::spiffe::{Bundle, SpiffeIdError, TrustDomain};
@@ -29,6 +30,11 @@ use testudo_testkit::{TestIssuer, generate_key};
 const ISSUER: &str = "https://as.example";
 
 const NOW: i64 = 1_795_000_000;
+
+/// The time of the tests and so many seconds, for certificates.
+fn in_seconds(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs((NOW + seconds).unsigned_abs())
+}
 
 const WORKLOAD: &str = "spiffe://a.example/w/1";
 

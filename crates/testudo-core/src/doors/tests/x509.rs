@@ -1,18 +1,12 @@
 //! Tests of X.509-SVIDs: section D of the conformance tables (the rows that need no network), and section A for URI
 //! names.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the certificates of the test kit are valid at the real time"
-)]
-
 use super::*;
 use crate::rejection::CLIENT_CERTIFICATE;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
     SanType,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use testudo_protocol::spiffe::X509Error;
 use testudo_testkit::x509::{X509Chain, X509Issuer, key_usage_not_critical, uri_name};
 
@@ -27,8 +21,8 @@ struct Place {
 impl Place {
     fn new() -> Place {
         Place {
-            a: X509Issuer::new("a.example"),
-            b: X509Issuer::new("b.example"),
+            a: X509Issuer::new("a.example").at(in_seconds(0)),
+            b: X509Issuer::new("b.example").at(in_seconds(0)),
             policy: World::new().policy,
         }
     }
@@ -47,11 +41,10 @@ impl Place {
             "b.example" => bundle_of(Bundle::parse(self.b.bundle().to_string().as_bytes()).unwrap()),
             _ => Facts::Nothing,
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
         let terms = Terms {
             policy: &self.policy,
             purpose: Purpose::Authentication,
-            now: Timestamp(now),
+            now: Timestamp(NOW),
         };
         credential.verify(&facts, terms, &mut Trace::off())
     }
@@ -74,10 +67,6 @@ impl Place {
     fn leaf(&self, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
         self.a.leaf(ID, change)
     }
-}
-
-fn ago(seconds: u64) -> SystemTime {
-    SystemTime::now() - Duration::from_secs(seconds)
 }
 
 // Row D-01.
@@ -146,7 +135,7 @@ fn uri_name_that_is_not_a_valid_spiffe_id_is_refused() {
 #[test]
 fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
     let place = Place::new();
-    let impostor = X509Issuer::new("a.example");
+    let impostor = X509Issuer::new("a.example").at(in_seconds(0));
     assert!(
         matches!(place.refused(&impostor.svid("/w/3")), X509Error::Path(_)),
         "an unknown CA of the same name"
@@ -173,15 +162,15 @@ fn chain_is_verified_by_the_authorities_of_its_own_trust_domain_only() {
 fn expired_and_not_yet_valid_certificates_are_refused() {
     let place = Place::new();
     assert!(matches!(
-        place.refused(&place.leaf(|p| p.not_after = ago(10).into())),
+        place.refused(&place.leaf(|p| p.not_after = in_seconds(-10).into())),
         X509Error::Path(_)
     ));
-    let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+    let tomorrow = in_seconds(86_400);
     assert!(matches!(
         place.refused(&place.leaf(|p| p.not_before = tomorrow.into())),
         X509Error::Path(_)
     ));
-    let below = place.a.intermediate(|p| p.not_after = ago(10).into());
+    let below = place.a.intermediate(|p| p.not_after = in_seconds(-10).into());
     assert!(matches!(
         place.refused(&below.svid("/w/3").followed_by(&below)),
         X509Error::Path(_)
@@ -366,8 +355,8 @@ fn certificate_needs_client_id_and_no_second_mechanism() {
 #[test]
 fn leaf_of_90_days_is_accepted_and_one_beyond_the_longest_lifetime_is_refused() {
     let mut place = Place::new();
-    let of_days = |place: &Place, days: u64| {
-        let end = SystemTime::now() + Duration::from_secs(days * 86_400);
+    let of_days = |place: &Place, days: i64| {
+        let end = in_seconds(days * 86_400);
         place.leaf(|parameters| parameters.not_after = end.into())
     };
     let too_long = |outcome: Result<AttestedIdentity, Rejection>| {

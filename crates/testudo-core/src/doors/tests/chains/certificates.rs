@@ -50,7 +50,7 @@ fn intermediates_and_authorities_without_the_right_to_sign_are_refused() {
         let below = root.intermediate(change);
         let chain = below.svid("/w/3").followed_by(&below);
         refused(&chain, &[root.der()], PathError::NotAuthority(fault));
-        let authority = X509Issuer::root("a.example", new_key(), change);
+        let authority = root_with(new_key(), change);
         let pushed = X509Authorities::default().push(authority.der());
         assert_eq!(pushed, Err(X509Error::Signing(fault)));
     }
@@ -64,7 +64,7 @@ fn signing_certificates_need_no_spiffe_id_and_may_be_of_another_domain() {
     let web = |p: &mut CertificateParams| p.subject_alt_names = vec![uri_name("https://ca.example/")];
     let changes: [&dyn Fn(&mut CertificateParams); 3] = [&plain, &other, &web];
     for change in changes {
-        let root = X509Issuer::root("a.example", new_key(), change);
+        let root = root_with(new_key(), change);
         let below = root.intermediate(|p| change(p));
         good(&below.svid("/w/3").followed_by(&below), &[root.der()]);
     }
@@ -101,7 +101,7 @@ fn certificate_paths_with_every_key_algorithm_are_accepted() {
         &|| rsa(RsaKeySize::_4096),
     ];
     for key in keys {
-        let root = X509Issuer::root("a.example", key(), |_| {});
+        let root = root_with(key(), |_| {});
         let below = root.intermediate_with(key(), |_| {});
         good(
             &below.leaf_with(ID, key(), |_| {}).followed_by(&below),
@@ -115,7 +115,7 @@ fn certificate_paths_with_every_key_algorithm_are_accepted() {
 fn weak_keys_in_client_certificates_are_refused() {
     let root = root();
     let over = |key: PublicKey| X509Chain {
-        chain: vec![root.certify(&leaf_parameters(ID), &key)],
+        chain: vec![root.certify(&leaf_parameters(ID, in_seconds(0)), &key)],
         key: Vec::new(),
     };
     let mut modulus = vec![0xff; 512];
@@ -181,7 +181,7 @@ fn certificates_of_istio_and_cert_manager_are_accepted() {
             p.distinguished_name = organisation("cluster.local");
             p.use_authority_key_identifier_extension = true;
         };
-        let root = X509Issuer::root("a.example", key(), istio);
+        let root = root_with(key(), istio);
         let below = root.intermediate_with(key(), |p| {
             istio(p);
             p.distinguished_name.push(DnType::LocalityName, "cluster1");
@@ -201,7 +201,7 @@ fn certificates_of_istio_and_cert_manager_are_accepted() {
         good(&whole, &[root.der()]);
     }
     // cert-manager: an authority that also has the usages of a leaf, and leaves with a common name.
-    let root = X509Issuer::root("a.example", new_key(), |p| {
+    let root = root_with(new_key(), |p| {
         p.subject_alt_names.clear();
         p.distinguished_name.push(DnType::CommonName, "trust-domain-root");
         p.key_usages = vec![DigitalSignature, KeyEncipherment, KeyCertSign];

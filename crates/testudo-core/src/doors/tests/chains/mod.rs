@@ -1,14 +1,10 @@
 //! Tests of certificate chains: which path is validated, which authorities are used, and which paths are refused.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the certificates of the test kit are valid at the real time"
-)]
-
 mod certificates;
 
+use super::{NOW, in_seconds};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::{ChainCertificate, PathError, X509Authorities, X509Error, X509Svid};
 use testudo_testkit::x509::{X509Chain, X509Issuer};
@@ -21,8 +17,7 @@ fn path(chain: &X509Chain, authorities: &[&[u8]]) -> Result<Timestamp, X509Error
     for der in authorities {
         trusted.push(der).expect("an authority");
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    X509Svid::parse(&chain.chain)?.verify(&trusted, Timestamp(now))
+    X509Svid::parse(&chain.chain)?.verify(&trusted, Timestamp(NOW))
 }
 
 #[track_caller]
@@ -36,7 +31,12 @@ fn refused(chain: &X509Chain, authorities: &[&[u8]], expected: PathError) {
 }
 
 fn root() -> X509Issuer {
-    X509Issuer::new("a.example")
+    root_with(new_key(), |_| {})
+}
+
+/// A root authority with this key; `change` modifies the certificate.
+fn root_with(key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Issuer {
+    X509Issuer::root("a.example", key, change).at(in_seconds(0))
 }
 
 fn new_key() -> KeyPair {
@@ -46,14 +46,6 @@ fn new_key() -> KeyPair {
 fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
     let name = name.to_owned();
     move |parameters| parameters.distinguished_name.push(DnType::CommonName, name)
-}
-
-fn in_seconds(seconds: i64) -> SystemTime {
-    let distance = Duration::from_secs(seconds.unsigned_abs());
-    match seconds < 0 {
-        true => SystemTime::now() - distance,
-        false => SystemTime::now() + distance,
-    }
 }
 
 /// A chain with this number of intermediates between a root and a leaf.
@@ -108,10 +100,10 @@ fn root_certificate_in_the_chain_is_accepted() {
     let until = in_seconds(600);
     let expired = root.reissued(|p| p.not_after = in_seconds(-600).into());
     let ends = good(&ladder(&root, 1).with(&expired), &[root.der()]);
-    assert!(ends > Timestamp(in_seconds(0).duration_since(UNIX_EPOCH).unwrap().as_secs() as i64));
+    assert!(ends > Timestamp(NOW));
     let short = root.reissued(|p| p.not_after = until.into());
     let ends = good(&ladder(&root, 1).followed_by(&root), &[&short]);
-    assert_eq!(ends.0, until.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64);
+    assert_eq!(ends.0, NOW + 600);
     refused(
         &ladder(&root, 1).followed_by(&root),
         &[&expired],
@@ -129,8 +121,8 @@ fn root_certificate_in_the_chain_is_accepted() {
 
 #[test]
 fn cross_signed_root_is_verified_under_either_root() {
-    let old = X509Issuer::root("a.example", new_key(), named("old"));
-    let new = X509Issuer::root("a.example", new_key(), named("new"));
+    let old = root_with(new_key(), named("old"));
+    let new = root_with(new_key(), named("new"));
     let cross = old.cross_certify(&new);
     for intermediates in [0, 1, 2] {
         let chain = ladder(&new, intermediates).with(&cross);
@@ -197,7 +189,7 @@ fn each_authority_is_found_during_a_rotation() {
     let other_kind: Vec<X509Issuer> = (0..4)
         .map(|_| {
             let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-            X509Issuer::root("a.example", key, |_| {})
+            root_with(key, |_| {})
         })
         .collect();
     let mut bundle: Vec<&[u8]> = expired.iter().map(Vec::as_slice).collect();
@@ -224,7 +216,7 @@ fn chain_forged_from_public_data_of_the_authority_is_refused() {
         &authorities,
         PathError::BadSignature,
     );
-    let cross = X509Issuer::root("a.example", new_key(), named("unknown")).cross_certify(&root);
+    let cross = root_with(new_key(), named("unknown")).cross_certify(&root);
     refused(
         &unknown_issuer.svid("/w/3").with(&cross),
         &authorities,
@@ -276,7 +268,7 @@ fn authority_outside_its_validity_is_refused() {
     let soon = in_seconds(120);
     let short = root.reissued(|p| p.not_after = soon.into());
     let ends = good(&root.svid("/w/3"), &[&short]);
-    assert_eq!(ends.0, soon.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64);
+    assert_eq!(ends.0, NOW + 120);
 }
 
 // Row D-09.
@@ -321,7 +313,7 @@ fn path_ends_when_its_first_certificate_expires() {
     let soon = in_seconds(120);
     let below = root.intermediate(|p| p.not_after = soon.into());
     let ends = good(&below.svid("/w/3").followed_by(&below), &[root.der()]);
-    assert_eq!(ends.0, soon.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64);
+    assert_eq!(ends.0, NOW + 120);
 }
 
 #[test]
@@ -332,7 +324,7 @@ fn rfc5280_4_2_1_9_path_length_constraints_are_enforced() {
         }
     };
     for allowed in 0..3u8 {
-        let root = X509Issuer::root("a.example", new_key(), limited(allowed));
+        let root = root_with(new_key(), limited(allowed));
         for intermediates in 0..4 {
             let checked = path(&ladder(&root, intermediates), &[root.der()]);
             match intermediates <= usize::from(allowed) {
