@@ -50,7 +50,7 @@ pub async fn switches(app: &App) -> Result<(), StoreFault> {
     let (switches, refused) = switches::load(&app.store).await?;
     app.switches.store(Arc::new(switches));
     let refused = Arc::new(refused);
-    let before = app.refused_switches.swap(refused.clone());
+    let before = app.refused.switches.swap(refused.clone());
     tell(app, refused::news(&before, &refused)).await;
     Ok(())
 }

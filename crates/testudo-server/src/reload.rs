@@ -321,11 +321,15 @@ async fn read_and_apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Repo
 fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report> {
     let (outbound, server) = (&configuration.outbound, &configuration.server);
     {
-        let mut current = app.outbound.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = app
+            .outbound
+            .settings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if *current != *outbound {
-            let fetcher = outbound.fetcher(app.network.clone());
+            let fetcher = outbound.fetcher(app.outbound.network.clone());
             let fetcher = fetcher.map_err(|why| Report::of(config::Problem::error("outbound", why, None)))?;
-            app.fetcher.store(Arc::new(fetcher));
+            app.outbound.fetcher.store(Arc::new(fetcher));
             *current = outbound.clone();
         }
     }

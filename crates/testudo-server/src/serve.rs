@@ -100,7 +100,7 @@ pub async fn start_server(configuration: Configuration, options: Options) -> Res
             .await
             .map_err(|fault| fault.to_string())?,
     );
-    news.extend(refused::news(&[], &app.refused_switches.load()));
+    news.extend(refused::news(&[], &app.refused.switches.load()));
     tell(&app, news).await;
 
     let mut sockets = Vec::new();

@@ -36,13 +36,13 @@ pub(super) fn operations() -> Vec<Operation> {
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let in_force = app.in_force.load();
     let policy = &in_force.policy;
-    let (keys, of_switches) = (app.keys.load(), app.refused_switches.load());
+    let (keys, of_switches) = (app.keys.load(), app.refused.switches.load());
     let of_bundles: Vec<_> = in_force
         .anchors
         .values()
         .filter_map(|anchor| RefusedRecord::of_bundle(anchor))
         .collect();
-    let of_clients = app.refused_clients.load();
+    let of_clients = app.refused.clients.load();
     let refused: Vec<_> = keys
         .refused
         .iter()

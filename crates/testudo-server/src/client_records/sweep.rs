@@ -71,7 +71,7 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
         tokio::task::yield_now().await;
     }
     tell(app, refused::news(&[], &unreadable)).await;
-    app.refused_clients.store(Arc::new(unreadable));
+    app.refused.clients.store(Arc::new(unreadable));
     Ok(swept)
 }
 

@@ -44,10 +44,8 @@ pub struct App {
     pub in_force: ArcSwap<InForce>,
     /// Authorities that administrators disabled and identities that they blocked. Replaced with each change.
     pub switches: ArcSwap<Switches>,
-    /// Records of switches and blocks that cannot be read.
-    pub refused_switches: ArcSwap<Vec<RefusedRecord>>,
-    /// Records of clients that cannot be read: those that the last sweep met, and requests and lists since.
-    pub refused_clients: ArcSwap<Vec<RefusedRecord>>,
+    /// Records that cannot be read, for `status`.
+    pub(crate) refused: RefusedRecords,
     /// The store of records.
     pub store: Store,
     /// Whether this node knows all changes that other nodes made.
@@ -55,7 +53,7 @@ pub struct App {
     /// Signing keys.
     pub keys: ArcSwap<Keyring>,
     /// Encrypts private keys and secrets in the store.
-    pub encryption: KeyEncryption,
+    pub(crate) encryption: KeyEncryption,
     /// Records and verdicts in memory, so that they need not be read or verified again.
     pub memory: Memory,
     /// State of first uses and registrations.
@@ -63,21 +61,17 @@ pub struct App {
     /// Makes and checks the nonces of proofs.
     pub nonces: ServerNonces,
     /// How many proofs each client has used.
-    pub proof_shares: ProofShares,
+    pub(crate) proof_shares: ProofShares,
     /// Limits the work of verifying client certificates.
-    pub chain_work: ChainWork,
+    pub(crate) chain_work: ChainWork,
     /// The refusals of the current minute.
-    pub refusals: RefusalLedger,
-    /// The client for outbound HTTP requests.
-    pub fetcher: Arc<ArcSwap<Fetcher>>,
-    /// The settings from which `fetcher` was made.
-    pub outbound: Mutex<OutboundSettings>,
-    /// Replaces the network in tests.
-    pub network: Network,
+    pub(crate) refusals: RefusalLedger,
+    /// Outbound HTTP requests.
+    pub outbound: Outbound,
     /// Limits and timeouts of connections.
     pub connection_rules: Arc<ArcSwap<ConnectionRules>>,
     /// The values, as of the start, of settings that take effect at the next start only.
-    pub started_with: StartedWith,
+    pub(crate) started_with: StartedWith,
     /// The TLS certificates of this server.
     pub certificates: Certificates,
     /// Counters and gauges.
@@ -85,11 +79,29 @@ pub struct App {
     /// The configuration file, which a reload reads.
     pub file: ConfigurationFile,
     /// State of this node that changes at run time.
-    pub condition: Condition,
+    pub(crate) condition: Condition,
     /// Locks of work that only one task may do at a time.
-    pub turns: Turns,
+    pub(crate) turns: Turns,
     /// Called with the outcome of each token request (`dev` prints them).
-    pub observer: Option<Observer>,
+    pub(crate) observer: Option<Observer>,
+}
+
+/// Records that cannot be read.
+pub(crate) struct RefusedRecords {
+    /// Switches and blocks.
+    pub(crate) switches: ArcSwap<Vec<RefusedRecord>>,
+    /// Clients: those that the last sweep met, and requests and lists since.
+    pub(crate) clients: ArcSwap<Vec<RefusedRecord>>,
+}
+
+/// The client for outbound HTTP requests, and from what a reload makes it again.
+pub struct Outbound {
+    /// The client.
+    pub fetcher: Arc<ArcSwap<Fetcher>>,
+    /// The settings of the client.
+    pub settings: Mutex<OutboundSettings>,
+    /// Replaces the network in tests.
+    pub(crate) network: Network,
 }
 
 /// Records and verdicts in memory, so that they need not be read or verified again. All parts have a bound.
@@ -200,8 +212,10 @@ impl App {
                 written: configuration.written,
             }),
             switches: ArcSwap::from_pointee(switches),
-            refused_switches: ArcSwap::from_pointee(refused),
-            refused_clients: ArcSwap::default(),
+            refused: RefusedRecords {
+                switches: ArcSwap::from_pointee(refused),
+                clients: ArcSwap::default(),
+            },
             store: parts.store,
             applied_changes,
             keys: ArcSwap::from_pointee(parts.keys),
@@ -216,9 +230,11 @@ impl App {
             proof_shares: ProofShares::default(),
             chain_work: ChainWork::default(),
             refusals: RefusalLedger::default(),
-            fetcher,
-            outbound: Mutex::new(configuration.outbound),
-            network: parts.network,
+            outbound: Outbound {
+                fetcher,
+                settings: Mutex::new(configuration.outbound),
+                network: parts.network,
+            },
             connection_rules,
             started_with,
             certificates: parts.certificates,
@@ -241,7 +257,7 @@ impl App {
 
     /// Keeps the record of a client that cannot be read, for `status`. Some are kept: they show that there are any.
     pub(crate) fn note_refused_client(&self, record: &RefusedRecord) {
-        self.refused_clients.rcu(|known| {
+        self.refused.clients.rcu(|known| {
             let is_known = known.iter().any(|other| other.key == record.key);
             let mut known = Vec::clone(known);
             if !is_known && known.len() < refused::EVENTS_MAX {

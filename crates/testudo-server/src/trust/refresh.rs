@@ -202,7 +202,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
         false => as_before,
         true => Expected::Anything,
     };
-    let fetcher = app.fetcher.load_full();
+    let fetcher = app.outbound.fetcher.load_full();
     let fetching = source::fetch(&anchor.source, &fetcher, expected);
     let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
         .await

@@ -283,7 +283,7 @@ async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
 async fn reload_applies_connection_limits_and_the_name_map_of_outgoing_requests() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     let app = &world.running.app;
-    let before = app.fetcher.load_full();
+    let before = app.outbound.fetcher.load_full();
     let answer = reloaded_with(&world, |text| {
         text.replace(
             "[server]",
@@ -296,7 +296,10 @@ async fn reload_applies_connection_limits_and_the_name_map_of_outgoing_requests(
     assert_eq!(rules.limits.idle_timeout, Duration::from_secs(7));
     assert_eq!(rules.trusted, ["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(app.in_force.load().serving.drain, Duration::from_secs(3));
-    assert!(!std::sync::Arc::ptr_eq(&before, &app.fetcher.load_full()));
+    assert!(!std::sync::Arc::ptr_eq(
+        &before,
+        &app.outbound.fetcher.load_full()
+    ));
 }
 
 /// The server decides in each handshake whether to request a client certificate.
