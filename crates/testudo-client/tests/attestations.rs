@@ -239,7 +239,7 @@ async fn attestation_that_cannot_work_is_not_sent_and_the_error_names_file_and_r
             good().without_header("typ").sign(),
             "typ is missing, and must be ",
         ),
-        (good().without_claim("cnf").sign(), "missing field `cnf`"),
+        (good().without_claim("cnf").sign(), "the member `cnf` is missing"),
         (
             other.sign(),
             "its cnf.jwk is not the public key of the private key",

@@ -4,6 +4,7 @@
 //! attacker can show them different values. Duplicate members are therefore refused, at every level and for unknown
 //! names too.
 
+use crate::expected_form::expected_form;
 use crate::limits::{JSON_DEPTH_MAX, JSON_MEMBERS_MAX};
 use crate::printable::excerpt;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -28,6 +29,11 @@ impl JsonError {
             member: None,
             problem: problem.into(),
         }
+    }
+
+    /// The error of serde_json in the text of one object, in words of the field.
+    pub(crate) fn of(text: &[u8], error: &serde_json::Error) -> JsonError {
+        of_member(std::str::from_utf8(text).unwrap_or_default(), error)
     }
 
     /// True if an object has two members with one name.
@@ -59,17 +65,23 @@ fn of_member(text: &str, error: &serde_json::Error) -> JsonError {
     let problem = problem
         .rfind(" at line ")
         .and_then(|at| problem.get(..at))
-        .unwrap_or(&problem)
-        .to_owned();
-    // The place of a member that is missing is the end of the object.
-    if problem.starts_with("missing field") {
-        return JsonError::new(problem);
-    }
+        .unwrap_or(&problem);
     let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let end = lines.map(str::len).sum::<usize>() + error.column();
+    let (before, after) = text.split_at_checked(end).unwrap_or((text, ""));
+    if let Some(missing) = problem.strip_prefix("missing field ") {
+        // The place of a member that is missing is the end of its object.
+        return match after.trim().is_empty() {
+            true => JsonError::new(format!("the member {missing} is missing")),
+            false => JsonError {
+                member: last_member(before).map(str::to_owned),
+                problem: format!("its member {missing} is missing"),
+            },
+        };
+    }
     JsonError {
-        member: last_member(text.get(..end).unwrap_or(text)).map(str::to_owned),
-        problem,
+        member: last_member(before).map(str::to_owned),
+        problem: expected_form(problem).map_or(problem.to_owned(), |form| format!("must be {form}")),
     }
 }
 
@@ -224,20 +236,34 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         #[expect(dead_code, reason = "what is read is not looked at")]
         struct Claims {
-            exp: i64,
+            exp: crate::Timestamp,
             aud: Vec<String>,
+            cnf: Option<Confirmation>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "what is read is not looked at")]
+        struct Confirmation {
+            jwk: String,
         }
         for (text, says) in [
             (
                 r#"{"sub":"a\"{","exp":"tomorrow","aud":[]}"#,
-                "member `exp`: invalid type: string",
+                "member `exp`: must be a number of seconds since the epoch",
             ),
             (
                 "{\n \"x\": {\"exp\": 1},\n \"aud\": [7]}",
-                "member `aud`: invalid type: integer",
+                "member `aud`: must be a string",
             ),
             (r#"{"exp":1,"exp":2}"#, "member `exp`: duplicate member"),
-            (r#"{"aud":[]}"#, "missing field `exp`"),
+            (r#"{"aud":[]}"#, "the member `exp` is missing"),
+            (
+                r#"{"exp":1,"aud":[],"cnf":{"kid":"k"},"iat":1}"#,
+                "member `cnf`: its member `jwk` is missing",
+            ),
+            (
+                r#"{"exp":1,"aud":[],"cnf":"k"}"#,
+                "member `cnf`: must be an object",
+            ),
             (
                 "{\"exp\u{202e}\":{\"a\":1,\"a\":2}}",
                 "member `exp\\u{202e}`: duplicate member",
@@ -246,6 +272,8 @@ mod tests {
             let error = from_slice::<Claims>(text.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(says), "{text}: {error}");
         }
+        let good = r#"{"exp":1,"aud":["a"],"cnf":{"jwk":"k"}}"#;
+        from_slice::<Claims>(good.as_bytes()).unwrap();
     }
 
     #[test]

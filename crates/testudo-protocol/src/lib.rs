@@ -7,6 +7,7 @@
 
 pub mod certificate;
 mod der;
+pub mod expected_form;
 pub mod jose;
 pub mod json;
 pub mod limits;

@@ -138,9 +138,10 @@ impl Jws {
         // encodings.
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| JoseError::NotBase64Url);
         // `HeaderMembers` refuses duplicate members, so `check_shape` is not needed before it.
+        let header = decode(header)?;
         let header = members
-            .of(&decode(header)?)
-            .map_err(|error| JoseError::Header(JsonError::new(error.to_string())))?;
+            .of(&header)
+            .map_err(|error| JoseError::Header(JsonError::of(&header, &error)))?;
         if header
             .kid
             .as_ref()

@@ -1,6 +1,8 @@
 //! The sentences for input that cannot be read. The texts of the parsers name types of this program and places in the
 //! text, so only the facts in them are used: the name of the member or parameter, and what is wrong with it.
 
+use testudo_protocol::expected_form::expected_form;
+
 /// Where the input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
@@ -62,11 +64,8 @@ pub(super) fn sentence(input: Input, path: &str, message: &str) -> String {
     if message.starts_with("provided string was not `true` or `false`") {
         return format!("{subject} must be true or false");
     }
-    if message.starts_with("invalid type") || message.starts_with("invalid value") {
-        let expected = message
-            .rsplit_once("expected ")
-            .map_or("", |(_, expected)| expected);
-        return format!("{subject} must be {}", expected_kind(expected));
+    if let Some(form) = expected_form(message) {
+        return format!("{subject} must be {form}");
     }
     format!("{subject}: {message}")
 }
@@ -87,19 +86,6 @@ fn quoted<'m>(message: &'m str, start: &str) -> Option<&'m str> {
 fn names(message: &str) -> Vec<&str> {
     let list = message.split_once(", expected ").map_or("", |(_, list)| list);
     list.split('`').skip(1).step_by(2).collect()
-}
-
-fn expected_kind(expected: &str) -> String {
-    match expected {
-        "a string" | "a borrowed string" | "string" | "str" => "a string".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        "a sequence" => "an array".to_owned(),
-        "a map" => "an object".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, at least 0".to_owned(),
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
-        other if other.starts_with("struct ") => "an object".to_owned(),
-        other => other.to_owned(),
-    }
 }
 
 #[cfg(test)]

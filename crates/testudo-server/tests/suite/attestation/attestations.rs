@@ -56,12 +56,16 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
         ("alg none", good().header("alg", "none"), "the alg is not"),
         ("alg HS256", good().header("alg", "HS256"), "the alg is not"),
         ("crit", good().header("crit", json!(["x"])), "crit"),
-        ("cnf missing", good().without_claim("cnf"), "missing field `cnf`"),
+        (
+            "cnf missing",
+            good().without_claim("cnf"),
+            "the member `cnf` is missing",
+        ),
         ("cnf no object", good().claim("cnf", "x"), "member `cnf`"),
         (
             "cnf without jwk",
             good().claim("cnf", json!({ "jkt": "x" })),
-            "missing field `jwk`",
+            "its member `jwk` is missing",
         ),
         (
             "cnf.jwk no object",
@@ -108,8 +112,16 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
             good().claim("iat", now + 120),
             "was issued at",
         ),
-        ("exp missing", good().without_claim("exp"), "missing field `exp`"),
-        ("sub missing", good().without_claim("sub"), "missing field `sub`"),
+        (
+            "exp missing",
+            good().without_claim("exp"),
+            "the member `exp` is missing",
+        ),
+        (
+            "sub missing",
+            good().without_claim("sub"),
+            "the member `sub` is missing",
+        ),
         (
             "sub empty",
             good().claim("sub", ""),
