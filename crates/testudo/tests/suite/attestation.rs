@@ -2,6 +2,7 @@
 
 use crate::binary::{Server, Site, now, run, search_path, stderr};
 use crate::docs::page;
+use crate::dpop::{RESOURCE, api_of, run_beside};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use testudo_client::{AttestationSource, Attestations, Attested, AttestedFuture, PrivateKey, TokenClient};
@@ -197,6 +198,33 @@ async fn sdk_gets_a_newer_attestation_and_a_challenge_or_nonce_from_the_server_a
         let client = TokenClient::new(&issuer, attestations).unwrap();
         let claims = claims(client.token().await.unwrap().secret());
         assert_eq!((&claims["instance"], &claims["cnf"]["jkt"]), (&jkt, cnf));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn call_proves_the_attested_key_to_the_api_too() {
+    let world = World::start("dpop_nonce = \"required\"");
+    let api = api_of(&world.issuer, RESOURCE, |dpop| dpop.nonces(&[7; 32])).await;
+    let (attestation, key) = (world.path("attestation.jwt"), world.path("client.key"));
+    let words = [
+        "call",
+        &api,
+        "--issuer",
+        &world.issuer,
+        "--resource",
+        RESOURCE,
+        "--attestation",
+        &attestation,
+        "--key",
+        &key,
+    ];
+    for (options, expected) in [
+        (&["--dpop"][..], "fleet/shop bound true\n"),
+        (&[], "fleet/shop bound false\n"),
+    ] {
+        let output = run_beside(&[&words, options].concat(), "").await;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.ends_with(expected), "{printed}{}", stderr(&output));
     }
 }
 

@@ -17,7 +17,7 @@ use testudo_testkit::web::{answer_text, authorization_server};
 use tower::{Layer as _, ServiceExt as _};
 use url::Url;
 
-const RESOURCE: &str = "https://api.example.net/orders";
+pub const RESOURCE: &str = "https://api.example.net/orders";
 
 /// A server, a workload with an SVID in a file, and an API that accepts its tokens.
 struct World {
@@ -43,20 +43,7 @@ impl World {
 
     /// The base URL of an API for `audience`. `change` sets how it verifies proofs.
     async fn api(&self, audience: &str, change: impl FnOnce(Dpop) -> Dpop) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let verifier = Arc::new(Verifier::new(&self.issuer, audience).unwrap());
-        let layer = RequireToken::new(verifier).dpop(Arc::new(change(Dpop::at(&base).unwrap())));
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let layer = layer.clone();
-                let service =
-                    service_fn(move |request| layer.layer(tower::service_fn(echo)).oneshot(request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        base
+        api_of(&self.issuer, audience, change).await
     }
 
     /// The words of a command of the workload, with these options.
@@ -73,6 +60,23 @@ impl World {
     }
 }
 
+/// The base URL of an API that accepts tokens of `issuer` for `audience`. `change` sets how it verifies proofs.
+pub async fn api_of(issuer: &str, audience: &str, change: impl FnOnce(Dpop) -> Dpop) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let verifier = Arc::new(Verifier::new(issuer, audience).unwrap());
+    let layer = RequireToken::new(verifier).dpop(Arc::new(change(Dpop::at(&base).unwrap())));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let layer = layer.clone();
+            let service = service_fn(move |request| layer.layer(tower::service_fn(echo)).oneshot(request));
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    base
+}
+
 /// Answers who sent what, and how the token was bound.
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let token = request.extensions().get::<VerifiedToken>().unwrap().clone();
@@ -87,7 +91,7 @@ async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infal
 }
 
 /// Runs a command while the API of the test goes on answering.
-async fn run_beside(words: &[&str], stdin: &'static str) -> std::process::Output {
+pub async fn run_beside(words: &[&str], stdin: &'static str) -> std::process::Output {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let run = move || run(&words.iter().map(String::as_str).collect::<Vec<_>>(), stdin);
     tokio::task::spawn_blocking(run).await.unwrap()
