@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
-use testudo_testkit::svid_form;
+use testudo_testkit::x509::X509Issuer;
+use testudo_testkit::{TestIssuer, svid_form};
 
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
@@ -224,6 +225,55 @@ async fn help_and_output_fit_80_columns() {
         let wide = text.lines().find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{words:?}");
     }
+}
+
+#[test]
+fn trust_show_with_long_names_fits_80_columns() {
+    const DOMAIN: &str = "payments-and-refunds.cluster-0001.europe-west.prod.example";
+    let kid = |number: usize| format!("key-of-the-second-quarter-rotated-by-the-platform-team-{number:04}");
+    let site = Site::new();
+    site.unwatch();
+    let mut bundle = TestIssuer::new(DOMAIN).bundle();
+    let keys = bundle["keys"].as_array_mut().unwrap();
+    let key = keys.pop().unwrap();
+    for number in 0..4 {
+        let mut key = key.clone();
+        key["kid"] = Value::from(kid(number));
+        // Keys of another use are listed as ignored, each with the reason.
+        if number > 1 {
+            key["use"] = Value::from("sig");
+        }
+        keys.push(key);
+    }
+    keys.push(X509Issuer::new(DOMAIN).jwk());
+    site.write("long.json", &bundle.to_string());
+    site.append(&format!(
+        "[[trust_domains]]\nname = \"{DOMAIN}\"\ncredentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = {{ file = \"long.json\" }}"
+    ));
+    let _server = site.serve();
+    // The sentence of the last error is long too.
+    site.write("long.json", "no bundle");
+    let refreshed = site.run(&["trust", "refresh", DOMAIN]);
+    assert!(!refreshed.status.success(), "{refreshed:?}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
+    command
+        .args(["trust", "show", DOMAIN])
+        .env("TESTUDO_CONFIG", site.config());
+    let output = command.env("COLUMNS", "80").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let wide = text.lines().find(|line| !fits(line));
+    assert_eq!(wide, None, "{text}");
+    // Nothing is cut off.
+    for name in (0..2).map(kid).chain([DOMAIN.to_owned(), "long.json".to_owned()]) {
+        assert!(text.contains(&name), "{name} is not in {text}");
+    }
+    let error = text.split("last error").nth(1).unwrap();
+    assert!(!error.trim_start().starts_with('-'), "{text}");
+    // A line of a terminal with more columns is longer, so the lines above were wrapped.
+    let output = command.env("COLUMNS", "400").output().unwrap();
+    let longer = String::from_utf8(output.stdout).unwrap();
+    assert!(longer.lines().count() < text.lines().count(), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
