@@ -29,7 +29,7 @@ pub fn server_metadata(
     let takes_eddsa = usable.contains(&CredentialKind::PrivateKeyJwt);
     let algorithms = Algorithm::ALL
         .into_iter()
-        .filter(|algorithm| takes_eddsa || algorithm.is_legal_in_jwt_svid());
+        .filter(|algorithm| takes_eddsa || algorithm.is_legal_in_svid());
     // A proof may be signed with every algorithm for which a client may have a key.
     let of_proofs = Algorithm::ALL.map(|algorithm| algorithm.name().to_owned());
     let is_attested = usable.contains(&CredentialKind::Attestation);
@@ -37,7 +37,14 @@ pub fn server_metadata(
         let names = names.iter().filter(|_| is_listed);
         names.map(|name| (*name).to_owned()).collect()
     };
-    let algorithms_of_attestations = names_if(is_attested, &Algorithm::ALL.map(Algorithm::name));
+    // A WIT-SVID is sent in the same header fields and needs the same proofs. [SPIFFE-AUTH §3.3]
+    let has_pops = is_attested || usable.contains(&CredentialKind::WitSvid);
+    let of_attestations: Vec<&str> = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| is_attested || algorithm.is_legal_in_svid())
+        .map(Algorithm::name)
+        .collect();
+    let algorithms_of_attestations = names_if(has_pops, &of_attestations);
     AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
@@ -62,8 +69,12 @@ pub fn server_metadata(
         client_attestation_signing_alg_values_supported: algorithms_of_attestations.clone(),
         client_attestation_pop_signing_alg_values_supported: algorithms_of_attestations,
         client_attestation_pop_methods_supported: names_if(
-            is_attested,
-            &["attestation_pop_jwt", "dpop_combined", "none"],
+            has_pops,
+            if is_attested {
+                &["attestation_pop_jwt", "dpop_combined", "none"]
+            } else {
+                &["attestation_pop_jwt", "dpop_combined"]
+            },
         ),
         scopes_supported: scopes,
         tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),

@@ -96,6 +96,18 @@ impl<'k> Draft<'k> {
         }
     }
 
+    /// A valid WIT-SVID of `subject`, with the key of its workload. [WIT-SVID §3]
+    pub fn wit_svid(
+        issuer: &'k testudo_protocol::jose::SigningKey,
+        subject: &str,
+        workload: &testudo_protocol::jose::SigningKey,
+        now: i64,
+    ) -> Draft<'k> {
+        let mut draft = Draft::attestation(issuer, subject, workload, now).header("typ", "wit+jwt");
+        draft.claims["cnf"]["jwk"]["alg"] = workload.algorithm().name().into();
+        draft
+    }
+
     /// A valid proof of the attested key. [ABCA §5.1]
     pub fn attestation_pop(
         attested: &'k testudo_protocol::jose::SigningKey,

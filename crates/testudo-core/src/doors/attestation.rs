@@ -4,18 +4,18 @@
 //! used. An attestation may be used until it expires: it is worth nothing without a proof of its key
 //! (`possession/attestation_pop.rs`).
 
-use super::shared::claims::check_times;
+use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
-use crate::rejection::{AttestationReason, CredentialReason, Rejection};
+use crate::rejection::{AttestationReason, Rejection};
 use crate::trace::Trace;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use std::sync::Arc;
-use testudo_protocol::jose::{Jwk, Jws, ProofKey};
+use testudo_protocol::jose::Jws;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::is_vschar;
 use testudo_protocol::{Seconds, Timestamp};
@@ -36,13 +36,6 @@ struct Claims {
     iat: Option<Timestamp>,
     nbf: Option<Timestamp>,
     cnf: Confirmation,
-}
-
-/// [RFC7800 §3.1]
-#[derive(Deserialize)]
-struct Confirmation {
-    jwk: Box<Jwk>,
-    jkt: Option<String>,
 }
 
 impl Attestation {
@@ -85,7 +78,8 @@ impl Attestation {
         if attester.issuer.is_some() && claims.iss.is_some() && claims.iss != attester.issuer {
             return Err(AttestationReason::UnknownAttester.into());
         }
-        check_fresh(&claims, attester.attestation_age_max, now)?;
+        check_fresh(claims.exp, claims.nbf, claims.iat, now)?;
+        check_age(&claims, attester.attestation_age_max, now)?;
         trace.passed("times", || format!("valid until {}", claims.exp));
         let is_client_id =
             !claims.sub.is_empty() && claims.sub.len() <= IDENTIFIER_BYTES_MAX && is_vschar(&claims.sub);
@@ -121,36 +115,15 @@ impl Claims {
     }
 }
 
-/// [ABCA §7.1 (6)] `exp`, `nbf`, `iat` and the age. The client can get a fresh attestation only if it learns that it
-/// needs one. [ABCA §7.4]
-fn check_fresh(claims: &Claims, age_max: Seconds, now: Timestamp) -> Result<(), Rejection> {
-    let expired = claims.exp;
-    if now >= expired {
-        return Err(AttestationReason::Expired { expired }.into());
-    }
-    check_times(claims.exp, claims.nbf, claims.iat, now).map_err(AttestationReason::of)?;
-    // Without `iat`, the age is not known; it is then bounded by the time that the attestation can still be used.
+/// The age of an attestation is bounded. Without `iat` it is not known; then the time is bounded for which the
+/// attestation can still be used.
+fn check_age(claims: &Claims, age_max: Seconds, now: Timestamp) -> Result<(), Rejection> {
     let is_too_old = match claims.iat {
         Some(issued) => now - issued > age_max,
-        None => expired - now > age_max,
+        None => claims.exp - now > age_max,
     };
     if is_too_old {
         return Err(AttestationReason::TooOld { age_max }.into());
     }
     Ok(())
-}
-
-/// [ABCA §7.1 (5)] The key that the client must prove: a public key by the rules for keys of clients. If `cnf` names a
-/// key twice, it must be the same one.
-fn confirmed(cnf: &Confirmation) -> Result<ProofKey, Rejection> {
-    let key = ProofKey::from_jwk(&cnf.jwk).map_err(AttestationReason::ConfirmationKey)?;
-    let thumbprint = URL_SAFE_NO_PAD.encode(key.thumbprint());
-    if cnf.jkt.as_ref().is_some_and(|jkt| *jkt != thumbprint) {
-        return Err(AttestationReason::ConfirmationsDiffer.into());
-    }
-    Ok(key)
-}
-
-fn refused(error: testudo_protocol::jose::JoseError) -> Rejection {
-    AttestationReason::Refused(CredentialReason::Jose(error)).into()
 }

@@ -61,7 +61,7 @@ impl JwtSvid {
         // [JWT-SVID §2.1] Nine algorithms are allowed; EdDSA is supported elsewhere, but not in JWT-SVIDs.
         if !jws
             .algorithm()
-            .is_ok_and(|algorithm| algorithm.is_legal_in_jwt_svid())
+            .is_ok_and(|algorithm| algorithm.is_legal_in_svid())
         {
             return Err(CredentialReason::AlgorithmNotAllowed {
                 found: jws.header.alg,

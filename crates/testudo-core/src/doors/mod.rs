@@ -11,6 +11,7 @@ pub mod private_key_jwt;
 mod shared;
 #[cfg(feature = "test-door")]
 mod test_token;
+mod wit_svid;
 pub mod x509_svid;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
 #[cfg(feature = "test-door")]
 use test_token::TestToken;
+use wit_svid::WitSvid;
 use x509_svid::X509Svid;
 
 /// One row for each door: its documentation, its kind of credential, and its type.
@@ -80,6 +82,8 @@ doors! {
     Attestation is Attestation;
     /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
+    /// SPIFFE WIT-SVID.
+    WitSvid is WitSvid;
     /// SPIFFE X.509-SVID.
     X509Svid is X509Svid;
     /// Token of an issuer that exists in tests only.

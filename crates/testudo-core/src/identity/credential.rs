@@ -67,6 +67,8 @@ fn names_an_identity(token: &Jws, kind: AuthorityKind) -> bool {
 pub enum VerifiedBy {
     /// The keys of its authority that sign tokens.
     TokenKeys,
+    /// The keys of its authority that sign WIT-SVIDs.
+    WitKeys,
     /// The certificate authorities of its authority.
     Certificates,
     /// The configured or registered keys of the client.
@@ -90,12 +92,12 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::Certificates),
         statement: None,
     };
-    /// A SPIFFE WIT-SVID.
+    /// A SPIFFE WIT-SVID. [WIT-SVID]
     WitSvid "wit_svid" Row {
         auth_method: "spiffe_wit",
         assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
-        verified_by: None,
+        verified_by: Some(VerifiedBy::WitKeys),
         statement: None,
     };
     /// An attestation of the client's key by a configured attester. [ABCA §4]

@@ -16,7 +16,7 @@ pub(super) fn verify(
     terms: ProofTerms<'_>,
     possession: &mut Possession,
     trace: &mut Trace,
-) -> Result<(), Rejection> {
+) -> Result<VerifiedDpop, Rejection> {
     let expected = DpopExpectation {
         method: terms.method,
         uris: terms.uris,
@@ -36,7 +36,7 @@ pub(super) fn verify(
         verified.accepted_until(),
     );
     possession.add_used(mark, ProofReason::DpopReplayed);
-    Ok(())
+    Ok(verified)
 }
 
 /// [RFC9449 §8] A nonce shows that the proof was not made in advance. A nonce that is sent must be valid even if none

@@ -92,17 +92,18 @@ impl Possession {
             (None, Some(_)) => return Err(AttestationReason::ProofWithoutAttestation.into()),
             (_, None) => {}
         }
-        match (combined, dpop) {
+        let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required
+            || (combined.is_some() && terms.challenge() == ChallengeUse::Required);
+        let verified =
+            dpop.map(|proof| self::dpop::verify(proof, is_nonce_required, terms, &mut possession, trace));
+        match (combined, verified.transpose()?) {
             (Some(_), None) => return Err(AttestationReason::ProofMissing.into()),
-            (_, Some(proof)) => {
-                let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required
-                    || (combined.is_some() && terms.challenge() == ChallengeUse::Required);
-                dpop::verify(proof, is_nonce_required, terms, &mut possession, trace)?;
+            (Some(key), Some(proof)) => {
+                if proof.thumbprint != *key.thumbprint() || !key.key().accepts(proof.algorithm) {
+                    return Err(AttestationReason::KeyNotAttested.into());
+                }
             }
-            (None, None) => {}
-        }
-        if combined.is_some_and(|key| possession.dpop_key != Some(*key.thumbprint())) {
-            return Err(AttestationReason::KeyNotAttested.into());
+            (None, _) => {}
         }
         Ok(possession)
     }

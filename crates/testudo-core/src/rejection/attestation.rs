@@ -22,6 +22,12 @@ pub enum AttestationReason {
     Refused(CredentialReason),
     /// `iss` is that of no attester, and `kid` that of none or of several.
     UnknownAttester,
+    /// A WIT-SVID has no `kid`. [WIT-SVID §2]
+    KeyIdMissing,
+    /// A WIT-SVID has `aud`. [WIT-SVID §3]
+    AudiencePresent,
+    /// `cnf.jwk` of a WIT-SVID has no `alg`, or one that a WIT-SVID must not have. [WIT-SVID §3.2]
+    ConfirmationAlgorithm,
     /// `sub` is not a `client_id`.
     SubjectRefused,
     /// `exp` is in the past.
@@ -74,12 +80,21 @@ pub enum AttestationReason {
 }
 
 impl AttestationReason {
-    /// The refusal of a check that all credentials share, for an attestation.
+    /// The refusal of a check that all credentials share, for an attestation. Missing keys are no fault of it.
     pub(crate) fn of(rejection: Rejection) -> Rejection {
-        if let Rejection::Credential(reason) = rejection {
-            return AttestationReason::Refused(reason).into();
+        let is_fault_of_keys = matches!(
+            rejection,
+            Rejection::Credential(CredentialReason::BundleUnavailable { .. })
+        );
+        match rejection {
+            Rejection::Credential(reason) if !is_fault_of_keys => AttestationReason::Refused(reason).into(),
+            Rejection::Request(_)
+            | Rejection::Credential(_)
+            | Rejection::Attestation(_)
+            | Rejection::Proof(_)
+            | Rejection::Metadata(_)
+            | Rejection::Admission(_) => rejection,
         }
-        rejection
     }
 
     pub(super) fn row(&self) -> Row {
@@ -93,8 +108,14 @@ impl AttestationReason {
         };
         match self {
             AttestationReason::WrongType => Row::unattested("attestation_type_not_allowed"),
+            AttestationReason::Refused(CredentialReason::UnknownAuthority { .. }) => {
+                Row::unattested("wit_svid_of_unknown_trust_domain")
+            }
             AttestationReason::Refused(_) => Row::unattested("attestation_malformed_or_forged"),
             AttestationReason::UnknownAttester => Row::unattested("unknown_attester"),
+            AttestationReason::KeyIdMissing => Row::unattested("wit_svid_without_kid"),
+            AttestationReason::AudiencePresent => Row::unattested("wit_svid_with_audience"),
+            AttestationReason::ConfirmationAlgorithm => Row::unattested("confirmation_algorithm_refused"),
             AttestationReason::SubjectRefused => Row::unattested("attestation_subject_refused"),
             AttestationReason::Expired { .. } => not_fresh("attestation_expired"),
             AttestationReason::TooOld { .. } => not_fresh("attestation_too_old"),
@@ -169,6 +190,11 @@ impl fmt::Display for AttestationReason {
             AttestationReason::UnknownAttester => f.write_str(
                 "iss of the attestation is that of no configured attester, and its kid that of none or of several",
             ),
+            AttestationReason::KeyIdMissing => f.write_str("the WIT-SVID has no kid"),
+            AttestationReason::AudiencePresent => f.write_str("the WIT-SVID has aud, which it must not have"),
+            AttestationReason::ConfirmationAlgorithm => {
+                f.write_str("cnf.jwk of the WIT-SVID has no alg, or one that WIT-SVIDs must not have")
+            }
             AttestationReason::SubjectRefused => f.write_str("sub of the attestation is not a client_id"),
             AttestationReason::Expired { expired } => write!(f, "the attestation expired at {expired}"),
             AttestationReason::TooOld { age_max } => write!(

@@ -108,7 +108,10 @@ impl Rejection {
             Rejection::Credential(
                 CredentialReason::UnknownAuthority { authority }
                 | CredentialReason::BundleUnavailable { authority },
-            ) => Some(authority),
+            )
+            | Rejection::Attestation(AttestationReason::Refused(CredentialReason::UnknownAuthority {
+                authority,
+            })) => Some(authority),
             Rejection::Request(_)
             | Rejection::Credential(_)
             | Rejection::Attestation(_)

@@ -68,8 +68,8 @@ impl Algorithm {
         }
     }
 
-    /// [JWT-SVID §2.1] Nine algorithms are allowed; EdDSA is not one of them.
-    pub fn is_legal_in_jwt_svid(self) -> bool {
+    /// [JWT-SVID §2.1] [WIT-SVID §2.1] Nine algorithms are allowed; EdDSA is not one of them.
+    pub fn is_legal_in_svid(self) -> bool {
         self != Algorithm::EdDSA
     }
 

@@ -144,6 +144,11 @@ impl PublicKey {
         self.material.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
     }
 
+    /// `alg` of the JWK, which is then the only algorithm that the key may verify.
+    pub fn stated_algorithm(&self) -> Option<Algorithm> {
+        self.only
+    }
+
     /// The algorithms that the key may verify.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL

@@ -3,7 +3,7 @@
 pub use super::proof_claims::{PROOF_AGE_MAX, PROOF_LEEWAY};
 use super::proof_claims::{is_from_the_future, is_jwt_id, is_too_old};
 use super::request_uri::RequestUri;
-use crate::jose::{JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
+use crate::jose::{Algorithm, JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
 use crate::limits::JWT_ID_BYTES_MAX;
 use crate::printable::excerpt;
 use crate::time::Timestamp;
@@ -117,6 +117,8 @@ pub struct DpopExpectation<'a> {
 pub struct VerifiedDpop {
     /// Thumbprint of the key: `cnf.jkt` of a token that is bound to it. [RFC9449 §6.1]
     pub thumbprint: [u8; 32],
+    /// `alg`.
+    pub algorithm: Algorithm,
     /// `jti`.
     pub jwt_id: String,
     /// `iat`.
@@ -175,10 +177,12 @@ impl DpopProof {
         if hash.is_some() && claims.ath != hash {
             return Err(DpopError::WrongToken);
         }
+        let algorithm = self.jws.algorithm().map_err(DpopError::Jose)?;
         self.jws.verify_with(self.key.key()).map_err(DpopError::Jose)?;
         let Claims { jti, iat, nonce, .. } = self.unverified_claims;
         Ok(VerifiedDpop {
             thumbprint: *self.key.thumbprint(),
+            algorithm,
             jwt_id: jti,
             issued: iat,
             nonce,

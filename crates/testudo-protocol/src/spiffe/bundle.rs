@@ -27,6 +27,8 @@ pub struct Bundle {
     pub refresh_hint: Option<Seconds>,
     /// Keys that sign JWT-SVIDs. Empty means: no JWT-SVID of this domain is valid. [JWT-SVID §6.2]
     pub jwt_keys: KeySet,
+    /// Keys that sign WIT-SVIDs. Empty means: no WIT-SVID of this domain is valid. [WIT-SVID §6.1]
+    pub wit_keys: KeySet,
     /// Certificates that sign X.509-SVIDs. Empty means: no X.509-SVID of this domain is valid.
     pub x509_authorities: X509Authorities,
     /// JWKs that were ignored, with the reason, for `doctor` and logs.
@@ -107,6 +109,7 @@ impl Bundle {
                 .spiffe_refresh_hint
                 .map(|hint| Seconds(hint.clamp(60, 86_400))),
             jwt_keys: KeySet::default(),
+            wit_keys: KeySet::default(),
             x509_authorities: X509Authorities::default(),
             ignored: Vec::new(),
             of_other_protocols: 0,
@@ -125,7 +128,10 @@ impl Bundle {
 
     /// True if `keys` of the document is empty, which means that no SVID of the trust domain is valid. [JWT-SVID §6.2]
     pub fn is_empty_document(&self) -> bool {
-        self.jwt_keys.is_empty() && self.x509_authorities.is_empty() && self.ignored.is_empty()
+        self.jwt_keys.is_empty()
+            && self.wit_keys.is_empty()
+            && self.x509_authorities.is_empty()
+            && self.ignored.is_empty()
     }
 
     /// [SPIFFE-BUNDLE §4.2] A JWK with an unknown or missing `use` or an unknown `kty` is ignored; the other keys are
@@ -147,7 +153,9 @@ impl Bundle {
                     let shown: String = other.chars().take(USE_SHOWN_MAX).collect();
                     format!("the use {shown:?}")
                 });
-                return Err(format!("{has}: keys of a SPIFFE bundle have jwt-svid or x509-svid").into());
+                return Err(
+                    format!("{has}: keys of a SPIFFE bundle have jwt-svid, wit-svid or x509-svid").into(),
+                );
             }
         };
         let jwk: Jwk = serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -172,9 +180,11 @@ impl Bundle {
             KeyUse::Wit => {
                 // [WIT-SVID §6.1] `kid` is unique over the keys of both uses.
                 let kid = jwk.kid.as_deref().ok_or("a wit-svid key has no kid")?;
-                PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
+                let key = PublicKey::from_jwk(&jwk).map_err(|fault| fault.to_string())?;
                 known.agrees(kid, &jwk)?;
-                return Err("wit-svid keys are not supported".into());
+                if !self.wit_keys.has_kid(kid) {
+                    self.wit_keys.push(key);
+                }
             }
         }
         Ok(())

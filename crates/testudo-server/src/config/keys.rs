@@ -415,6 +415,11 @@ pub const KEYS: &[Key] = &[
         "a Unix socket",
         "\"unix:///run/spire/sockets/agent.sock\"",
     ),
+    key(
+        "trust_domains.challenge",
+        "one of \"required\", \"none\"",
+        "\"required\"",
+    ),
     count("trust_domains.clients_max", "clients", "100000"),
     key("trust_domains.credentials", SVID, "\"jwt_svid\"").list(),
     key("trust_domains.first_use", FIRST_USE, "\"on\""),

@@ -24,14 +24,17 @@ pub struct TrustDomainSection {
     pub bundle: BundleSection,
     /// Kinds of SVID that its workloads may show. Default: `["jwt_svid"]`.
     pub credentials: Option<Vec<CredentialKind>>,
+    /// For `wit_svid`: whether the proof of its key must have a challenge of this server. A DPoP proof in the place of a
+    /// PoP then needs a nonce. Default: `"required"`.
+    pub challenge: Option<ChallengeUse>,
     /// What happens to an identity that was never seen. Default: `"on"`.
     pub first_use: Option<FirstUse>,
     /// Further exact audience values, for a migration. Default: none, the issuer only.
     pub accept_audiences: Vec<String>,
     /// True: a JWT-SVID must have `jti` and is accepted once. Default: `false`.
     pub single_use: bool,
-    /// Longest lifetime of an SVID; one with a longer lifetime is refused. Default: `"30d"` for JWT-SVIDs, `"400d"` for
-    /// X.509-SVIDs, counted from now.
+    /// Longest lifetime of an SVID; one with a longer lifetime is refused. Default: `"30d"` for JWT-SVIDs and
+    /// WIT-SVIDs, `"400d"` for X.509-SVIDs, counted from now.
     pub lifetime_max: Option<String>,
     /// Claims of this domain's SVIDs that may become client metadata.
     pub attested_metadata: Vec<String>,
@@ -225,18 +228,13 @@ impl Checker<'_> {
                 .error(format!("{key}.credentials"), problem, Some(hint));
         }
         for (entry, kind) in credentials.iter().enumerate() {
-            let key = format!("{key}.credentials[{entry}]");
             if !is_svid(kind) {
+                let key = format!("{key}.credentials[{entry}]");
                 self.report
                     .error(key, format!("`{kind}` is not a kind of SVID"), None);
-            } else if kind.verified_by().is_none() {
-                self.report.warn(
-                    key,
-                    format!("\"{kind}\" is not supported by this version: such credentials are refused"),
-                    None,
-                );
             }
         }
+        self.wit_svids(key, section, &credentials);
         for (entry, audience) in section.accept_audiences.iter().enumerate() {
             if audience.is_empty() {
                 let key = format!("{key}.accept_audiences[{entry}]");
@@ -265,7 +263,7 @@ impl Checker<'_> {
             lifetime_max: self.lifetime_max(key, section.lifetime_max.as_deref()),
             attested_metadata: section.attested_metadata.clone(),
             issuer: None,
-            challenge: ChallengeUse::Required,
+            challenge: section.challenge.unwrap_or_default(),
             attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: section.statement_issuer.clone(),
             registrations: Rate::new(
@@ -280,6 +278,27 @@ impl Checker<'_> {
             velocity_prefix_segments: section.velocity_prefix_segments.unwrap_or(PREFIX_SEGMENTS),
             clients_max: Some(section.clients_max.unwrap_or(CLIENTS_MAX)),
         })
+    }
+
+    /// Warns of settings for WIT-SVIDs that have no effect.
+    fn wit_svids(&mut self, key: &str, section: &TrustDomainSection, credentials: &[CredentialKind]) {
+        let position = credentials
+            .iter()
+            .position(|kind| *kind == CredentialKind::WitSvid);
+        if let (Some(entry), Some(_)) = (position, &section.bundle.workload_api) {
+            self.report.warn(
+                format!("{key}.credentials[{entry}]"),
+                "has no effect: this version reads no keys of WIT-SVIDs from a Workload API",
+                Some("set bundle.url or bundle.file in the place of bundle.workload_api"),
+            );
+        }
+        if let (None, Some(_)) = (position, section.challenge) {
+            self.report.warn(
+                format!("{key}.challenge"),
+                "has no effect: it is for WIT-SVIDs, which are not in `credentials`",
+                Some("remove it, or add \"wit_svid\" to `credentials`"),
+            );
+        }
     }
 
     pub(super) fn bundle(

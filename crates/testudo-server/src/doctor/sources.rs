@@ -138,6 +138,7 @@ fn credential_kinds(checked: &Checked<'_>, source: &BundleSource, keys: &Authori
         .any(|kind| kind.verified_by() == Some(VerifiedBy::TokenKeys));
     let found = kinds.iter().filter_map(|kind| match kind.verified_by() {
         Some(VerifiedBy::TokenKeys) => Some((*kind, tokens(*kind, source, keys))),
+        Some(VerifiedBy::WitKeys) => Some((*kind, wit_keys(source, keys))),
         Some(VerifiedBy::Certificates) => Some((*kind, certificates(checked, source, keys, accepts_tokens))),
         // `check` reports kinds without a door as not supported; the others are not issued by an authority.
         Some(VerifiedBy::ClientKeys) | None => None,
@@ -164,6 +165,17 @@ fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> 
         kind,
         format!("{found} from {}: {follows}", source.origin),
     ))
+}
+
+fn wit_keys(source: &BundleSource, keys: &AuthorityKeys) -> Outcome {
+    let found = keys.bundle().map_or(0, |bundle| bundle.wit_keys.len());
+    let found = format!("{found} WIT-SVID keys");
+    if keys.can_verify(VerifiedBy::WitKeys, Timestamp(0)) {
+        return Ok(format!("{found} from {}", source.origin));
+    }
+    let detail = format!("{found} from {}: no WIT-SVID will be accepted", source.origin);
+    let kind = CredentialKind::WitSvid;
+    Err(none_usable(source, keys, keys.ignored(), kind, detail))
 }
 
 fn certificates(
@@ -223,7 +235,9 @@ fn none_usable(
     let noun = source.authority.kind().noun();
     // True for a key set of another protocol, of which nothing can be used in a bundle.
     let is_no_bundle = keys.bundle().is_some_and(|bundle| {
-        bundle.of_other_protocols > 0 && bundle.jwt_keys.is_empty() && bundle.x509_authorities.is_empty()
+        bundle.of_other_protocols > 0
+            && keys.signing_keys().next().is_none()
+            && bundle.x509_authorities.is_empty()
     });
     if !is_no_bundle && !unused.is_empty() {
         detail.push_str("; not used: ");

@@ -138,7 +138,7 @@ impl InForce {
             !policy.clients.is_empty() || policy.registration.registers_without_evidence();
         let is_usable = |kind: &CredentialKind| match kind.verified_by() {
             Some(by @ VerifiedBy::Certificates) => self.arrival.takes_certificates && is_judged(*kind, by),
-            Some(by @ VerifiedBy::TokenKeys) => is_judged(*kind, by),
+            Some(by @ (VerifiedBy::TokenKeys | VerifiedBy::WitKeys)) => is_judged(*kind, by),
             Some(VerifiedBy::ClientKeys) => clients_have_keys,
             None => false,
         };

@@ -10,7 +10,7 @@ use testudo_protocol::jose::Algorithm;
 /// A key of an authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct KeyStatus {
-    /// `jwt-svid` or `x509-svid` of a bundle, `sig` of a JWK Set.
+    /// `jwt-svid`, `wit-svid` or `x509-svid` of a bundle, `sig` of a JWK Set.
     pub r#use: &'static str,
     /// Its key id; a certificate has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,9 +47,7 @@ fn keys(keys: &AuthorityKeys) -> Vec<KeyStatus> {
         thumbprint,
         first_seen: None,
     };
-    let r#use = keys.bundle().map_or("sig", |_| "jwt-svid");
-    let token_keys = keys.token_keys().iter();
-    let token_keys = token_keys.map(|known| {
+    let signing_keys = keys.signing_keys().map(|(r#use, known)| {
         key(
             r#use,
             known.kid(),
@@ -61,5 +59,5 @@ fn keys(keys: &AuthorityKeys) -> Vec<KeyStatus> {
         let thumbprint = hex::encode(known.thumbprint());
         key("x509-svid", None, known.algorithms().to_vec(), thumbprint)
     });
-    token_keys.chain(certificates).collect()
+    signing_keys.chain(certificates).collect()
 }

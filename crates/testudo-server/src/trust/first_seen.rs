@@ -66,8 +66,8 @@ fn thumbprints(keys: &AuthorityKeys) -> impl Iterator<Item = String> {
     let certificates = keys
         .x509_authorities()
         .map(|known| hex::encode(known.thumbprint()));
-    let token_keys = keys.token_keys().iter().map(thumbprint);
-    token_keys.chain(certificates)
+    let signing_keys = keys.signing_keys().map(|(_, key)| thumbprint(key));
+    signing_keys.chain(certificates)
 }
 
 #[cfg(test)]

@@ -346,7 +346,7 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
         Refreshed::Updated => {
             *locked(&anchor.last_failure) = None;
             let status = anchor.status(app.moment());
-            let keys = status.jwt_keys.len();
+            let keys = status.jwt_keys.len() + status.wit_keys.len();
             let follows = match anchor.is_accepted_elsewhere.swap(false, Ordering::Relaxed) {
                 true => ", after an administrator accepted a bundle on another node",
                 false => "",

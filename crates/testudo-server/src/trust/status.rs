@@ -5,6 +5,7 @@ use super::bundle_keys::KeyStatus;
 use crate::state::moment::Moment;
 use serde::Serialize;
 use testudo_core::doors::AuthorityKeys;
+use testudo_protocol::jose::KeySet;
 
 /// The bundle of one authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -29,6 +30,8 @@ pub struct AnchorStatus {
     pub sequence: Option<u64>,
     /// Key ids of the keys that sign tokens.
     pub jwt_keys: Vec<String>,
+    /// Key ids of the keys that sign WIT-SVIDs.
+    pub wit_keys: Vec<String>,
     /// Number of X.509 authorities.
     pub x509_authorities: usize,
     /// All keys that are used, each with its thumbprint and the time at which this server first saw it.
@@ -61,8 +64,8 @@ impl Anchor {
             (Some(_), Some(_)) => "stale",
             (Some(_), None) => "fresh",
         };
-        let kids = |keys: &AuthorityKeys| {
-            let kids = keys.token_keys().iter().filter_map(|key| key.kid());
+        let kids = |keys: &KeySet| -> Vec<String> {
+            let kids = keys.iter().filter_map(|key| key.kid());
             kids.map(str::to_owned).collect()
         };
         let held_back = last_failure
@@ -78,7 +81,8 @@ impl Anchor {
             refresh_hint_seconds: bundle.and_then(|bundle| bundle.refresh_hint).map(|hint| hint.0),
             refresh_interval_seconds: self.interval(now).as_secs_f64(),
             sequence: keys.and_then(AuthorityKeys::sequence),
-            jwt_keys: keys.map(kids).unwrap_or_default(),
+            jwt_keys: keys.map(|keys| kids(keys.token_keys())).unwrap_or_default(),
+            wit_keys: bundle.map(|bundle| kids(&bundle.wit_keys)).unwrap_or_default(),
             x509_authorities: keys.map_or(0, |keys| keys.x509_authorities().count()),
             keys: self.keys(),
             ignored: keys.map(|keys| keys.ignored().to_vec()).unwrap_or_default(),

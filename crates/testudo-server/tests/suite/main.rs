@@ -48,5 +48,6 @@ mod takeover;
 mod together;
 mod verdicts;
 mod wire;
+mod wit_svids;
 mod workload_api;
 mod world;

@@ -280,6 +280,7 @@ const ROWS: &[Row] = &[
     ("trust_domains.bundle.profile", "'https_spiffe'", &["trust_domains.bundle.file", "trust_domains.bundle.url = 'http://127.0.0.1:1/'"], OtherValueIsRefused),
     ("trust_domains.bundle.url", "'http://127.0.0.1:1/'", &["trust_domains.bundle.file"], InUse(of_bundle!(origin), "HttpsWeb")),
     ("trust_domains.bundle.workload_api", "'unix:///absent.sock'", &["trust_domains.bundle.file"], InUse(of_bundle!(origin), "absent.sock")),
+    ("trust_domains.challenge", "'none'", &["trust_domains.credentials = ['jwt_svid', 'wit_svid']"], InUse(of_domain!(challenge), "None")),
     ("trust_domains.clients_max", "77", &[], InUse(of_domain!(clients_max), "77")),
     ("trust_domains.credentials", "['x509_svid']", &[], InUse(of_domain!(credentials), "X509Svid")),
     ("trust_domains.first_use", "'off'", &[], InUse(of_domain!(first_use), "Off")),

@@ -114,6 +114,7 @@ pub async fn run(place: &Place, command: Trust) -> Result<(), Failed> {
                 ("sequence", as_text(&domain["sequence"])),
                 ("held back", as_text(&domain["held_back"])),
                 ("jwt keys", token_keys(&domain)),
+                ("wit keys", items(&domain["wit_keys"]).count().to_string()),
                 ("x509 authorities", as_text(&domain["x509_authorities"])),
             ];
             fields.extend(one_per_line("ignored", &domain["ignored"]));
@@ -134,8 +135,9 @@ fn key_lines(key: &Value, domain: &Value) -> Vec<(&'static str, String)> {
         ["use", "kid", "thumbprint", "algorithms", "first_seen"].map(|member| as_text(&key[member]));
     let known = format!("{algorithms}, first seen {first_seen}");
     if usage != "x509-svid" {
+        let label = if usage == "wit-svid" { "wit key" } else { "jwt key" };
         let thumbprint = format!("thumbprint {thumbprint}");
-        return vec![("jwt key", kid), ("", thumbprint), ("", known)];
+        return vec![(label, kid), ("", thumbprint), ("", known)];
     }
     let mut lines = vec![("x509 authority", thumbprint)];
     let mut validity = items(&domain["x509_authority_validity"]);

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
+use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::x509::{X509Issuer, web_certificate};
-use testudo_testkit::{TestIssuer, free_port};
+use testudo_testkit::{TestIssuer, free_port, generate_key};
 
 pub const ISSUER: &str = "https://as.example";
 
@@ -116,6 +117,22 @@ bundle = {{ file = "bundle.json" }}
             .replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1);
         std::fs::write(site.config(), text).unwrap();
         (site, issuer)
+    }
+
+    /// Lets the trust domain of the site issue WIT-SVIDs too, and returns the key that signs them. `challenge`: whether
+    /// their proofs need a challenge.
+    pub fn issue_wit_svids(&self, challenge: &str) -> SigningKey {
+        let key = generate_key(Algorithm::ES256, Some("wit"));
+        let mut bundle = self.issuer.bundle();
+        let keys = bundle["keys"].as_array_mut().unwrap();
+        keys.push(key.public_jwk("wit-svid", true));
+        self.write("bundle.json", &bundle.to_string());
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let accepted = format!(
+            "challenge = \"{challenge}\"\ncredentials = [\"jwt_svid\", \"wit_svid\"]\nbundle = {{ file"
+        );
+        self.write("testudo.toml", &text.replacen("bundle = { file", &accepted, 1));
+        key
     }
 
     /// A site with TLS at `https://localhost:PORT` that accepts both kinds of SVID. In its folder are the X.509-SVID of

@@ -3,6 +3,8 @@
 use crate::binary::{Site, folder, now, run, stderr};
 use std::path::Path;
 use std::process::Command;
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_testkit::token::Draft;
 
 /// The text of a page.
 pub fn page(name: &str) -> String {
@@ -10,8 +12,8 @@ pub fn page(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The `curl` commands in the console blocks of a page, each on one line.
-fn curl_commands(page: &str) -> Vec<String> {
+/// The commands in the console blocks of a page, each on one line.
+fn commands(page: &str) -> Vec<String> {
     let blocks = page
         .split("```console\n")
         .skip(1)
@@ -23,8 +25,14 @@ fn curl_commands(page: &str) -> Vec<String> {
     lines
         .into_iter()
         .filter_map(|line| line.strip_prefix("$ ").map(str::to_owned))
-        .filter(|line| line.starts_with("curl"))
         .collect()
+}
+
+/// The `curl` commands among them.
+fn curl_commands(page: &str) -> Vec<String> {
+    let mut commands = commands(page);
+    commands.retain(|command| command.starts_with("curl"));
+    commands
 }
 
 /// The TOML blocks of a page.
@@ -73,6 +81,37 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
     );
 }
 
+/// The page makes the proof with openssl, for a WIT-SVID whose key is an RSA key.
+#[test]
+fn the_commands_of_the_wit_svid_page_get_a_token() {
+    let (site, issuer) = Site::under_its_own_name();
+    let authority = site.issue_wit_svids("required");
+    let openssl = |arguments: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(arguments.split(' ')).current_dir(&site.folder);
+        let output = crate::binary::run_to_end(&mut openssl, "");
+        assert!(
+            output.status.success(),
+            "openssl {arguments}: {}",
+            stderr(&output)
+        );
+    };
+    openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out wit.key");
+    openssl("pkcs8 -topk8 -nocrypt -in wit.key -outform DER -out wit.der");
+    let pkcs8 = std::fs::read(site.folder.join("wit.der")).unwrap();
+    let workload = SigningKey::from_pkcs8(Algorithm::RS256, &pkcs8, None).unwrap();
+    let subject = "spiffe://prod.example/ns/shop/sa/pay";
+    let wit = Draft::wit_svid(&authority, subject, &workload, now()).sign();
+    site.write("wit.jwt", &format!("{wit}\n"));
+    let _server = site.serve();
+    let commands = commands(&page("docs/doors/wit-svid.md")).join("\n");
+    let answer = shell(&site, &commands.replace("https://as.example.net", &issuer), &[]);
+    assert_eq!(answer["token_type"], "Bearer", "{answer}");
+    let events = site.events(&[]);
+    let registered = events.iter().find(|event| event["event"] == "client.registered");
+    assert_eq!(registered.unwrap()["door"], "wit_svid", "{events:?}");
+}
+
 /// Registers a client with a software statement, one with a certificate, and one with an initial access token of the
 /// second client; then reads the third client with its registration access token.
 #[test]
@@ -92,7 +131,7 @@ fn the_commands_of_the_registration_page_register_clients() {
     let statement = site
         .issuer
         .svid("/ns/shop/sa/pay", &format!("{issuer}/register"), now());
-    let own = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("own"));
+    let own = testudo_testkit::generate_key(Algorithm::ES256, Some("own"));
     let jwks = serde_json::json!({ "keys": [own.public_jwk("sig", true)] }).to_string();
     let page = page("docs/registration.md");
     let commands = curl_commands(&page);
@@ -173,6 +212,7 @@ fn the_configurations_of_the_docs_have_no_unknown_key() {
         "docs/doors/private-key-jwt.md",
         "docs/doors/attestation.md",
         "docs/doors/dpop.md",
+        "docs/doors/wit-svid.md",
         "docs/operations/README.md",
         "docs/registration.md",
     ] {

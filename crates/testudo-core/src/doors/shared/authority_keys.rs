@@ -4,7 +4,7 @@ use crate::identity::{Authority, AuthorityKind, CredentialKind, VerifiedBy};
 use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejection};
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::{JoseError, KeySet};
+use testudo_protocol::jose::{JoseError, KeySet, PublicKey};
 use testudo_protocol::spiffe::{Bundle, PathError, X509Authority, X509Error};
 
 /// The current keys of an authority. A credential is verified only with the keys of its own authority. [decision 0007]
@@ -58,6 +58,17 @@ impl AuthorityKeys {
         }
     }
 
+    /// All keys that sign tokens, each with its `use`.
+    pub fn signing_keys(&self) -> impl Iterator<Item = (&'static str, &PublicKey)> {
+        let r#use = self.bundle().map_or("sig", |_| "jwt-svid");
+        let wit_keys = self
+            .bundle()
+            .into_iter()
+            .flat_map(|bundle| bundle.wit_keys.iter());
+        let token_keys = self.token_keys().iter().map(move |key| (r#use, key));
+        token_keys.chain(wit_keys.map(|key| ("wit-svid", key)))
+    }
+
     /// The certificates that sign X.509-SVIDs, which only a bundle can have.
     pub fn x509_authorities(&self) -> impl Iterator<Item = &X509Authority> {
         self.bundle()
@@ -99,13 +110,14 @@ impl AuthorityKeys {
 
     /// True if a signed token with this `kid` can be verified with these keys.
     pub fn have_kid(&self, kid: &str) -> bool {
-        self.token_keys().has_kid(kid)
+        self.signing_keys().any(|(_, key)| key.kid() == Some(kid))
     }
 
     /// True if there are valid keys for this kind of credential. Metadata lists only kinds that can be verified.
     pub fn can_verify(&self, by: VerifiedBy, now: Timestamp) -> bool {
         match by {
             VerifiedBy::TokenKeys => !self.token_keys().is_empty(),
+            VerifiedBy::WitKeys => self.bundle().is_some_and(|bundle| !bundle.wit_keys.is_empty()),
             VerifiedBy::Certificates => self.x509_authorities().any(|known| known.is_valid(now)),
             VerifiedBy::ClientKeys => false,
         }
@@ -120,7 +132,7 @@ impl AuthorityKeys {
             VerifiedBy::Certificates => {
                 CredentialReason::Certificate(X509Error::Path(PathError::NoAuthority))
             }
-            VerifiedBy::TokenKeys | VerifiedBy::ClientKeys => {
+            VerifiedBy::TokenKeys | VerifiedBy::WitKeys | VerifiedBy::ClientKeys => {
                 CredentialReason::Jose(JoseError::NoKey { kid: None })
             }
         })

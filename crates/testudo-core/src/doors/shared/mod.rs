@@ -5,5 +5,6 @@ pub mod authority_keys;
 pub mod claims;
 pub mod client_assertion;
 pub mod client_keys;
+pub mod confirmation;
 pub mod facts;
 pub mod presented;

@@ -67,6 +67,9 @@ pub struct RequestHeaders {
 /// `typ` of an attestation. [ABCA §4]
 const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
 
+/// `typ` of a WIT-SVID. [WIT-SVID §2]
+const WIT_TYP: &str = "wit+jwt";
+
 impl Presented {
     /// Finds the mechanism of a request, and the attestation beside it, which the rule of the client may require.
     /// [RFC6749 §2.3] [ABCA §7.6]
@@ -144,6 +147,7 @@ impl Presented {
                 let unverified_type = jose::unverified_type(&attestation);
                 match unverified_type.as_deref() {
                     Some(ATTESTATION_TYP) => Ok(Presented::new(CredentialKind::Attestation, attestation)),
+                    Some(WIT_TYP) => Ok(Presented::new(CredentialKind::WitSvid, attestation)),
                     _ => Err(AttestationReason::WrongType.into()),
                 }
             }

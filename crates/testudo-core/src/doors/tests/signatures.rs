@@ -11,7 +11,7 @@ fn all_nine_algorithms_of_jwt_svid_are_accepted() {
     let mut world = World::new();
     let nine = Algorithm::ALL
         .into_iter()
-        .filter(|algorithm| algorithm.is_legal_in_jwt_svid());
+        .filter(|algorithm| algorithm.is_legal_in_svid());
     world
         .a
         .keys

@@ -8,7 +8,7 @@ use testudo_protocol::oauth::attestation_pop::AttestationPopError;
 pub(in crate::rejection) fn of_attestation(reason: &AttestationReason) -> Cow<'static, str> {
     match reason {
         AttestationReason::WrongType => {
-            "OAuth-Client-Attestation must contain an attestation with typ oauth-client-attestation+jwt".into()
+            "OAuth-Client-Attestation must contain an attestation with typ oauth-client-attestation+jwt, or a WIT-SVID with typ wit+jwt".into()
         }
         AttestationReason::Refused(reason) => of_credential(reason),
         AttestationReason::UnknownAttester => {
@@ -17,14 +17,19 @@ pub(in crate::rejection) fn of_attestation(reason: &AttestationReason) -> Cow<'s
         AttestationReason::SubjectRefused => {
             "the attester must set sub to the client_id: 1 to 2048 printable ASCII characters".into()
         }
+        AttestationReason::KeyIdMissing
+        | AttestationReason::AudiencePresent
+        | AttestationReason::ConfirmationAlgorithm => {
+            "the issuer of the trust domain must issue WIT-SVIDs by the SPIFFE standard: with kid and cnf.jwk.alg, without aud".into()
+        }
         AttestationReason::Expired { .. } => {
-            "the client must get a new attestation from its attester before the old one expires".into()
+            "the client must get a new attestation from its attester, or a new WIT-SVID, before the old one expires".into()
         }
         AttestationReason::TooOld { .. } => {
             "the client must get a new attestation; if the attester issues them for longer, set attestation_age_max in its [[issuers]] entry".into()
         }
         AttestationReason::ConfirmationKey(_) | AttestationReason::ConfirmationsDiffer => {
-            "the attester must set cnf to one public key of the client, as a jwk without private members".into()
+            "the attester, or the issuer of the WIT-SVID, must set cnf to one public key of the client, as a jwk without private members".into()
         }
         AttestationReason::ProofMissing | AttestationReason::ProofWithoutAttestation => {
             "the client must send both headers, or the attestation and a DPoP proof with the attested key (docs/doors/attestation.md)".into()

@@ -299,6 +299,9 @@ fn attestation_reasons() -> Vec<AttestationReason> {
     vec![
         AttestationReason::WrongType,
         AttestationReason::Refused(CredentialReason::Jose(JoseError::BadSignature)),
+        AttestationReason::Refused(CredentialReason::UnknownAuthority {
+            authority: Authority::of_key("spiffe://a.example").unwrap(),
+        }),
         AttestationReason::UnknownAttester,
         AttestationReason::SubjectRefused,
         AttestationReason::Required { rule: "R".into() },
@@ -310,6 +313,9 @@ fn attestation_reasons() -> Vec<AttestationReason> {
             attested: "c5".into(),
             client_id: "c6".into(),
         },
+        AttestationReason::KeyIdMissing,
+        AttestationReason::AudiencePresent,
+        AttestationReason::ConfirmationAlgorithm,
         AttestationReason::Expired {
             expired: Timestamp(7),
         },

@@ -34,7 +34,7 @@ fn pem_and_key_sets_of_openid_connect_are_named_as_what_they_are() {
     assert_eq!(bundle.of_other_protocols, 2);
     assert_eq!(
         bundle.ignored[0],
-        "key 0: the use \"sig\": keys of a SPIFFE bundle have jwt-svid or x509-svid"
+        "key 0: the use \"sig\": keys of a SPIFFE bundle have jwt-svid, wit-svid or x509-svid"
     );
 }
 
@@ -101,6 +101,21 @@ fn jwt_svid_key_without_kid_is_ignored() {
     );
 }
 
+// Row I-09. [WIT-SVID §6.1]
+#[test]
+fn keys_for_wit_svids_are_apart_from_those_for_jwt_svids_and_need_a_kid() {
+    let bundle = parse(&format!(
+        r#"{{{P256},"use":"wit-svid","kid":"1"}},{{{P256},"use":"wit-svid"}}"#
+    ))
+    .unwrap();
+    assert!(bundle.wit_keys.has_kid("1") && bundle.jwt_keys.is_empty());
+    assert_eq!(bundle.wit_keys.len(), 1);
+    assert_eq!(bundle.ignored, ["key 1: a wit-svid key has no kid"]);
+    assert!(!bundle.is_empty_document());
+    let jwt = parse(&format!(r#"{{{P256},"use":"jwt-svid","kid":"1"}}"#)).unwrap();
+    assert!(jwt.wit_keys.is_empty());
+}
+
 // Row I-10.
 #[test]
 fn bundle_with_one_kid_for_different_keys_is_refused() {
@@ -148,6 +163,11 @@ fn one_key_listed_in_several_encodings_and_uses_is_accepted() {
     ] {
         let bundle = parse(&keys).unwrap_or_else(|fault| panic!("{what}: {fault}"));
         assert_eq!(bundle.jwt_keys.len(), 1, "{what}");
+        assert_eq!(
+            bundle.wit_keys.len(),
+            usize::from(what == "in both uses"),
+            "{what}"
+        );
     }
     for refused in ["jwt-svid", "wit-svid"] {
         let two =

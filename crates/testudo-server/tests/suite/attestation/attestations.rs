@@ -47,7 +47,11 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
     let rows = vec![
         ("typ JWT", good().header("typ", "JWT"), "typ is not"),
         ("typ missing", good().without_header("typ"), "typ is not"),
-        ("typ of a WIT", good().header("typ", "wit+jwt"), "typ is not"),
+        (
+            "typ of a WIT",
+            good().header("typ", "wit+jwt"),
+            "sub is not a SPIFFE ID",
+        ),
         (
             "typ in capitals",
             good().header("typ", "OAUTH-CLIENT-ATTESTATION+JWT"),

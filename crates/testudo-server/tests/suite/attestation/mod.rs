@@ -138,14 +138,14 @@ impl Attested {
 }
 
 #[track_caller]
-fn assert_granted(answer: &Answer, case: &str) {
+pub fn assert_granted(answer: &Answer, case: &str) {
     assert_eq!(answer.status, 200, "{case}: {}", answer.json());
 }
 
 #[track_caller]
-fn assert_refused(answer: &Answer, code: &str, case: &str) {
+pub fn assert_refused(answer: &Answer, code: &str, case: &str) {
     let found = (answer.status, answer.error());
     assert_eq!(found, (400, code.to_owned()), "{case}: {}", answer.json());
 }
 
-const ICA: &str = "invalid_client_attestation";
+pub const ICA: &str = "invalid_client_attestation";

@@ -2,6 +2,7 @@
 
 use super::faults::Fault;
 use super::places::{Place, Request};
+use crate::wit_svids::{accept, publish};
 use crate::world::{MutualTls, RULES, TLS, World, assert_answer_form};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,14 +47,16 @@ scopes = ["r"]
 pub enum Door {
     JwtSvid,
     X509Svid,
+    WitSvid,
     Attestation,
     PrivateKeyJwt,
 }
 
 impl Door {
-    pub const ALL: [Door; 4] = [
+    pub const ALL: [Door; 5] = [
         Door::JwtSvid,
         Door::X509Svid,
+        Door::WitSvid,
         Door::Attestation,
         Door::PrivateKeyJwt,
     ];
@@ -62,6 +65,7 @@ impl Door {
         match self {
             Door::JwtSvid => "JWT-SVID",
             Door::X509Svid => "X.509-SVID",
+            Door::WitSvid => "WIT-SVID",
             Door::Attestation => "Client attestation",
             Door::PrivateKeyJwt => "`private_key_jwt`",
         }
@@ -71,7 +75,7 @@ impl Door {
         match self {
             Door::JwtSvid => Place::SpiffeAssertion,
             Door::X509Svid => Place::Certificate,
-            Door::Attestation => Place::Attestation,
+            Door::WitSvid | Door::Attestation => Place::Attestation,
             Door::PrivateKeyJwt => Place::BearerAssertion,
         }
     }
@@ -104,10 +108,12 @@ impl Credential {
 pub struct Site {
     world: World,
     tls: MutualTls,
+    wa1: SigningKey,
+    wb1: SigningKey,
     at1: SigningKey,
     at2: SigningKey,
     c7: SigningKey,
-    /// The attested key.
+    /// The key in an attestation or a WIT-SVID.
     own: SigningKey,
     /// The key of DPoP proofs.
     pub other: SigningKey,
@@ -130,9 +136,15 @@ impl Site {
             }
         })
         .await;
+        let (wa1, wb1) = (key(Some("wa1")), key(Some("wb1")));
+        accept(&world, "none").await;
+        publish(&world, "a", &[&wa1]).await;
+        publish(&world, "b", &[&wb1]).await;
         Site {
             world,
             tls,
+            wa1,
+            wb1,
             at1,
             at2,
             c7,
@@ -147,7 +159,7 @@ impl Site {
     /// The key that a credential of this kind has, and that a PoP or DPoP proof can be signed with.
     pub fn own_key(&self, door: Door) -> Option<&SigningKey> {
         match door {
-            Door::Attestation => Some(&self.own),
+            Door::WitSvid | Door::Attestation => Some(&self.own),
             Door::JwtSvid | Door::X509Svid | Door::PrivateKeyJwt => None,
         }
     }
@@ -222,6 +234,7 @@ impl Site {
         let draft = |key| self.draft(door, key);
         let right = match door {
             Door::JwtSvid | Door::X509Svid => a,
+            Door::WitSvid => &self.wa1,
             Door::Attestation => &self.at1,
             Door::PrivateKeyJwt => &self.world.c6,
         };
@@ -251,16 +264,19 @@ impl Site {
             Fault::UnknownKid => sound.header("kid", "unknown"),
             Fault::OtherAuthority => match door {
                 Door::JwtSvid | Door::X509Svid => draft(&self.world.b.keys[0]),
+                Door::WitSvid => draft(&self.wb1),
                 Door::Attestation => draft(&self.at2),
                 Door::PrivateKeyJwt => draft(&self.c7),
             },
             Fault::KeyOfOtherKind => match door {
                 Door::JwtSvid | Door::X509Svid => draft(&self.at1),
-                Door::Attestation => draft(a),
+                Door::WitSvid | Door::Attestation => draft(a),
                 Door::PrivateKeyJwt => draft(&self.at1),
             },
             Fault::UnknownAuthority => match door {
-                Door::JwtSvid | Door::X509Svid => sound.claim("sub", "spiffe://unknown.example/x/matrix"),
+                Door::JwtSvid | Door::X509Svid | Door::WitSvid => {
+                    sound.claim("sub", "spiffe://unknown.example/x/matrix")
+                }
                 Door::Attestation => draft(&self.third),
                 Door::PrivateKeyJwt => sound.claim("iss", "unknown").claim("sub", "unknown"),
             },
@@ -273,6 +289,7 @@ impl Site {
         let now = self.world.now();
         match door {
             Door::JwtSvid | Door::X509Svid => Draft::svid(key, WORKLOAD, ISSUER, now),
+            Door::WitSvid => Draft::wit_svid(key, WORKLOAD, &self.own, now),
             Door::Attestation => {
                 Draft::attestation(key, ATTESTED, &self.own, now).claim("iss", "https://at1.example")
             }

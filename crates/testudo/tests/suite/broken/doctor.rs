@@ -230,6 +230,25 @@ const BROKEN: &[Broken] = &[
         remedy: "publish a key that can be used in place of those",
     },
     Broken {
+        name: "bundle-without-wit-key",
+        how: "The trust domain accepts WIT-SVIDs, and the only key for them has no kid.",
+        set_up: |site| {
+            edit(
+                site,
+                "name = \"prod.example\"",
+                "name = \"prod.example\"\ncredentials = [\"jwt_svid\", \"wit_svid\"]",
+            );
+            let mut bundle = site.issuer.bundle();
+            let mut key = bundle["keys"][0].clone();
+            key["use"] = "wit-svid".into();
+            key.as_object_mut().unwrap().remove("kid");
+            bundle["keys"].as_array_mut().unwrap().push(key);
+            site.write("bundle.json", &bundle.to_string());
+        },
+        fault: "0 WIT-SVID keys",
+        remedy: "if it issues no wit_svid, remove \"wit_svid\" from its `credentials`",
+    },
+    Broken {
         name: "bundle-authority-expired",
         how: "The only X.509 authority of the bundle has expired.",
         set_up: |site| {

@@ -1,0 +1,105 @@
+//! The clients of workloads with WIT-SVIDs.
+
+use super::{POP, WORKLOAD, Wits, send};
+use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::dpop::thumbprint;
+use crate::world::{RULES, TLS, World};
+use serde_json::{Value, json};
+use testudo_testkit::svid_form;
+use testudo_testkit::token::claims;
+
+// Row DR-130.
+#[tokio::test]
+async fn workload_is_one_client_whichever_kind_of_svid_it_sends() {
+    let server = format!("{TLS}\n[registration]");
+    let (world, tls) = World::start_with_tls(RULES, &server).await;
+    let wits = Wits::beside_certificates(world, "required").await;
+    let statement = testudo_testkit::token::Draft::svid(
+        wits.world.a.key(),
+        WORKLOAD,
+        "https://as.example/register",
+        wits.world.now(),
+    );
+    let mut connection = tls.connect(wits.world.address(), None).await.unwrap();
+    let json = ("content-type", "application/json");
+    let body = json!({ "software_statement": statement.sign() }).to_string();
+    let registered = connection.send("POST", "/register", &[json], body).await;
+    assert_eq!(registered.status, 201, "{}", registered.json());
+
+    let by_jwt = svid_form(&wits.world.svid("/x/4"), &[]);
+    let by_jwt = connection.post("/token", by_jwt).await;
+    let refused = connection.send("POST", "/challenge", &[], "").await;
+    let challenge = refused.json()["attestation_challenge"].clone();
+    let (wit, pop) = (
+        wits.wit().sign(),
+        wits.pop("1").claim("challenge", challenge).sign(),
+    );
+    let by_wit = send(&mut connection, &[(super::WIT, &wit), (POP, &pop)], &[]).await;
+    let chain = tls.a.svid("/x/4");
+    let mut connection = tls.connect(wits.world.address(), Some(&chain)).await.unwrap();
+    let by_certificate = send(&mut connection, &[], &[("client_id", WORKLOAD)]).await;
+    for (name, answer) in [("JWT", by_jwt), ("WIT", by_wit), ("X.509", by_certificate)] {
+        assert_granted(&answer, name);
+        assert_eq!(claims(&answer.access_token())["client_id"], WORKLOAD, "{name}");
+    }
+    assert_eq!(wits.world.client_ids().await, [WORKLOAD]);
+}
+
+#[tokio::test]
+async fn first_use_of_a_workload_with_a_wit_svid_is_an_event_with_kind_and_instance() {
+    let wits = Wits::start().await;
+    let answer = wits.show(&wits.wit(), "1").await;
+    let instance = thumbprint(&wits.key);
+    assert_eq!(claims(&answer.access_token())["instance"], instance);
+    let events = wits.world.events("client.registered").await;
+    assert_eq!(
+        (
+            &events[0]["door"],
+            &events[0]["instance"],
+            &events[0]["client_id"]
+        ),
+        (&json!("wit_svid"), &json!(instance), &json!(WORKLOAD)),
+        "{events:?}"
+    );
+    assert!(!events[0].to_string().contains(&wits.wit().sign()));
+}
+
+#[tokio::test]
+async fn kinds_of_svid_that_the_rule_or_the_trust_domain_does_not_list_are_refused() {
+    let named = "name = \"W\"\ncredentials = [\"wit_svid\"]";
+    let wits = Wits::start_with("", &RULES.replacen("name = \"W\"", named, 1)).await;
+    assert_eq!(wits.world.ask("/x/4", &[]).await.error(), "invalid_client");
+    assert_granted(&wits.show(&wits.wit(), "1").await, "listed in the rule");
+    let other = named.replace("wit_svid", "jwt_svid");
+    let wits = Wits::start_with("", &RULES.replacen("name = \"W\"", &other, 1)).await;
+    assert_refused(
+        &wits.show(&wits.wit(), "1").await,
+        "invalid_client",
+        "not in the rule",
+    );
+    assert_eq!(wits.world.ask("/x/4", &[]).await.status, 200);
+    // Default of a trust domain.
+    let wits = Wits::over(World::start().await).await;
+    let answer = wits.show(&wits.wit(), "1").await;
+    assert_eq!(answer.status, 400, "{}", answer.json());
+    assert!(wits.world.client_ids().await.is_empty());
+}
+
+#[tokio::test]
+async fn switch_block_and_rotation_of_keys_apply_to_a_remembered_wit_svid() {
+    let wits = Wits::start().await;
+    let wit = wits.wit();
+    let admin = async |path: &str, body: Value| wits.world.admin("POST", path, body).await;
+    assert_granted(&wits.show(&wit, "1").await, "first use");
+    admin("/admin/v1/trust/a.example/disable", json!({})).await;
+    assert_refused(&wits.show(&wit, "2").await, "invalid_client", "disabled");
+    admin("/admin/v1/trust/a.example/enable", json!({})).await;
+    assert_granted(&wits.show(&wit, "2").await, "enabled");
+    admin("/admin/v1/blocks", json!({ "identity": WORKLOAD })).await;
+    assert_refused(&wits.show(&wit, "3").await, "invalid_client", "blocked");
+    admin("/admin/v1/blocks/remove", json!({ "identity": WORKLOAD })).await;
+    assert_granted(&wits.show(&wit, "3").await, "unblocked");
+    wits.publish("a", &[&wits.b]).await;
+    assert_refused(&wits.show(&wit, "4").await, ICA, "a key that left the bundle");
+    assert_granted(&wits.show(&wits.signed_by(&wits.b), "4").await, "its new key");
+}
