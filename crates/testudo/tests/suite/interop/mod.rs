@@ -10,3 +10,4 @@ mod minted;
 mod programs;
 mod schemathesis;
 mod shop;
+mod wit_svids;
