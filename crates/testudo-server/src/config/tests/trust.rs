@@ -40,3 +40,31 @@ fn attester_for_which_no_client_could_register_is_refused_with_the_key() {
         );
     }
 }
+
+#[test]
+fn setting_for_wit_svids_that_has_no_effect_is_warned_of() {
+    let warned = |from_workload_api: bool, more: &str| -> Vec<String> {
+        let source = match from_workload_api {
+            true => "bundle = { workload_api = \"unix:///agent.sock\" }",
+            false => "bundle = { url = \"https://spire.a.example\" }",
+        };
+        let text = with(
+            "bundle = { url = \"https://spire.a.example\" }",
+            &format!("{source}\n{more}"),
+        );
+        let report = judge(&text).unwrap().1;
+        let warnings = report.problems.iter();
+        warnings
+            .filter(|problem| problem.problem.starts_with("has no effect"))
+            .map(|problem| problem.key.clone())
+            .collect()
+    };
+    let wit = "credentials = [\"jwt_svid\", \"wit_svid\"]";
+    let with_challenge = format!("{wit}\nchallenge = \"none\"");
+    assert_eq!(warned(false, &with_challenge), Vec::<String>::new());
+    assert_eq!(warned(true, wit), ["trust_domains[0].credentials[1]"]);
+    assert_eq!(
+        warned(false, "challenge = \"none\""),
+        ["trust_domains[0].challenge"]
+    );
+}

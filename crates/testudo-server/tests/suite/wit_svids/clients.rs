@@ -103,3 +103,40 @@ async fn switch_block_and_rotation_of_keys_apply_to_a_remembered_wit_svid() {
     assert_refused(&wits.show(&wit, "4").await, ICA, "a key that left the bundle");
     assert_granted(&wits.show(&wits.signed_by(&wits.b), "4").await, "its new key");
 }
+
+// Row DR-130.
+#[tokio::test]
+async fn wit_svid_with_its_proof_registers_a_client_which_can_commit_itself_to_wit_svids() {
+    let wits = Wits::start_with("[registration]", RULES).await;
+    let wit = wits.wit().sign();
+    let method = json!({ "token_endpoint_auth_method": "spiffe_wit" }).to_string();
+    let register = async |proof: Option<String>| {
+        let mut fields = vec![("content-type", "application/json"), (super::WIT, wit.as_str())];
+        fields.extend(proof.as_deref().map(|proof| (POP, proof)));
+        let mut connection = wits.world.connect().await;
+        connection
+            .send("POST", "/register", &fields, method.clone())
+            .await
+    };
+    assert_refused(&register(None).await, ICA, "no proof");
+    assert!(wits.world.client_ids().await.is_empty());
+    let registered = register(Some(wits.pop("1").sign())).await;
+    let body = registered.json();
+    assert_eq!(
+        (
+            registered.status,
+            &body["client_id"],
+            &body["token_endpoint_auth_method"]
+        ),
+        (201, &json!(WORKLOAD), &json!("spiffe_wit")),
+        "{body}"
+    );
+    let by_jwt = wits.world.ask("/x/4", &[]).await;
+    assert_refused(&by_jwt, "invalid_client", "a JWT-SVID");
+    assert_granted(&wits.show(&wits.wit(), "2").await, "a WIT-SVID");
+    let dpop = wits.dpop(&wits.key, "3");
+    assert_granted(
+        &wits.prove(&wits.wit(), &[("DPoP", &dpop)]).await,
+        "with a DPoP proof",
+    );
+}
