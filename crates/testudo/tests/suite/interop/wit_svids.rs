@@ -4,7 +4,7 @@
 use super::guides::recipe;
 use super::programs::{build_go, go, or_skipped};
 use super::shop::RESOURCE;
-use crate::binary::{Server, Site, now, run_to_end};
+use crate::binary::{Server, Site, now, run_to_end, search_path, stderr};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,12 +78,9 @@ fn output(program: &Path, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-fn recipe_for_go_gets_a_token_with_a_wit_svid() {
-    let Some(folder) = module("go-wit") else {
-        return;
-    };
-    let built = build_go(&folder, recipe(PAGE, "Go").block("go"));
+/// Checks a recipe: its program prints a token.
+#[track_caller]
+fn check_recipe(mut program: Command) {
     let wits = Wits::start("required");
     let pem = wits.site.folder.join("wit.key");
     let mut openssl = Command::new("openssl");
@@ -102,26 +99,42 @@ fn recipe_for_go_gets_a_token_with_a_wit_svid() {
     let key = SigningKey::from_pkcs8(Algorithm::ES384, &der, None).unwrap();
     let wit = Draft::wit_svid(&wits.authority, WORKLOAD, &key, now()).sign();
     wits.site.write("wit.jwt", &format!("{wit}\n"));
-    let mut program = Command::new(&built);
     program
         .env("ISSUER", &wits.issuer)
         .env("RESOURCE", RESOURCE)
         .env("WIT_FILE", wits.site.folder.join("wit.jwt"))
         .env("WIT_KEY_FILE", &pem);
     let output = run_to_end(&mut program, "");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
+    assert!(output.status.success(), "{}", stderr(&output));
     let token = claims(String::from_utf8(output.stdout).unwrap().trim());
     assert_eq!(
         (&token["client_id"], &token["aud"]),
         (&json!(WORKLOAD), &json!(RESOURCE))
     );
     let elsewhere = run_to_end(program.env("RESOURCE", "https://other.example"), "");
-    let printed = String::from_utf8_lossy(&elsewhere.stderr);
+    let printed = stderr(&elsewhere);
     assert!(
         !elsewhere.status.success() && printed.contains("invalid_target"),
         "{printed}"
     );
+}
+
+#[test]
+fn recipe_for_the_command_line_gets_a_token_with_a_wit_svid() {
+    let recipe = recipe(PAGE, "Command line");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", recipe.block("console")])
+        .env("PATH", search_path());
+    check_recipe(shell);
+}
+
+#[test]
+fn recipe_for_go_gets_a_token_with_a_wit_svid() {
+    let Some(folder) = module("go-wit") else {
+        return;
+    };
+    check_recipe(Command::new(build_go(&folder, recipe(PAGE, "Go").block("go"))));
 }
 
 /// Each WIT-SVID with whether this server and go-spiffe accept it. They differ where a comment states why.
