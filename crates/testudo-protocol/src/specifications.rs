@@ -279,6 +279,7 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "OAuth 2.0 Attestation-Based Client Authentication",
         "draft-ietf-oauth-attestation-based-client-auth-11",
     ),
+    draft("WPT", "WIMSE Workload Proof Token", "draft-ietf-wimse-wpt-02"),
     draft(
         "OAUTH-2.1",
         "The OAuth 2.1 Authorization Framework",

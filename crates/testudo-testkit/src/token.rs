@@ -124,6 +124,22 @@ impl<'k> Draft<'k> {
         }
     }
 
+    /// A valid Workload Proof Token for a request to `uri` with this WIT. [WPT §2]
+    pub fn workload_proof(
+        workload: &'k testudo_protocol::jose::SigningKey,
+        wit: &str,
+        uri: &str,
+        jti: &str,
+        now: i64,
+    ) -> Draft<'k> {
+        let hash = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(wit.as_bytes()));
+        Draft {
+            header: serde_json::json!({ "alg": workload.algorithm().name(), "typ": "wpt+jwt" }),
+            claims: serde_json::json!({ "aud": uri, "exp": now + 60, "jti": jti, "wth": hash }),
+            key: workload,
+        }
+    }
+
     /// Sets a claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Draft<'k> {

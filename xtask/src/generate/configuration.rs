@@ -18,6 +18,7 @@ const SECTIONS: &[&str] = &[
     "trust_domains",
     "issuers",
     "registration",
+    "experiments",
     "outbound",
     "rules",
     "clients",

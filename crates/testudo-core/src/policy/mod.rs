@@ -35,10 +35,19 @@ pub struct Policy {
     pub reserved_ids: ReservedIds,
     /// Settings of access tokens.
     pub tokens: TokenPolicy,
+    /// Which unfinished drafts are enabled.
+    pub experiments: Experiments,
     /// Who may register at the registration endpoint.
     pub registration: RegistrationPolicy,
     /// Who may use the admin API over HTTP.
     pub administration: Administration,
+}
+
+/// The `[experiments]` section: unfinished drafts, all off by default.
+#[derive(Debug, Default)]
+pub struct Experiments {
+    /// True if a Workload Proof Token may prove the key of a WIT-SVID. [WPT §2]
+    pub workload_proof_token: bool,
 }
 
 /// The `[registration]` section: who may register at the endpoint.
@@ -140,6 +149,7 @@ impl Policy {
                 access_token_lifetime: Seconds(300),
                 dpop_nonce: NonceUse::Optional,
             },
+            experiments: Default::default(),
             registration: Default::default(),
             administration: Default::default(),
             reserved_ids: Default::default(),

@@ -7,6 +7,7 @@
 mod attestation_pop;
 mod dpop;
 mod presented;
+mod workload_proof;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use crate::decision::Resolution;
 use crate::identity::{AttestedIdentity, SingleUse};
 use crate::policy::{ChallengeUse, NonceUse, Policy};
 use crate::records::{Batch, Conflict, Replay};
-use crate::rejection::{AttestationReason, ProofReason, Rejection};
+use crate::rejection::{AttestationReason, ProofReason, Rejection, WorkloadProofReason};
 use crate::trace::Trace;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -81,22 +82,35 @@ impl Possession {
     ) -> Result<Possession, Rejection> {
         let mut possession = Possession::default();
         let (pop, dpop) = (proofs.attestation_pop()?, proofs.dpop()?);
+        // The header field is ignored as an unknown one unless the experiment is enabled.
+        let workload_proof = match terms.policy.experiments.workload_proof_token {
+            true => proofs.workload_proof()?,
+            false => None,
+        };
         let confirmation = terms
             .identity
             .and_then(|identity| identity.proof.confirmation.as_deref());
         // [ABCA §7.3] Without a PoP, the DPoP proof takes its place. [ABCA §7] Beside a PoP, it may have another key.
-        let combined = confirmation.filter(|_| pop.is_none());
+        let combined = confirmation.filter(|_| pop.is_none() && workload_proof.is_none());
         possession.is_combined = combined.is_some();
         match (confirmation, pop) {
             (Some(key), Some(pop)) => attestation_pop::verify(pop, key, terms, &mut possession, trace)?,
             (None, Some(_)) => return Err(AttestationReason::ProofWithoutAttestation.into()),
             (_, None) => {}
         }
+        match (workload_proof, pop) {
+            (Some(_), Some(_)) => return Err(WorkloadProofReason::BesidePop.into()),
+            (Some(proof), None) => {
+                self::workload_proof::verify(proof, confirmation, terms, &mut possession, trace)?;
+            }
+            (None, _) => {}
+        }
         let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required
             || (combined.is_some() && terms.challenge() == ChallengeUse::Required);
         let verified =
             dpop.map(|proof| self::dpop::verify(proof, is_nonce_required, terms, &mut possession, trace));
         match (combined, verified.transpose()?) {
+            (Some(_), None) if proofs.has_workload_proof() => return Err(WorkloadProofReason::Off.into()),
             (Some(_), None) => return Err(AttestationReason::ProofMissing.into()),
             (Some(key), Some(proof)) => {
                 if proof.thumbprint != *key.thumbprint() || !key.key().accepts(proof.algorithm) {

@@ -1,6 +1,6 @@
 //! The proofs of a request as received.
 
-use crate::rejection::{ProofReason, Rejection, RequestReason};
+use crate::rejection::{ProofReason, Rejection, RequestReason, WorkloadProofReason};
 use testudo_protocol::oauth::is_token68;
 
 /// The proofs in the header of a request. They are never logged.
@@ -8,6 +8,7 @@ use testudo_protocol::oauth::is_token68;
 pub struct PresentedProofs {
     dpop: Vec<String>,
     attestation_pops: Vec<String>,
+    workload_proofs: Vec<String>,
 }
 
 impl PresentedProofs {
@@ -16,6 +17,16 @@ impl PresentedProofs {
         PresentedProofs {
             dpop,
             attestation_pops,
+            workload_proofs: Vec::new(),
+        }
+    }
+
+    /// The same, with the values of the header fields `Workload-Proof-Token`.
+    #[must_use]
+    pub fn with_workload_proofs(self, workload_proofs: Vec<String>) -> PresentedProofs {
+        PresentedProofs {
+            workload_proofs,
+            ..self
         }
     }
 
@@ -35,5 +46,19 @@ impl PresentedProofs {
             [pop] if is_token68(pop) => Ok(Some(pop)),
             _ => Err(RequestReason::AttestationNotOne.into()),
         }
+    }
+
+    /// The Workload Proof Token. [WPT §2] There must not be more than one.
+    pub(super) fn workload_proof(&self) -> Result<Option<&str>, Rejection> {
+        match self.workload_proofs.as_slice() {
+            [] => Ok(None),
+            [proof] if is_token68(proof) => Ok(Some(proof)),
+            _ => Err(WorkloadProofReason::NotOne.into()),
+        }
+    }
+
+    /// True if the request has a header field `Workload-Proof-Token`, whether or not it is enabled.
+    pub(super) fn has_workload_proof(&self) -> bool {
+        !self.workload_proofs.is_empty()
     }
 }

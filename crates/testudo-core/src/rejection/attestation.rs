@@ -6,6 +6,7 @@
 use super::Rejection;
 use super::credential::CredentialReason;
 use super::row::{Fresh, Row};
+use super::workload_proof::WorkloadProofReason;
 use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::jose::KeyError;
@@ -77,6 +78,8 @@ pub enum AttestationReason {
     },
     /// The DPoP proof that takes the place of a PoP is signed with another key than the attested one.
     KeyNotAttested,
+    /// The Workload Proof Token is refused.
+    WorkloadProof(WorkloadProofReason),
 }
 
 impl AttestationReason {
@@ -159,6 +162,7 @@ impl AttestationReason {
                 "dpop_key_not_attested",
                 "without OAuth-Client-Attestation-PoP, the DPoP proof must be signed with the attested key",
             ),
+            AttestationReason::WorkloadProof(reason) => reason.row(),
         }
     }
 }
@@ -234,6 +238,7 @@ impl fmt::Display for AttestationReason {
             AttestationReason::KeyNotAttested => {
                 f.write_str("the DPoP proof is signed with another key than the attested one")
             }
+            AttestationReason::WorkloadProof(reason) => write!(f, "{reason}"),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod attestation;
 mod proof;
+mod workload_proof;
 
 pub(super) use attestation::of_attestation;
 pub(super) use proof::of_proof;

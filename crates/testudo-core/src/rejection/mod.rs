@@ -16,6 +16,7 @@ mod request;
 mod row;
 #[cfg(test)]
 mod tests;
+mod workload_proof;
 
 pub use admission::{AdmissionReason, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
@@ -25,6 +26,7 @@ pub use metadata::MetadataReason;
 pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
+pub use workload_proof::WorkloadProofReason;
 
 use crate::identity::Authority;
 use row::Row;
@@ -62,6 +64,12 @@ impl From<CredentialReason> for Rejection {
 impl From<AttestationReason> for Rejection {
     fn from(reason: AttestationReason) -> Rejection {
         Rejection::Attestation(reason)
+    }
+}
+
+impl From<WorkloadProofReason> for Rejection {
+    fn from(reason: WorkloadProofReason) -> Rejection {
+        Rejection::Attestation(AttestationReason::WorkloadProof(reason))
     }
 }
 

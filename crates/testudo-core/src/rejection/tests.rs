@@ -218,6 +218,13 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "too_fast",
     "too_many_clients",
     "two_mechanisms",
+    "workload_proof_beside_pop",
+    "workload_proof_not_one",
+    "workload_proof_off",
+    "workload_proof_refused",
+    "workload_proof_replayed",
+    "workload_proof_without_challenge",
+    "workload_proof_without_wit",
 ];
 
 #[test]

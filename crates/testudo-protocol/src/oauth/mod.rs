@@ -15,6 +15,7 @@ mod request_uri;
 pub mod resource;
 pub mod scope;
 pub mod server_nonce;
+pub mod workload_proof;
 
 pub use audience::Audience;
 pub use error::ErrorCode;

@@ -54,6 +54,7 @@ pub(super) fn compile(
     let administration = checker.administration(&file.admin, &file.rules);
     let log = checker.log(&file.log);
     let tokens = checker.tokens(&file.tokens);
+    let experiments = checker.experiments(&file.experiments, &file.trust_domains);
     let outbound = checker.outbound(&file.outbound);
     let (mut authorities, mut bundles) = checker.trust_domains(&file.trust_domains);
     let issuers = checker.issuers(file.issuer.as_deref(), &file.issuers);
@@ -76,6 +77,7 @@ pub(super) fn compile(
             rules,
             reserved_ids: issuers.reserved,
             tokens: tokens?,
+            experiments,
             registration,
             administration,
         },

@@ -14,6 +14,7 @@ const TABLES: &[(&str, &str)] = &[
         "clients.jwks",
         "a table with one of file, keys, such as { file = \"batch.jwks.json\" }",
     ),
+    ("experiments", "a table: [experiments]"),
     ("issuers", "a list of tables, each beginning with [[issuers]]"),
     (
         "issuers.jwks",

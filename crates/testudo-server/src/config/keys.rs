@@ -125,6 +125,7 @@ pub const KEYS: &[Key] = &[
         "\"private_key_jwt\"",
         "\"private_key_jwt\"",
     ),
+    key("experiments.workload_proof_token", "\"draft-02\"", "\"draft-02\""),
     key(
         "include",
         "a path from the folder of the configuration file, with * and ? in names",

@@ -12,6 +12,7 @@ mod cleartext;
 mod clients;
 mod compile;
 mod connections;
+mod experiments;
 pub(crate) mod file_fault;
 mod forms;
 mod include;

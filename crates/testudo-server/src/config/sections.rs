@@ -2,6 +2,7 @@
 
 pub use super::admin::AdminSection;
 pub use super::clients::{ClientSection, JwksSection};
+pub use super::experiments::ExperimentsSection;
 pub use super::issuers::IssuerSection;
 pub use super::log::LogSection;
 pub use super::outbound::OutboundSection;
@@ -44,6 +45,8 @@ pub struct ConfigFile {
     pub issuers: Vec<IssuerSection>,
     /// The registration endpoint; off when absent.
     pub registration: Option<RegistrationSection>,
+    /// What unfinished drafts specify. Nothing of it is enabled by default.
+    pub experiments: ExperimentsSection,
     /// Settings of the HTTP client for all outgoing requests.
     pub outbound: OutboundSection,
     /// Which identities may have which scopes and resources; the first rule that matches applies.

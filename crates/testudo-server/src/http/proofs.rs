@@ -15,6 +15,7 @@ pub(super) fn of(headers: &HeaderMap) -> PresentedProofs {
         values(headers, "dpop"),
         values(headers, "oauth-client-attestation-pop"),
     )
+    .with_workload_proofs(values(headers, "workload-proof-token"))
 }
 
 /// The attestations of a request.

@@ -171,6 +171,7 @@ const ROWS: &[Row] = &[
     ("clients.resources", "['https://api.example/']", &[], InUse(of_client!(rule.resources), "api.example")),
     ("clients.scopes", "['s1', 's2', 's3']", &[], InUse(of_client!(rule.scopes), "s3")),
     ("clients.token_endpoint_auth_method", "'client_secret_basic'", &[], OtherValueIsRefused),
+    ("experiments.workload_proof_token", "'draft-02'", &["trust_domains.credentials = ['wit_svid']", "trust_domains.challenge = 'none'"], InUse(of_policy!(experiments.workload_proof_token), "true")),
     ("include", "['second/*.toml']", &[], InUse(|app| format!("{:?}", app.in_force.load().policy.rules.by_name("second").map(|rule| &rule.name)), "second")),
     ("issuer", "'https://other.example'", &[], InUse(of_policy!(issuer), "other.example")),
     ("issuers.accept_audiences", "['x']", OTHER_KIND, Warning(NO_DOOR)),

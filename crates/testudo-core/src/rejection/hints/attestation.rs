@@ -1,6 +1,7 @@
 //! Hints for attestations and the proofs of their keys.
 
 use super::of_credential;
+use super::workload_proof::of_workload_proof;
 use crate::rejection::AttestationReason;
 use std::borrow::Cow;
 use testudo_protocol::oauth::attestation_pop::AttestationPopError;
@@ -61,5 +62,6 @@ pub(in crate::rejection) fn of_attestation(reason: &AttestationReason) -> Cow<'s
         AttestationReason::KeyNotAttested => {
             "the client must sign the DPoP proof with the key of its attestation, or send OAuth-Client-Attestation-PoP as well".into()
         }
+        AttestationReason::WorkloadProof(reason) => of_workload_proof(reason),
     }
 }

@@ -4,6 +4,7 @@
 use super::{
     AdmissionReason, AttestationReason, Authority, CertificateUse, CredentialKind, CredentialReason,
     MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
+    WorkloadProofReason,
 };
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
@@ -11,6 +12,7 @@ use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::attestation_pop::AttestationPopError;
 use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
+use testudo_protocol::oauth::workload_proof::WorkloadProofError;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -332,6 +334,13 @@ fn attestation_reasons() -> Vec<AttestationReason> {
         AttestationReason::Pop(AttestationPopError::Jose(JoseError::BadSignature)),
         AttestationReason::Pop(AttestationPopError::WrongAudience),
         AttestationReason::Pop(AttestationPopError::JwtIdRefused),
+        AttestationReason::WorkloadProof(WorkloadProofReason::Off),
+        AttestationReason::WorkloadProof(WorkloadProofReason::NotOne),
+        AttestationReason::WorkloadProof(WorkloadProofReason::BesidePop),
+        AttestationReason::WorkloadProof(WorkloadProofReason::WithoutWit),
+        AttestationReason::WorkloadProof(WorkloadProofReason::ChallengeRequired),
+        AttestationReason::WorkloadProof(WorkloadProofReason::Refused(WorkloadProofError::WrongType)),
+        AttestationReason::WorkloadProof(WorkloadProofReason::Replayed),
         AttestationReason::Pop(AttestationPopError::TooOld { issued: Timestamp(7) }),
     ]
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use testudo_core::identity::SenderConstraint;
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, CredentialReason, Endpoint,
-    MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason,
+    MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, WorkloadProofReason,
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -6,6 +6,7 @@ mod credentials;
 mod faults;
 mod nodes;
 mod proofs;
+mod workload_proofs;
 
 use crate::world::{ISSUER, RULES, World, assert_answer_form, domains};
 use serde_json::{Value, json};
