@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use testudo_core::CredentialKind;
 use testudo_core::doors::{Presented, recognise};
+use testudo_core::rejection::Endpoint;
 use testudo_protocol::jose::{Jws, KeySet};
 
 fuzz_target!(|text: &str| {
@@ -12,7 +13,8 @@ fuzz_target!(|text: &str| {
     }
     for kind in [CredentialKind::JwtSvid, CredentialKind::PrivateKeyJwt] {
         if let Err(rejection) = recognise(&Presented::new(kind, text.to_owned())) {
-            assert_eq!(rejection.public_sentence(), "client authentication failed");
+            let answer = rejection.answer(Endpoint::None);
+            assert_eq!(answer.sentence, "client authentication failed");
         }
     }
 });

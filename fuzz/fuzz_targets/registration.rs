@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use testudo_core::metadata::keys::key_set;
 use testudo_core::metadata::requested::RequestedMetadata;
+use testudo_core::rejection::{Authorization, Endpoint, Statement};
 use testudo_protocol::oauth::redirect_uri;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -20,8 +21,12 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(requested.jwks.is_none_or(|jwks| key_set(&jwks).is_ok()));
         }
         Err(rejection) => {
-            assert_eq!(rejection.code_at_registration(true).status(), 400);
-            assert!(rejection.sentence_at_registration(false).is_ascii());
+            let answer = rejection.answer(Endpoint::Registration {
+                statement: Statement::Absent,
+                authorization: Authorization::Absent,
+            });
+            assert_eq!(answer.status, 400);
+            assert!(answer.sentence.is_ascii());
         }
     }
 });

@@ -24,6 +24,17 @@ async fn ask(wits: &Wits, wit: &str, proof: &Draft<'_>) -> Answer {
     wits.send(&[(WIT, wit), (FIELD, &proof.sign())], &[]).await
 }
 
+/// A token request with a JWT-SVID and this header field.
+async fn beside_jwt_svid(wits: &Wits, value: &str) -> Answer {
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        (FIELD, value),
+    ];
+    let body = svid_form(&wits.world.svid("/x/4"), &[]);
+    let mut connection = wits.world.connect().await;
+    connection.send("POST", "/token", &headers, body).await
+}
+
 #[tokio::test]
 async fn workload_proof_token_is_refused_with_a_sentence_that_names_it_unless_it_is_enabled() {
     let wits = Wits::start().await;
@@ -47,17 +58,7 @@ async fn workload_proof_token_is_refused_with_a_sentence_that_names_it_unless_it
         .prove(&wits.wit(), &[(POP, &wits.pop("1")), (FIELD, &workload_proof)])
         .await;
     assert_granted(&with_pop, "beside a PoP");
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        (FIELD, "x"),
-    ];
-    let body = svid_form(&wits.world.svid("/x/4"), &[]);
-    let answer = wits
-        .world
-        .connect()
-        .await
-        .send("POST", "/token", &headers, body)
-        .await;
+    let answer = beside_jwt_svid(&wits, "x").await;
     assert_granted(&answer, "beside a JWT-SVID");
 }
 
@@ -160,17 +161,7 @@ async fn workload_proof_token_is_the_only_proof_and_stands_beside_a_wit_svid_onl
     for (name, headers) in rows {
         assert_refused(&wits.send(headers, &[]).await, "invalid_request", name);
     }
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        (FIELD, one.as_str()),
-    ];
-    let body = svid_form(&wits.world.svid("/x/4"), &[]);
-    let answer = wits
-        .world
-        .connect()
-        .await
-        .send("POST", "/token", &headers, body)
-        .await;
+    let answer = beside_jwt_svid(&wits, &one).await;
     assert_refused(&answer, "invalid_request", "beside a JWT-SVID");
     // Trust domain b requires a challenge.
     let of_b = Draft::wit_svid(&wits.b, "spiffe://b.example/x/1", &wits.key, wits.world.now()).sign();
