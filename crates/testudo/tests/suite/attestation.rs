@@ -113,6 +113,34 @@ fn token_get_authenticates_with_an_attestation_and_binds_the_token_to_its_key_or
     }
 }
 
+/// The client knows the kind of the credential by `typ`. The trust domain requires challenges, or nonces in their place.
+#[test]
+fn token_get_authenticates_with_a_wit_svid_and_binds_the_token_to_its_key() {
+    let (site, issuer) = Site::under_its_own_name();
+    let authority = site.issue_wit_svids("required");
+    site.write("client.key", &PrivateKey::generate_pem().unwrap());
+    let key = PrivateKey::from_pem(&std::fs::read(site.folder.join("client.key")).unwrap()).unwrap();
+    let mut jwk: serde_json::Value = serde_json::from_str(&key.public_jwk()).unwrap();
+    jwk["alg"] = "ES256".into();
+    let workload = "spiffe://prod.example/ns/shop/sa/pay";
+    let wit = Draft::wit_svid(&authority, workload, &authority, now())
+        .claim("cnf", serde_json::json!({ "jwk": jwk }));
+    site.write("attestation.jwt", &wit.sign());
+    let world = World {
+        _server: site.serve(),
+        site,
+        issuer,
+        attester: authority,
+    };
+    for (options, jkt) in [
+        (&[][..], serde_json::Value::Null),
+        (&["--dpop"], key.thumbprint().into()),
+    ] {
+        let claims = token(&world.get(options));
+        assert_eq!((&claims["sub"], &claims["cnf"]["jkt"]), (&workload.into(), &jkt));
+    }
+}
+
 #[test]
 fn token_get_names_what_is_wrong_with_the_attestation_or_its_key() {
     let world = World::start("");
