@@ -43,12 +43,14 @@ impl TokenClient {
             Err(refused) if refused.is("use_fresh_attestation") => refused,
             outcome => return outcome,
         };
-        match (&shown, self.read_credential(true).await?) {
-            (Shown::Attested(old, _), Shown::Attested(new, _)) if old.attestation == new.attestation => {
-                Err(refused)
-            }
-            (_, renewed) => self.fetch_with(&renewed, metadata).await,
+        let Shown::Attested(old, _) = &shown else {
+            return Err(refused);
+        };
+        let renewed = self.read_credential(true).await?;
+        if matches!(&renewed, Shown::Attested(new, _) if new.attestation == old.attestation) {
+            return Err(refused);
         }
+        self.fetch_with(&renewed, metadata).await
     }
 
     async fn read_credential(&self, must_be_new: bool) -> Result<Shown, ClientError> {
