@@ -3,6 +3,7 @@
 
 mod assertions;
 mod chains;
+mod changed;
 mod claims;
 mod forms;
 mod mechanisms;
