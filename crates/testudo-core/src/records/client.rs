@@ -267,9 +267,10 @@ impl Client {
         of_instance.map_or(&self.subject, |(identity, _)| identity)
     }
 
-    /// True if the absolute lifetime has ended: the client counts as unknown.
+    /// True if the absolute lifetime has ended: the client counts as unknown. A frozen client does not expire: as an
+    /// unknown one it would be registered again, active, and the freeze would end without an administrator.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|end| now >= end)
+        self.state == ClientState::Active && self.expires.is_some_and(|end| now >= end)
     }
 
     /// The registered limits at this time; `None` if there are none or they have ended.
@@ -300,9 +301,10 @@ impl Client {
         }
     }
 
-    /// True if the client was not used for longer than its idle lifetime.
+    /// True if the client was not used for longer than its idle lifetime. A frozen client cannot be used, and does not
+    /// become idle.
     pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.idle_lifetime
-            .is_some_and(|idle| now >= self.last_used + idle)
+        let is_over = |idle| now >= self.last_used + idle;
+        self.state == ClientState::Active && self.idle_lifetime.is_some_and(is_over)
     }
 }

@@ -1,9 +1,9 @@
 //! Tests of the stored form of a client. During a rolling upgrade, nodes of two versions share a store, so each version
 //! must read the records of the other with the same meaning.
 
-use super::Client;
+use super::{Client, ClientState};
 use serde_json::{Value, json};
-use testudo_protocol::Timestamp;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// A client with every field of a record, as a server wrote it that is older than the table of members.
 const WHOLE: &str = concat!(
@@ -102,4 +102,16 @@ fn client_is_expired_from_the_second_in_which_its_lifetime_ends() {
     let client = whole();
     let is_expired = |seconds| client.is_expired(Timestamp(seconds));
     assert_eq!([3, 4, 5].map(is_expired), [false, true, true]);
+}
+
+#[test]
+fn frozen_client_neither_expires_nor_becomes_idle() {
+    let mut client = Client {
+        idle_lifetime: Some(Seconds(1)),
+        ..whole()
+    };
+    let later = Timestamp(1_000_000_000);
+    assert!(client.is_expired(later) && client.is_idle(later));
+    client.state = ClientState::Frozen;
+    assert!(!client.is_expired(later) && !client.is_idle(later));
 }

@@ -114,6 +114,28 @@ async fn idle_clients_are_removed_by_the_sweep_and_a_dry_run_changes_nothing() {
     assert_eq!(world.events("client.returned").await.len(), 1);
 }
 
+/// Otherwise the next request would register it again, active: the freeze would end by itself.
+#[tokio::test]
+async fn frozen_client_stays_and_is_refused_when_it_is_idle_or_past_its_lifetime() {
+    let world = World::start().await;
+    for path in [PAY, "/mortal/1"] {
+        assert_eq!(world.ask(path, &[]).await.status, 200);
+        let client = json!({ "client_id": format!("spiffe://a.example{path}") });
+        world.admin("POST", "/admin/v1/clients/freeze", client).await;
+    }
+    world.running.app.clock.shift(31 * 86_400);
+    let swept = world.admin("POST", "/admin/v1/clients/sweep", json!({})).await;
+    assert_eq!(swept["removed"], 0, "{swept}");
+    for path in [PAY, "/mortal/1"] {
+        assert_eq!(world.ask(path, &[]).await.error(), "invalid_client", "{path}");
+    }
+    let world = world.restart().await;
+    for path in [PAY, "/mortal/1"] {
+        assert_eq!(world.ask(path, &[]).await.error(), "invalid_client", "{path}");
+    }
+    assert!(world.events("client.removed").await.is_empty());
+}
+
 // Row RF-55.
 #[tokio::test]
 async fn idle_client_that_is_used_again_is_not_removed_by_the_sweep() {
