@@ -30,21 +30,28 @@ default_scopes = ["orders.read"]
 resources = ["https://api.example.net/orders"]
 "#;
 
+/// More settings of the trust domain.
+const WITS: &str = "credentials = [\"jwt_svid\", \"wit_svid\"]\nchallenge = \"none\"\n";
+
 /// What a request carries beside its body.
 enum Part {
+    /// A WIT-SVID that no request carried before.
+    NewWit,
+    /// The same WIT-SVID in every request.
+    SameWit,
     /// An attestation that no request carried before.
     NewAttestation,
     /// The same attestation in every request.
     SameAttestation,
-    /// A proof of possession of the attested key.
+    /// A proof of possession of the key in the attestation or the WIT-SVID.
     Pop,
-    /// A DPoP proof with the attested key.
+    /// A DPoP proof with that key.
     DpopOfAttested,
     /// A DPoP proof with another key.
     Dpop,
 }
 
-use Part::{Dpop, DpopOfAttested, NewAttestation, Pop, SameAttestation};
+use Part::{Dpop, DpopOfAttested, NewAttestation, NewWit, Pop, SameAttestation, SameWit};
 
 /// Requests of one measurement.
 struct Row {
@@ -59,7 +66,10 @@ const OF_SVIDS: [Row; 2] = [
     row("DPoP, same SVID", 1, &[Dpop]),
 ];
 
-const OF_ATTESTATIONS: [Row; 4] = [
+const OF_ATTESTATIONS: [Row; 7] = [
+    row("WIT-SVID + PoP", 2, &[NewWit, Pop]),
+    row("WIT-SVID + DPoP", 2, &[NewWit, DpopOfAttested]),
+    row("same WIT-SVID + PoP", 1, &[SameWit, Pop]),
     row("attestation + PoP", 2, &[NewAttestation, Pop]),
     row("attestation + DPoP", 2, &[NewAttestation, DpopOfAttested]),
     row("attestation + PoP + DPoP", 3, &[NewAttestation, Pop, Dpop]),
@@ -80,6 +90,11 @@ pub async fn run(raw: (f64, f64)) {
     let keys = Keys::new();
     let key_set = serde_json::json!({ "keys": [keys.attester.public_jwk("sig", true)] });
     folder.append(ATTESTER, "attester.json", &key_set.to_string());
+    let mut bundle = issuer.bundle();
+    let wit_key = keys.wit_issuer.public_jwk("wit-svid", true);
+    bundle["keys"].as_array_mut().unwrap().push(wit_key);
+    folder.append("", "bundle.json", &bundle.to_string());
+    folder.edit("[[rules]]", &format!("{WITS}[[rules]]"));
     let server = Server::start(&folder.0);
     let known = |number: usize| format!("/ns/known/sa/s{}", number % 100);
     let warm = drive(server.address, CONNECTIONS, mint(&issuer, 4_000, known)).await;
@@ -101,10 +116,11 @@ pub async fn run(raw: (f64, f64)) {
         );
     }
     let written = server.batches_written().await - written;
-    println!("  store batches for {} used proofs: {written}", 7 * REQUESTS);
+    println!("  store batches for {} used proofs: {written}", 10 * REQUESTS);
 }
 
 struct Keys {
+    wit_issuer: SigningKey,
     attester: SigningKey,
     attested: SigningKey,
     other: SigningKey,
@@ -113,6 +129,7 @@ struct Keys {
 impl Keys {
     fn new() -> Keys {
         Keys {
+            wit_issuer: generate_key(Algorithm::ES256, Some("wit")),
             attester: generate_key(Algorithm::ES256, Some("attester")),
             attested: generate_key(Algorithm::ES256, None),
             other: generate_key(Algorithm::ES256, None),
@@ -121,10 +138,12 @@ impl Keys {
 
     /// The header fields of all requests of this row, of 100 clients in turn. Each proof has another `jti`.
     fn fields(&self, row: &Row) -> Arc<Vec<Fields>> {
-        let same = self.attestation(0, "same");
+        let (same, same_wit) = (self.attestation(0, "same"), self.wit(0, "same"));
         let fields = (0..REQUESTS).map(|number| {
             let jti = format!("{} {number}", row.name);
             let field = |part: &Part| match part {
+                NewWit => (ATTESTATION, self.wit(number % 100, &jti)),
+                SameWit => (ATTESTATION, same_wit.clone()),
                 NewAttestation => (ATTESTATION, self.attestation(number % 100, &jti)),
                 SameAttestation => (ATTESTATION, same.clone()),
                 Pop => {
@@ -137,6 +156,12 @@ impl Keys {
             row.parts.iter().map(field).collect()
         });
         Arc::new(fields.collect())
+    }
+
+    fn wit(&self, service: usize, jti: &str) -> String {
+        let subject = format!("spiffe://bench.example/ns/known/sa/s{service}");
+        let wit = Draft::wit_svid(&self.wit_issuer, &subject, &self.attested, now());
+        wit.claim("jti", jti).sign()
     }
 
     fn attestation(&self, app: usize, jti: &str) -> String {
