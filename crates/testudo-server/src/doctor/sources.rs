@@ -169,7 +169,7 @@ fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> 
 
 fn wit_keys(source: &BundleSource, keys: &AuthorityKeys) -> Outcome {
     let found = keys.bundle().map_or(0, |bundle| bundle.wit_keys.len());
-    let found = format!("{found} WIT-SVID keys");
+    let found = counted(found, "WIT-SVID key");
     if keys.can_verify(VerifiedBy::WitKeys, Timestamp(0)) {
         return Ok(format!("{found} from {}", source.origin));
     }
