@@ -77,7 +77,7 @@ pub fn server_metadata(
             },
         ),
         scopes_supported: scopes,
-        tls_client_certificate_bound_access_tokens: usable.contains(&CredentialKind::X509Svid),
+        tls_client_certificate_bound_access_tokens: usable.iter().any(|kind| kind.is_certificate()),
         mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {
             token_endpoint: format!("{base}/token"),
             // A client can also register with its certificate at that listener.

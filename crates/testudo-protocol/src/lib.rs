@@ -6,7 +6,9 @@
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
 pub mod certificate;
+pub mod client_certificate;
 mod der;
+pub mod distinguished_name;
 pub mod expected_form;
 pub mod jose;
 pub mod json;

@@ -129,6 +129,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "Uniform Resource Identifier (URI): Generic Syntax",
     ),
     rfc(
+        "RFC4514",
+        ProposedStandard,
+        "Lightweight Directory Access Protocol (LDAP): String Representation of Distinguished Names",
+    ),
+    rfc(
         "RFC5280",
         ProposedStandard,
         "Internet X.509 Public Key Infrastructure Certificate and CRL Profile",

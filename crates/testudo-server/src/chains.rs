@@ -12,6 +12,7 @@ use crate::peer::Peer;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
+use testudo_core::doors::tls_client_auth::TlsClientAuth;
 use testudo_core::doors::x509_svid::X509Svid;
 use testudo_core::doors::{AuthorityKeys, Facts, Purpose, Terms};
 use testudo_core::policy::Policy;
@@ -52,6 +53,22 @@ pub(crate) async fn verify(
     if let Err(Rejection::Credential(CredentialReason::Certificate(fault))) = &verified {
         memory.remember(digest, bundle, fault);
     }
+    Ok(verified?)
+}
+
+/// verify: the chain of a client that has its own authorities.
+pub(crate) async fn verify_of_client(
+    app: &App,
+    door: TlsClientAuth,
+    in_force: &Arc<InForce>,
+) -> Result<AttestedIdentity, Stop> {
+    let (is_short, by, now) = (door.is_short(), in_force.clone(), app.now());
+    let work = move || door.verify(&Facts::Nothing, terms(&by.policy, now), &mut Trace::off());
+    let Some(verified) = app.chain_work.run(is_short, work).await else {
+        app.metrics.certificate_chains_shed.inc();
+        return Err(Fault::ChainsWaiting.into());
+    };
+    app.metrics.certificate_chains_verified.inc();
     Ok(verified?)
 }
 

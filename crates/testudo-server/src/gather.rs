@@ -22,6 +22,9 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
             unverified_issuer,
             unverified_kid,
         } => Ok(attester_keys(app, in_force, unverified_issuer, unverified_kid).await),
+        Lookup::Certificates { unverified_client_id } => {
+            registered_certificates(app, &in_force.policy, unverified_client_id).await
+        }
         Lookup::Client {
             unverified_client_id,
             unverified_kid,
@@ -90,15 +93,7 @@ async fn registered_keys(
     kid: Option<&str>,
     assertion: &ClientAssertion,
 ) -> Result<Facts, Fault> {
-    if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
-        return Ok(Facts::Nothing);
-    }
-    let key = client_key(Authority::registration().key(), client_id);
-    let known = match app.memory.clients.get(&key) {
-        Some(known) => Some(known),
-        None => load(app, key).await.map_err(Fault::Store)?,
-    };
-    let Some(known) = known else {
+    let Some(known) = registered(app, policy, client_id).await? else {
         return Ok(Facts::Nothing);
     };
     let client = &known.stored.record;
@@ -119,6 +114,25 @@ async fn registered_keys(
         }
         Err(why) => Facts::KeysElsewhere { why },
     })
+}
+
+/// The certificates of a registered client. [RFC8705 §2.2] They are in its record.
+async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
+    let known = registered(app, policy, client_id).await?;
+    let keys = known.and_then(|known| known.keys());
+    Ok(keys.map_or(Facts::Nothing, Facts::Client))
+}
+
+/// The record of a registered client, from memory or from the store.
+async fn registered(app: &App, policy: &Policy, client_id: &str) -> Result<Option<Arc<CachedClient>>, Fault> {
+    if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
+        return Ok(None);
+    }
+    let key = client_key(Authority::registration().key(), client_id);
+    match app.memory.clients.get(&key) {
+        Some(known) => Ok(Some(known)),
+        None => load(app, key).await.map_err(Fault::Store),
+    }
 }
 
 async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<CachedClient>>, StoreFault> {

@@ -27,6 +27,8 @@ pub(crate) async fn verify_credential(
     };
     let identity = if let Credential::X509Svid(door) = credential {
         chains::verify(app, peer, door, &facts, in_force).await?
+    } else if let Credential::TlsClientAuth(door) = credential {
+        chains::verify_of_client(app, door, in_force).await?
     } else {
         credential.verify(&facts, terms, &mut Trace::off())?
     };

@@ -5,7 +5,7 @@
 
 use super::client_name::identity_as_id;
 use super::governed::GovernedIdentity;
-use crate::identity::{AttestedIdentity, CredentialKind};
+use crate::identity::AttestedIdentity;
 use crate::rejection::{AttestationReason, CLIENT_CERTIFICATE, Rejection, RequestReason};
 use crate::trace::Trace;
 
@@ -53,17 +53,23 @@ pub(crate) fn attestation_agrees(
             trace.passed("attestation beside it", || attested.subject.to_string());
             Ok(())
         }
-        // [RFC6749 §2.3] One method per request.
-        BesideAttestation::Proven(_) => {
-            let is_certificate = governed.identity.kind == CredentialKind::X509Svid;
-            let own = if is_certificate {
-                CLIENT_CERTIFICATE
-            } else {
-                "client_assertion"
-            };
-            let found = vec![own, "an OAuth-Client-Attestation header"];
-            Err(RequestReason::TwoMechanisms { found }.into())
-        }
+        BesideAttestation::Proven(_) => may_be_beside(governed),
         BesideAttestation::Absent | BesideAttestation::Assumed => Ok(()),
     }
+}
+
+/// [RFC6749 §2.3] One method per request: an attestation beside another method is refused, whether or not it is valid,
+/// unless the rule requires it.
+pub fn may_be_beside(governed: &GovernedIdentity<'_>) -> Result<(), Rejection> {
+    if !governed.found.rule.attested_by.is_empty() {
+        return Ok(());
+    }
+    let is_certificate = governed.identity.kind.is_certificate();
+    let own = if is_certificate {
+        CLIENT_CERTIFICATE
+    } else {
+        "client_assertion"
+    };
+    let found = vec![own, "an OAuth-Client-Attestation header"];
+    Err(RequestReason::TwoMechanisms { found }.into())
 }

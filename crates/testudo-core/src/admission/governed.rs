@@ -140,7 +140,10 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
         AuthorityKind::Spiffe | AuthorityKind::Issuer => policy
             .authority(&identity.authority)
             .is_some_and(|trusted| trusted.credentials.contains(&identity.kind)),
-        AuthorityKind::Configuration => identity.kind == CredentialKind::PrivateKeyJwt,
+        AuthorityKind::Configuration => {
+            let client = policy.clients.get(&*identity.subject);
+            client.is_some_and(|client| client.method.kind() == identity.kind)
+        }
         AuthorityKind::Registration => identity.kind.issued_by().is_none(),
     };
     if is_accepted {

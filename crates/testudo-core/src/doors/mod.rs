@@ -8,9 +8,11 @@
 mod attestation;
 pub mod jwt_svid;
 pub mod private_key_jwt;
+mod self_signed_tls_client_auth;
 mod shared;
 #[cfg(feature = "test-door")]
 mod test_token;
+pub mod tls_client_auth;
 mod wit_svid;
 pub mod x509_svid;
 
@@ -30,8 +32,10 @@ use crate::trace::Trace;
 use attestation::Attestation;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
+use self_signed_tls_client_auth::SelfSignedTlsClientAuth;
 #[cfg(feature = "test-door")]
 use test_token::TestToken;
+use tls_client_auth::TlsClientAuth;
 use wit_svid::WitSvid;
 use x509_svid::X509Svid;
 
@@ -86,6 +90,10 @@ doors! {
     WitSvid is WitSvid;
     /// SPIFFE X.509-SVID.
     X509Svid is X509Svid;
+    /// A certificate of authorities that are configured for the client.
+    TlsClientAuth is TlsClientAuth;
+    /// A certificate in the key set of the client.
+    SelfSignedTlsClientAuth is SelfSignedTlsClientAuth;
     /// Token of an issuer that exists in tests only.
     #[cfg(feature = "test-door")]
     TestToken is TestToken;

@@ -8,6 +8,7 @@ use super::shared::client_assertion::ClientAssertion;
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
+use crate::policy::ClientMethod;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::jose::{JoseError, Jws};
@@ -72,12 +73,14 @@ impl PrivateKeyJwt {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let configured = terms.policy.clients.get(self.unverified_claims.sub.as_str());
-        let (authority, sponsor) = match (configured, facts) {
-            (Some(client), _) => {
+        let (authority, sponsor) = match (configured.map(|client| &client.method), facts) {
+            (Some(ClientMethod::PrivateKeyJwt(keys)), _) => {
                 trace.passed("client configured", || self.unverified_claims.sub.clone());
-                self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
+                self.jws.verify(keys).map_err(CredentialReason::Jose)?;
                 (Authority::configuration(), None)
             }
+            // The client authenticates with a certificate.
+            (Some(_), _) => return Err(CredentialReason::UnknownClient.into()),
             (None, Facts::Client(client)) => {
                 trace.passed("client registered", || self.unverified_claims.sub.clone());
                 let algorithm = self.jws.algorithm().ok();

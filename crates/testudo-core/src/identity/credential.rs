@@ -116,6 +116,22 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
     };
+    /// A certificate that an authority issued which is configured for the client. [RFC8705 §2.1]
+    TlsClientAuth "tls_client_auth" Row {
+        auth_method: "tls_client_auth",
+        assertion_type: None,
+        issued_by: None,
+        verified_by: Some(VerifiedBy::ClientKeys),
+        statement: None,
+    };
+    /// A certificate that the client itself registered, or that is configured for it. [RFC8705 §2.2]
+    SelfSignedTlsClientAuth "self_signed_tls_client_auth" Row {
+        auth_method: "self_signed_tls_client_auth",
+        assertion_type: None,
+        issued_by: None,
+        verified_by: Some(VerifiedBy::ClientKeys),
+        statement: None,
+    };
     /// No credential: a public client, which sends only its `client_id`. [RFC6749 §2.1]
     Public "none" Row {
         auth_method: "none",
@@ -174,6 +190,16 @@ impl CredentialKind {
     /// Which keys verify it; `None` if there is no door for it.
     pub fn verified_by(self) -> Option<VerifiedBy> {
         self.row().verified_by
+    }
+
+    /// True if the credential is a client certificate.
+    pub fn is_certificate(self) -> bool {
+        matches!(
+            self,
+            CredentialKind::X509Svid
+                | CredentialKind::TlsClientAuth
+                | CredentialKind::SelfSignedTlsClientAuth
+        )
     }
 
     /// Name in `token_endpoint_auth_methods_supported`. [SPIFFE-AUTH §4]

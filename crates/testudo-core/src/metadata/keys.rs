@@ -3,7 +3,8 @@
 
 use super::given::Given;
 use crate::rejection::MetadataReason;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use testudo_protocol::client_certificate::certificate_of;
 use testudo_protocol::jose::{Jwk, KeyError, KeySet, PublicKey};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::printable::is_printable;
@@ -98,8 +99,16 @@ pub fn key_set(jwks: &Value) -> Result<KeySet, MetadataReason> {
     Ok(set)
 }
 
+/// SHA-256 of the certificates of the keys: of each key, the first in its `x5c`, if it is a certificate of this key.
+/// [RFC8705 §2.2.2]
+pub fn certificates(jwks: &Value) -> Vec<[u8; 32]> {
+    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let jwks = keys.filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+    jwks.filter_map(|jwk| certificate_of(&jwk)).collect()
+}
+
 /// The part of a key set that is stored and returned in answers, after [`key_set`] accepted it: for each key, the
-/// members that identify it. Other members of the request are dropped. [RFC7517 §4]
+/// members that identify it, and the first certificate of `x5c` if it is one of this key. Other members of the request are dropped. [RFC7517 §4]
 fn known_members(jwks: &Value) -> Value {
     const MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"];
     let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
@@ -108,7 +117,12 @@ fn known_members(jwks: &Value) -> Value {
             let text = key.get(name)?.as_str().filter(|text| is_printable(text))?;
             Some((name.to_owned(), Value::from(text)))
         });
-        Value::Object(known.collect())
+        let mut known: Map<String, Value> = known.collect();
+        let first = key.get("x5c").and_then(|chain| chain.get(0));
+        if let Some(first) = first.filter(|_| !certificates(&json!({ "keys": [key] })).is_empty()) {
+            known.insert("x5c".to_owned(), json!([first]));
+        }
+        Value::Object(known)
     });
     json!({ "keys": kept.collect::<Vec<_>>() })
 }

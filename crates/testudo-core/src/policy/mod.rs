@@ -1,8 +1,10 @@
 //! The compiled configuration, and the switches that administrators set at run time.
 
 mod authority;
+mod client;
 
 pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
+pub use client::{ClientMethod, ConfiguredClient};
 
 use crate::administration::Administration;
 use crate::identity::{Authority, AuthorityKind, CredentialKind};
@@ -13,9 +15,8 @@ use crate::rules::{Rule, RuleSet};
 use crate::velocity::Rate;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use testudo_protocol::Seconds;
-use testudo_protocol::jose::{Algorithm, KeySet};
+use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::IssuerUrl;
 
 /// The compiled configuration. A reload replaces it completely.
@@ -55,6 +56,8 @@ pub struct Experiments {
 pub struct RegistrationPolicy {
     /// True if clients may register with evidence: a software statement or a certificate.
     pub takes_evidence: bool,
+    /// True if client certificates can reach this server, so that a client can register that it uses one.
+    pub receives_certificates: bool,
     /// True if a holder of an initial access token may register clients. [RFC7591 §3]
     pub takes_initial_access_tokens: bool,
     /// Settings of registration without evidence and without token, if it is enabled.
@@ -82,15 +85,6 @@ impl RegistrationPolicy {
     pub fn registers_without_evidence(&self) -> bool {
         self.takes_initial_access_tokens || self.open.is_some()
     }
-}
-
-/// A `[[clients]]` entry: a client with its own keys.
-#[derive(Debug)]
-pub struct ConfiguredClient {
-    /// Its public keys.
-    pub keys: Arc<KeySet>,
-    /// Its limits, as a rule.
-    pub rule: Rule,
 }
 
 /// The `[tokens]` section.
@@ -162,6 +156,11 @@ impl Policy {
     pub fn registration_endpoint(&self) -> Option<String> {
         let is_open = self.registration.is_open();
         is_open.then(|| format!("{}/register", self.issuer))
+    }
+
+    /// True if a configured client authenticates with this kind of credential.
+    pub fn has_client_with(&self, kind: CredentialKind) -> bool {
+        self.clients.values().any(|client| client.method.kind() == kind)
     }
 
     /// The policy of an authority, if it is configured.

@@ -7,6 +7,7 @@ use super::row::{BEARER, Row};
 use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::Timestamp;
+use testudo_protocol::client_certificate::ClientCertificateError;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
@@ -48,6 +49,8 @@ pub enum CredentialReason {
     Jose(JoseError),
     /// The certificate or its chain is refused.
     Certificate(X509Error),
+    /// The certificate of a client that has certificates of its own is refused. [RFC8705 §2]
+    ClientCertificate(ClientCertificateError),
     /// A certificate header was sent from an address that is not a trusted proxy.
     ForeignCertificateHeader,
     /// A certificate header of the proxy is not in the form of RFC 9440.
@@ -181,6 +184,7 @@ impl CredentialReason {
             CredentialReason::MissingAssertion => Row::unauthenticated("missing_assertion"),
             CredentialReason::Jose(_) => Row::unauthenticated("token_malformed_or_forged"),
             CredentialReason::Certificate(_) => Row::unauthenticated("certificate_refused"),
+            CredentialReason::ClientCertificate(_) => Row::unauthenticated("client_certificate_refused"),
             CredentialReason::ForeignCertificateHeader => Row::unauthenticated("foreign_certificate_header"),
             CredentialReason::CertificateHeaderMalformed { .. } => {
                 Row::unauthenticated("certificate_header_malformed")
@@ -279,6 +283,7 @@ impl fmt::Display for CredentialReason {
                 f.write_str("client_assertion or client_assertion_type is missing")
             }
             CredentialReason::Jose(fault) => write!(f, "{fault}"),
+            CredentialReason::ClientCertificate(error) => error.fmt(f),
             CredentialReason::Certificate(fault) => write!(f, "{fault}"),
             CredentialReason::ForeignCertificateHeader => {
                 f.write_str("a client certificate header came from an address that is not a trusted proxy")

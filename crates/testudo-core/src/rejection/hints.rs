@@ -14,6 +14,7 @@ use super::request::CLIENT_CERTIFICATE;
 use super::{AdmissionReason, CredentialReason, MetadataReason, NotAcceptedBy, RequestReason};
 use crate::identity::{AuthorityKind, CredentialKind, SenderConstraint};
 use std::borrow::Cow;
+use testudo_protocol::client_certificate::ClientCertificateError;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::oauth::FormError;
 use testudo_protocol::spiffe::{ChainCertificate, PathError, X509Error};
@@ -156,6 +157,18 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "the clock of this server was set back: compare it with a time server".into()
         }
         CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
+        CredentialReason::ClientCertificate(
+            ClientCertificateError::Expired { .. } | ClientCertificateError::NotYetValid { .. },
+        ) => "the client must use a certificate that is valid now; compare the clocks".into(),
+        CredentialReason::ClientCertificate(ClientCertificateError::OtherCertificate) => {
+            "put the certificate of the client into x5c of its key in jwks (docs/doors/self-signed-tls-client-auth.md)".into()
+        }
+        CredentialReason::ClientCertificate(
+            ClientCertificateError::Malformed
+            | ClientCertificateError::Path(_)
+            | ClientCertificateError::Key(_)
+            | ClientCertificateError::OtherName,
+        ) => "compare the certificate with tls_client_ca and tls_client_auth_… of the client: openssl x509 -noout -issuer -subject -ext subjectAltName -nameopt RFC2253".into(),
         CredentialReason::EvidenceMissing => {
             "send the SVID as software_statement, connect with the X.509-SVID, or send an attestation; clients without evidence need [registration.open]".into()
         }
@@ -333,6 +346,8 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::AuthMethodWithoutEvidence
         | MetadataReason::AuthMethodNotAttested
         | MetadataReason::AuthMethodNotShown
+        | MetadataReason::CertificatesMissing
+        | MetadataReason::CertificatesNotReceived
         | MetadataReason::AuthMethodChanged
         | MetadataReason::SigningAlgorithmNotSupported
         | MetadataReason::SigningAlgorithmWithoutKey

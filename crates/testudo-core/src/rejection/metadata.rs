@@ -86,6 +86,10 @@ pub enum MetadataReason {
     AuthMethodNotAttested,
     /// The requested authentication method needs a credential that the request does not have.
     AuthMethodNotShown,
+    /// The method `self_signed_tls_client_auth` needs a certificate in `jwks`. [RFC8705 §2.2.2]
+    CertificatesMissing,
+    /// A client requests to authenticate with a certificate, and no client certificates reach this server.
+    CertificatesNotReceived,
     /// A replacement changes the authentication method.
     AuthMethodChanged,
     /// The signature algorithm is unknown, symmetric or `none`.
@@ -250,7 +254,7 @@ impl MetadataReason {
             ),
             MetadataReason::BindingWithoutCertificate => wrong(
                 "binding_without_certificate",
-                "tls_client_certificate_bound_access_tokens needs an X.509-SVID, which this client does not have",
+                "tls_client_certificate_bound_access_tokens needs a client certificate, which this client does not have",
             ),
             MetadataReason::BindingNotShown => wrong(
                 "binding_not_shown",
@@ -279,6 +283,14 @@ impl MetadataReason {
             MetadataReason::AuthMethodNotShown => wrong(
                 "auth_method_not_shown",
                 "token_endpoint_auth_method names a credential that this request does not show: send it in the same request",
+            ),
+            MetadataReason::CertificatesMissing => wrong(
+                "certificates_missing",
+                "self_signed_tls_client_auth needs jwks with a key whose x5c begins with its certificate; jwks_uri is not supported for it",
+            ),
+            MetadataReason::CertificatesNotReceived => wrong(
+                "certificates_not_received",
+                "token_endpoint_auth_method self_signed_tls_client_auth is not supported: this server receives no client certificates",
             ),
             MetadataReason::AuthMethodChanged => wrong(
                 "auth_method_changed",

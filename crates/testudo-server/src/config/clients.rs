@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use testudo_core::Authority;
+use testudo_core::identity::SenderConstraint;
 use testudo_core::metadata::keys::key_set;
 use testudo_core::policy::{AuthorityPolicy, ConfiguredClient};
 use testudo_core::rules::reserved_ids::built_in;
@@ -21,10 +22,23 @@ use testudo_protocol::oauth::is_vschar;
 pub struct ClientSection {
     /// Its identifier. Neither a SPIFFE ID nor an https URL. Required.
     pub client_id: String,
-    /// The public keys that verify the client's assertions. Required, with one of `file` and `keys`.
+    /// The public keys of the client, in one of `file` and `keys`. For `private_key_jwt`: keys that verify its assertions.
+    /// For `self_signed_tls_client_auth`: keys whose `x5c` begins with a certificate.
     pub jwks: Option<JwksSection>,
-    /// How the client authenticates. Default: `"private_key_jwt"`, the only value.
+    /// How the client authenticates. Default: `"private_key_jwt"`.
     pub token_endpoint_auth_method: Option<String>,
+    /// For `tls_client_auth`: PEM file with the certificate authorities of this client. No others are used.
+    pub tls_client_ca: Option<String>,
+    /// For `tls_client_auth`: the subject of the certificate (RFC 4514). Exactly one `tls_client_auth_…` is required.
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// For `tls_client_auth`: a DNS name of the certificate.
+    pub tls_client_auth_san_dns: Option<String>,
+    /// For `tls_client_auth`: a URI of the certificate, but no SPIFFE ID.
+    pub tls_client_auth_san_uri: Option<String>,
+    /// For `tls_client_auth`: an IP address of the certificate.
+    pub tls_client_auth_san_ip: Option<String>,
+    /// For `tls_client_auth`: an email address of the certificate.
+    pub tls_client_auth_san_email: Option<String>,
     /// The name of the client that people see.
     pub client_name: Option<String>,
     /// Scope values that may be asked for.
@@ -38,6 +52,8 @@ pub struct ClientSection {
     /// Names of attesters. Besides its own authentication the client must show an attestation of one of them for its
     /// client id. Default: none.
     pub attested_by: Vec<String>,
+    /// What a token must be bound to. Default: `"none"`.
+    pub sender_constraint: Option<SenderConstraint>,
     /// A shorter lifetime of access tokens. Default: that of `tokens.access_token_lifetime`.
     pub access_token_lifetime: Option<String>,
 }
@@ -81,18 +97,7 @@ impl Checker<'_> {
                 let first = format!("clients[{first}].client_id");
                 self.report.twice(&format!("{key}.client_id"), id, &first);
             }
-            if section
-                .token_endpoint_auth_method
-                .as_deref()
-                .is_some_and(|method| method != "private_key_jwt")
-            {
-                self.report.error(
-                    format!("{key}.token_endpoint_auth_method"),
-                    "must be \"private_key_jwt\": this server has no client secrets",
-                    None,
-                );
-            }
-            let keys = self.client_keys(&key, section.jwks.as_ref());
+            let method = self.client_method(&key, section);
             self.attesters_are_configured(&key, &section.attested_by, authorities);
             let spec = RuleSpec {
                 name: format!("client {id}"),
@@ -103,17 +108,12 @@ impl Checker<'_> {
                 grant_types: section.grant_types.clone(),
                 client_name: section.client_name.clone(),
                 access_token_lifetime: section.access_token_lifetime.clone(),
+                sender_constraint: section.sender_constraint,
                 ..RuleSpec::default()
             };
-            match (Rule::compile_for_client(&spec), keys) {
-                (Ok(rule), Some(keys)) => {
-                    clients.insert(
-                        id.into(),
-                        ConfiguredClient {
-                            keys: keys.into(),
-                            rule,
-                        },
-                    );
+            match (Rule::compile_for_client(&spec), method) {
+                (Ok(rule), Some(method)) => {
+                    clients.insert(id.into(), ConfiguredClient { method, rule });
                 }
                 (Ok(_), None) => {}
                 (Err(errors), _) => self.rule_errors(&key, errors),
@@ -122,7 +122,12 @@ impl Checker<'_> {
         clients
     }
 
-    pub(super) fn client_keys(&mut self, key: &str, section: Option<&JwksSection>) -> Option<KeySet> {
+    /// The keys of a client, and its key set as a document.
+    pub(super) fn client_keys(
+        &mut self,
+        key: &str,
+        section: Option<&JwksSection>,
+    ) -> Option<(KeySet, Value)> {
         let key = format!("{key}.jwks");
         let bytes = match section {
             Some(JwksSection {
@@ -151,7 +156,9 @@ impl Checker<'_> {
             }
         };
         let keys = match json::from_slice::<Value>(&bytes) {
-            Ok(jwks) => key_set(&jwks).map_err(|reason| reason.to_string()),
+            Ok(jwks) => key_set(&jwks)
+                .map(|keys| (keys, jwks))
+                .map_err(|reason| reason.to_string()),
             Err(fault) => Err(format!("it is not JSON: {fault}")),
         };
         let keys = keys.map_err(|problem| {

@@ -42,7 +42,7 @@ pub(super) fn compile(
 ) -> Option<Configuration> {
     let mut checker = Checker::new(folder, report);
     let issuer = checker.issuer(file.issuer.as_deref());
-    let server = checker.server(&file.server, &file.trust_domains);
+    let server = checker.server(&file.server, &file.trust_domains, &file.clients);
     let store = checker.store(&file.store);
     let admin = checker.admin(&file.admin);
     if let (Some(server), Some(admin)) = (&server, &admin) {
@@ -66,7 +66,8 @@ pub(super) fn compile(
         checker.lifetimes_of_rules(&file.rules, tokens.access_token_lifetime);
     }
     let clients = checker.clients(&file.clients, &authorities);
-    let registration = checker.registration(file.registration.as_ref(), &file.rules);
+    let mut registration = checker.registration(file.registration.as_ref(), &file.rules);
+    registration.receives_certificates = server.as_ref().is_some_and(ServerSettings::receives_certificates);
     Some(Configuration {
         written: Written::default(),
         policy: Policy {

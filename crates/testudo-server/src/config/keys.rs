@@ -121,8 +121,35 @@ pub const KEYS: &[Key] = &[
     .list(),
     key("clients.scopes", SCOPE, "\"orders.read\"").list(),
     key(
+        "clients.sender_constraint",
+        "one of \"none\", \"dpop\", \"mtls\", \"any\"",
+        "\"mtls\"",
+    ),
+    key(
+        "clients.tls_client_auth_san_dns",
+        "a DNS name without wildcard",
+        "\"batch.example.net\"",
+    ),
+    key(
+        "clients.tls_client_auth_san_email",
+        "an email address",
+        "\"batch@example.net\"",
+    ),
+    key("clients.tls_client_auth_san_ip", "an IP address", "\"192.0.2.7\""),
+    key(
+        "clients.tls_client_auth_san_uri",
+        "a URI other than a SPIFFE ID",
+        "\"urn:example:batch\"",
+    ),
+    key(
+        "clients.tls_client_auth_subject_dn",
+        "a distinguished name as in RFC 4514",
+        "\"CN=batch,O=Example\"",
+    ),
+    key("clients.tls_client_ca", PATH, "\"batch-ca.pem\""),
+    key(
         "clients.token_endpoint_auth_method",
-        "\"private_key_jwt\"",
+        "one of \"private_key_jwt\", \"tls_client_auth\", \"self_signed_tls_client_auth\"",
         "\"private_key_jwt\"",
     ),
     key("experiments.workload_proof_token", "\"draft-02\"", "\"draft-02\""),

@@ -1,6 +1,7 @@
 //! `[server]`: where the server listens, with which certificates, and behind which proxy.
 
 use super::checker::Checker;
+use super::clients::ClientSection;
 use super::connections::{ConnectionLimits, ConnectionRules};
 use super::server::ServerSection;
 use super::tls::TlsFiles;
@@ -62,11 +63,20 @@ fn canonical(net: IpNet) -> IpNet {
         .map_or(net, IpNet::V4)
 }
 
+impl ServerSettings {
+    /// True if client certificates can reach this server.
+    pub fn receives_certificates(&self) -> bool {
+        let is_forwarded = self.proxy.as_ref().is_some_and(Proxy::forwards_certificates);
+        self.asks_for_certificates && (self.tls.is_some() || is_forwarded)
+    }
+}
+
 impl Checker<'_> {
     pub(super) fn server(
         &mut self,
         section: &ServerSection,
         trust_domains: &[TrustDomainSection],
+        clients: &[ClientSection],
     ) -> Option<ServerSettings> {
         let default = vec!["127.0.0.1:8080".to_owned()];
         let texts = section.listen.as_ref().unwrap_or(&default);
@@ -76,17 +86,18 @@ impl Checker<'_> {
         self.plain_public_listeners(texts, is_encrypted);
         let connections = self.connections(section);
         let drain = self.duration("server.drain", section.drain.as_deref(), Seconds(10));
-        let asks_for_certificates = trust_domains
+        let has_svids = trust_domains
             .iter()
             .filter_map(|domain| domain.credentials.as_ref())
             .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
+        let asks_for_certificates = has_svids || clients.iter().any(ClientSection::has_certificates);
         let mtls = self.mtls(section);
         let proxy = self.proxy(section);
         let is_forwarded = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
         if asks_for_certificates && !is_encrypted && !is_forwarded {
             self.report.warn(
                 "server.tls",
-                "is absent although a trust domain accepts \"x509_svid\": clients can present a certificate only over TLS",
+                "is absent although a trust domain accepts \"x509_svid\", or a client authenticates with a certificate: clients can present a certificate only over TLS",
                 Some("set server.tls, or server.proxy behind a TLS terminator"),
             );
         }

@@ -9,6 +9,7 @@ mod administration;
 mod attesters;
 mod checker;
 mod cleartext;
+mod client_method;
 mod clients;
 mod compile;
 mod connections;

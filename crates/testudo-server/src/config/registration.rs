@@ -109,6 +109,7 @@ impl Checker<'_> {
             OpenDoor::Settings(settings) => self.open_door(settings),
         };
         let policy = RegistrationPolicy {
+            receives_certificates: false,
             takes_evidence: section.statements.unwrap_or(true),
             takes_initial_access_tokens: section.initial_access_tokens,
             open,

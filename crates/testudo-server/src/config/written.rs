@@ -120,6 +120,7 @@ fn note_files(key: &str, value: &Value, folder: &Path, bytes: &mut Vec<u8>) {
 fn is_read_with_the_configuration(key: &str) -> bool {
     [
         "clients.jwks.file",
+        "clients.tls_client_ca",
         "issuers.jwks.ca",
         "outbound.ca",
         "store.ca",

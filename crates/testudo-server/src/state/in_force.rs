@@ -134,12 +134,17 @@ impl InForce {
                     && keys().is_some_and(|keys| keys.can_verify(by, moment.wall()))
             })
         };
-        let clients_have_keys =
-            !policy.clients.is_empty() || policy.registration.registers_without_evidence();
+        // True where a client authenticates with this kind, or may register that it does.
+        let is_of_clients = |kind: CredentialKind| {
+            let is_registered = kind != CredentialKind::TlsClientAuth;
+            let registers = is_registered && policy.registration.registers_without_evidence();
+            let is_received = !kind.is_certificate() || self.arrival.takes_certificates;
+            is_received && (registers || policy.has_client_with(kind))
+        };
         let is_usable = |kind: &CredentialKind| match kind.verified_by() {
             Some(by @ VerifiedBy::Certificates) => self.arrival.takes_certificates && is_judged(*kind, by),
             Some(by @ (VerifiedBy::TokenKeys | VerifiedBy::WitKeys)) => is_judged(*kind, by),
-            Some(VerifiedBy::ClientKeys) => clients_have_keys,
+            Some(VerifiedBy::ClientKeys) => is_of_clients(*kind),
             None => false,
         };
         CredentialKind::ALL.into_iter().filter(is_usable).collect()

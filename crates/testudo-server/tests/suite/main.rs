@@ -13,6 +13,7 @@ mod bad_rows;
 mod bundle_roots;
 mod bundles;
 mod chains;
+mod client_certificates;
 mod client_ids;
 mod clock;
 mod concurrency;

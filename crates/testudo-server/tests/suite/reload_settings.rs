@@ -162,14 +162,22 @@ const ROWS: &[Row] = &[
     ("admin.tls.certificate", "'tls2.crt'", &["admin.tls.private_key = 'tls2.key'"], Certificate(|running| running.admin_address.unwrap())),
     ("admin.tls.private_key", "'tls2.key'", &["admin.tls.certificate = 'tls2.crt'"], Certificate(|running| running.admin_address.unwrap())),
     ("clients.access_token_lifetime", "'77s'", &[], InUse(of_client!(rule.access_token_lifetime), "77")),
+    ("clients.attested_by", "['at1']", &[], InUse(of_client!(rule.attested_by), "at1")),
     ("clients.client_id", "'night'", &[], InUse(|app| format!("{:?}", app.in_force.load().policy.clients.keys()), "night")),
     ("clients.client_name", "'Night batch'", &[], InUse(of_client!(rule.labels), "Night batch")),
     ("clients.default_scopes", "['s2']", &[], InUse(of_client!(rule.default_scopes), "s2")),
     ("clients.grant_types", "['refresh_token']", &[], InUse(of_client!(rule.grant_types), "refresh_token")),
-    ("clients.jwks.file", "'night.json'", &[], InUse(of_client!(keys), "night")),
-    ("clients.jwks.keys", "[NIGHT]", &["clients.jwks.file"], InUse(of_client!(keys), "night")),
+    ("clients.jwks.file", "'night.json'", &[], InUse(of_client!(method), "night")),
+    ("clients.jwks.keys", "[NIGHT]", &["clients.jwks.file"], InUse(of_client!(method), "night")),
     ("clients.resources", "['https://api.example/']", &[], InUse(of_client!(rule.resources), "api.example")),
     ("clients.scopes", "['s1', 's2', 's3']", &[], InUse(of_client!(rule.scopes), "s3")),
+    ("clients.sender_constraint", "'dpop'", &[], InUse(of_client!(rule.sender_constraint), "Dpop")),
+    ("clients.tls_client_auth_san_dns", "'night.example'", TLS_CLIENT, InUse(of_client!(method), "night.example")),
+    ("clients.tls_client_auth_san_email", "'night@example.net'", TLS_CLIENT, InUse(of_client!(method), "night@example.net")),
+    ("clients.tls_client_auth_san_ip", "'192.0.2.7'", TLS_CLIENT, InUse(of_client!(method), "192.0.2.7")),
+    ("clients.tls_client_auth_san_uri", "'urn:x:night'", TLS_CLIENT, InUse(of_client!(method), "urn:x:night")),
+    ("clients.tls_client_auth_subject_dn", "'CN=night'", TLS_CLIENT, InUse(of_client!(method), "night")),
+    ("clients.tls_client_ca", "'roots.pem'", &["clients.jwks", "clients.token_endpoint_auth_method = 'tls_client_auth'", "clients.tls_client_auth_san_dns = 'night.example'"], InUse(of_client!(method), "ClientAuthorities(1)")),
     ("clients.token_endpoint_auth_method", "'client_secret_basic'", &[], OtherValueIsRefused),
     ("experiments.workload_proof_token", "'draft-02'", &["trust_domains.credentials = ['wit_svid']", "trust_domains.challenge = 'none'"], InUse(of_policy!(experiments.workload_proof_token), "true")),
     ("include", "['second/*.toml']", &[], InUse(|app| format!("{:?}", app.in_force.load().policy.rules.by_name("second").map(|rule| &rule.name)), "second")),
@@ -218,6 +226,7 @@ const ROWS: &[Row] = &[
     ("registration.open.scopes", "['s3']", &[], InUse(of_open!(rule.scopes), "s3")),
     ("registration.statements", "false", &[], InUse(of_policy!(registration.takes_evidence), "false")),
     ("rules.access_token_lifetime", "'77s'", &[], InUse(of_rule!(access_token_lifetime), "77")),
+    ("rules.attested_by", "['at1']", &[], InUse(of_rule!(attested_by), "at1")),
     ("rules.client", "'instance'", &["rules.identities = ['spiffe://a.example/ns/{namespace}/sa/{instance}']"], InUse(of_rule!(client), "Instance")),
     ("rules.client_id", "'opaque'", &[], InUse(of_rule!(client_id), "Opaque")),
     ("rules.client_idle_lifetime", "'77s'", &[], InUse(of_rule!(client_idle_lifetime), "77")),
@@ -296,6 +305,11 @@ const ROWS: &[Row] = &[
     ("trust_domains.velocity_prefix_segments", "77", &[], InUse(of_domain!(velocity_prefix_segments), "77")),
 ];
 
+const TLS_CLIENT: &[&str] = &[
+    "clients.jwks",
+    "clients.token_endpoint_auth_method = 'tls_client_auth'",
+    "clients.tls_client_ca = 'roots.pem'",
+];
 const OTHER_KIND: &[&str] = &["issuers.kind = 'jwt'"];
 const NO_DOOR: &str = "at1 is not supported by this version";
 const HTTPS_SPIFFE: &str = "is for the profile \"https_spiffe\", which is not available in this version";

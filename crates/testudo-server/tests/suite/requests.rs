@@ -126,8 +126,7 @@ async fn two_authentication_mechanisms_are_refused_as_invalid_request() {
             good.clone(),
         )
         .await;
-    // A rule can require an attestation beside the SVID, so that this one is read first.
-    assert_eq!(attested.error(), "invalid_client_attestation");
+    assert_eq!(attested.error(), "invalid_request");
     assert_eq!(
         world.send(&format!("{good}&client_secret=x")).await.error(),
         "invalid_request"

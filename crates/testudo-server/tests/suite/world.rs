@@ -162,6 +162,11 @@ impl World {
         World::prepare(domains, rules, "", |_| {}).await
     }
 
+    /// A server without TLS, whose configuration names files that `more` writes.
+    pub async fn start_with_files(rules: &str, more: impl FnOnce(&Path)) -> World {
+        World::prepare(&domains(""), rules, "", more).await
+    }
+
     async fn prepare(domains: &str, rules: &str, server: &str, more: impl FnOnce(&Path)) -> World {
         let issuer = TestIssuer::new;
         let (a, b, o, f) = (

@@ -4,7 +4,7 @@ use crate::binary::{Site, folder, now, run, stderr};
 use std::path::Path;
 use std::process::Command;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::token::Draft;
+use testudo_testkit::token::{Draft, claims};
 
 /// The text of a page.
 pub fn page(name: &str) -> String {
@@ -112,6 +112,38 @@ fn the_commands_of_the_wit_svid_page_get_a_token() {
     assert_eq!(registered.unwrap()["door"], "wit_svid", "{events:?}");
 }
 
+/// Makes the certificates of the two pages, adds their clients to the configuration, and gets a token for each.
+#[test]
+fn the_commands_of_the_pages_of_client_certificates_get_tokens() {
+    let (site, issuer) = Site::with_mutual_tls("");
+    let pages = ["tls-client-auth", "self-signed-tls-client-auth"];
+    let pages = pages.map(|name| page(&format!("docs/doors/{name}.md")));
+    let mut config = std::fs::read_to_string(site.config()).unwrap();
+    for page in &pages {
+        let block = page.split("```console\n").nth(1).unwrap();
+        let script = block.split("```").next().unwrap().replace("\n$ ", "\n");
+        let made = Command::new("bash")
+            .args(["-ec", script.trim_start_matches("$ ")])
+            .current_dir(&site.folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", stderr(&made));
+        config.push_str(&configurations(page)[0]);
+    }
+    site.write("testudo.toml", &config);
+    let _server = site.serve();
+    let mut ran = Vec::new();
+    for command in pages.iter().flat_map(|page| curl_commands(page)) {
+        let answer = shell(&site, &command.replace("https://as.example.net", &issuer), &[]);
+        let token = claims(answer["access_token"].as_str().unwrap());
+        ran.push((
+            token["client_id"].as_str().unwrap().to_owned(),
+            token["cnf"].is_object(),
+        ));
+    }
+    assert_eq!(ran, [("batch".to_owned(), true), ("own".to_owned(), false)]);
+}
+
 /// Registers a client with a software statement, one with a certificate, and one with an initial access token of the
 /// second client; then reads the third client with its registration access token.
 #[test]
@@ -210,6 +242,8 @@ fn the_configurations_of_the_docs_have_no_unknown_key() {
         "docs/doors/jwt-svid.md",
         "docs/doors/x509-svid.md",
         "docs/doors/private-key-jwt.md",
+        "docs/doors/tls-client-auth.md",
+        "docs/doors/self-signed-tls-client-auth.md",
         "docs/doors/attestation.md",
         "docs/doors/dpop.md",
         "docs/doors/wit-svid.md",

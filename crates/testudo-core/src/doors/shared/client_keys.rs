@@ -1,7 +1,7 @@
 //! The keys of a client that registered its own keys.
 
 use crate::identity::Sponsor;
-use crate::metadata::keys::key_set;
+use crate::metadata::keys::{certificates, key_set};
 use crate::records::Client;
 use std::sync::Arc;
 use testudo_protocol::jose::{Algorithm, KeySet};
@@ -11,6 +11,8 @@ use testudo_protocol::jose::{Algorithm, KeySet};
 pub struct ClientKeys {
     /// Its public keys.
     pub keys: Arc<KeySet>,
+    /// SHA-256 of its certificates. [RFC8705 §2.2]
+    pub certificates: Vec<[u8; 32]>,
     /// The only algorithm that is accepted, if the client registered one.
     pub only: Option<Algorithm>,
     /// The sponsor that registered it.
@@ -33,6 +35,12 @@ impl ClientKeys {
         }
         Some(ClientKeys {
             keys,
+            certificates: client
+                .metadata
+                .jwks
+                .as_ref()
+                .map(certificates)
+                .unwrap_or_default(),
             only,
             sponsor: client.sponsor.clone(),
         })

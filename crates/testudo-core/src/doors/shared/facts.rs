@@ -28,6 +28,11 @@ pub enum Lookup<'c> {
         /// The key id in the header.
         unverified_kid: Option<&'c str>,
     },
+    /// The certificates of a registered client, if a client with this id exists and no configured client has the same id.
+    Certificates {
+        /// The client id in the request.
+        unverified_client_id: &'c str,
+    },
     /// The keys of a registered client, if a client with this id exists and no configured client has the same id.
     Client {
         /// The client id in the assertion.

@@ -3,6 +3,7 @@
 //! The mechanism is determined by the parameters and never guessed; a request with two mechanisms is refused.
 
 use crate::identity::CredentialKind;
+use crate::policy::Policy;
 use crate::rejection::{AttestationReason, CLIENT_CERTIFICATE, CredentialReason, Rejection, RequestReason};
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub enum Evidence {
     Assertion(String),
     /// A certificate chain from the TLS handshake.
     Certificates(Arc<PeerCertificates>),
+    /// The same, of a client that `client_id` names and that has certificates of its own.
+    ClientCertificates(String, Arc<PeerCertificates>),
 }
 
 /// The certificates of a client, leaf first. The TLS handshake proved that the client has the private key of the leaf.
@@ -71,22 +74,17 @@ const ATTESTATION_TYP: &str = "oauth-client-attestation+jwt";
 const WIT_TYP: &str = "wit+jwt";
 
 impl Presented {
-    /// Finds the mechanism of a request, and the attestation beside it, which the rule of the client may require.
-    /// [RFC6749 §2.3] [ABCA §7.6]
-    pub fn find(
-        form: &mut Form,
-        mut headers: RequestHeaders,
-    ) -> Result<(Presented, Option<Presented>), Rejection> {
+    /// Finds the mechanism of a request, and the attestations beside it. Whether there may be one is known when the rule
+    /// of the client is. [RFC6749 §2.3] [ABCA §7.6]
+    pub fn find(form: &mut Form, mut headers: RequestHeaders) -> Result<(Presented, Vec<String>), Rejection> {
         let kind = form
             .get("client_assertion_type")
             .and_then(CredentialKind::of_assertion_type);
         let has_assertion = kind.is_some() && form.has("client_assertion");
-        let mut beside = None;
-        if has_assertion || headers.certificates.is_some() {
-            let attestations = std::mem::take(&mut headers.client_attestations);
-            let attestations = Some(attestations).filter(|values| !values.is_empty());
-            beside = attestations.map(Presented::attestation).transpose()?;
-        }
+        let beside = match has_assertion || headers.certificates.is_some() {
+            true => std::mem::take(&mut headers.client_attestations),
+            false => Vec::new(),
+        };
         Ok((Presented::only(form, headers)?, beside))
     }
 
@@ -159,10 +157,12 @@ impl Presented {
     pub(crate) fn assertion(&self) -> Result<&str, Rejection> {
         match &self.evidence {
             Evidence::Assertion(assertion) => Ok(assertion),
-            Evidence::Certificates(_) => Err(CredentialReason::UnsupportedMechanism {
-                found: CLIENT_CERTIFICATE,
+            Evidence::Certificates(_) | Evidence::ClientCertificates(..) => {
+                Err(CredentialReason::UnsupportedMechanism {
+                    found: CLIENT_CERTIFICATE,
+                }
+                .into())
             }
-            .into()),
         }
     }
 
@@ -170,10 +170,45 @@ impl Presented {
     pub(crate) fn chain(&self) -> Result<&[Vec<u8>], Rejection> {
         match &self.evidence {
             Evidence::Certificates(certificates) => Ok(&certificates.chain),
-            Evidence::Assertion(_) => Err(CredentialReason::UnsupportedMechanism {
-                found: "client_assertion",
+            Evidence::Assertion(_) | Evidence::ClientCertificates(..) => {
+                Err(CredentialReason::UnsupportedMechanism {
+                    found: "client_assertion",
+                }
+                .into())
             }
-            .into()),
+        }
+    }
+
+    /// The client that a request with its own certificate names, and the certificates, leaf first.
+    pub(crate) fn client_chain(&self) -> Result<(&str, &[Vec<u8>]), Rejection> {
+        match &self.evidence {
+            Evidence::ClientCertificates(client_id, certificates) => Ok((client_id, &certificates.chain)),
+            Evidence::Assertion(_) | Evidence::Certificates(_) => Err(CredentialReason::UnknownClient.into()),
+        }
+    }
+
+    /// The same credential; if it is a certificate, and `client_id` names a client with certificates of its own, it is
+    /// verified as one of them. [RFC8705 §2] Others are verified as X.509-SVIDs. `is_registered` is true for an id of a
+    /// client that registered without evidence.
+    pub fn of_client(
+        self,
+        client_id: Option<&str>,
+        policy: &Policy,
+        is_registered: impl FnOnce(&str) -> bool,
+    ) -> Presented {
+        let (Evidence::Certificates(certificates), Some(client_id)) = (&self.evidence, client_id) else {
+            return self;
+        };
+        let kind = match policy.clients.get(client_id) {
+            Some(client) if client.method.kind().is_certificate() => client.method.kind(),
+            None if is_registered(client_id) => CredentialKind::SelfSignedTlsClientAuth,
+            Some(_) | None => return self,
+        };
+        let parts = [kind.name().as_bytes(), client_id.as_bytes(), &certificates.digest];
+        Presented {
+            kind,
+            digest: jose::sha256(&jose::length_prefixed(parts)),
+            evidence: Evidence::ClientCertificates(client_id.to_owned(), certificates.clone()),
         }
     }
 

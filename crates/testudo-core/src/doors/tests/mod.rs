@@ -14,7 +14,7 @@ mod x509;
 use super::shared::claims::single_use_mark;
 use super::*;
 use crate::identity::Authority;
-use crate::policy::{AuthorityPolicy, ConfiguredClient, Policy};
+use crate::policy::{AuthorityPolicy, ClientMethod, ConfiguredClient, Policy};
 use crate::rejection::{AdmissionReason, CredentialReason, Endpoint, Rejection, RequestReason};
 use crate::rules::{Rule, RuleSpec};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ impl World {
             clients: HashMap::from([(
                 "c6".into(),
                 ConfiguredClient {
-                    keys: Arc::new(keys),
+                    method: ClientMethod::PrivateKeyJwt(Arc::new(keys)),
                     rule,
                 },
             )]),
@@ -103,6 +103,7 @@ impl World {
     fn show(&self, kind: CredentialKind, token: &str) -> Result<AttestedIdentity, Rejection> {
         let credential = recognise(&Presented::new(kind, token.to_owned()))?;
         let facts = match credential.lookups() {
+            Lookup::Certificates { .. } => Facts::Nothing,
             Lookup::Authority {
                 unverified_authority, ..
             } => self

@@ -5,7 +5,7 @@ use super::defaults::{SCOPE_REGISTER, grant_types};
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
 use crate::identity::CredentialKind;
-use crate::metadata::keys::{key_set, place_of_keys};
+use crate::metadata::keys::{certificates, key_set, place_of_keys};
 use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::{labels, narrowing, redirect_uris};
 use crate::occasions::registered::Answer;
@@ -19,6 +19,7 @@ pub fn kind(requested: &RequestedMetadata) -> Result<CredentialKind, Rejection> 
         None if requested.has_keys() => Ok(CredentialKind::PrivateKeyJwt),
         None | Some("none") => Ok(CredentialKind::Public),
         Some("private_key_jwt") => Ok(CredentialKind::PrivateKeyJwt),
+        Some("self_signed_tls_client_auth") => Ok(CredentialKind::SelfSignedTlsClientAuth),
         Some(_) => Err(MetadataReason::AuthMethodWithoutEvidence.into()),
     }
 }
@@ -46,7 +47,12 @@ pub(super) fn resolve_without_evidence(
         }
         place_of_keys(uri, at.policy.issuer.as_str())?;
     }
-    if requested.tls_client_certificate_bound_access_tokens {
+    let has_certificate = kind == CredentialKind::SelfSignedTlsClientAuth;
+    if has_certificate && !at.policy.registration.receives_certificates {
+        return Err(MetadataReason::CertificatesNotReceived.into());
+    }
+    let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
+    if must_bind_tokens && !has_certificate {
         return Err(MetadataReason::BindingWithoutCertificate.into());
     }
     if self::kind(requested)? != kind && requested.token_endpoint_auth_method.is_some() {
@@ -81,7 +87,7 @@ pub(super) fn resolve_without_evidence(
         signing_algorithm: requested
             .token_endpoint_auth_signing_alg
             .map(|algorithm| algorithm.name().to_owned()),
-        must_bind_tokens: false,
+        must_bind_tokens,
         dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
         // Minimum requirements for every registration without evidence.
         must_push: is_open || requested.require_pushed_authorization_requests,
@@ -94,7 +100,7 @@ pub(super) fn resolve_without_evidence(
         scope,
         token_endpoint_auth_method: kind.auth_method(),
         only: Some(kind),
-        must_bind_tokens: false,
+        must_bind_tokens,
         dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
         must_push: registration.must_push,
         must_sign_requests: registration.must_sign_requests,
@@ -125,10 +131,19 @@ pub(crate) fn answer_as_registered(client: &Client) -> Answer {
     }
 }
 
-/// [RFC7591 §2] A client with `private_key_jwt` must have a key for its algorithm.
+/// [RFC7591 §2] A client with `private_key_jwt` must have a key for its algorithm, and one with a certificate of its own
+/// must have registered it.
 fn keys_fit(kind: CredentialKind, requested: &RequestedMetadata) -> Result<(), Rejection> {
     if kind == CredentialKind::Public {
         return Ok(());
+    }
+    if kind == CredentialKind::SelfSignedTlsClientAuth {
+        let has_one = |jwks| !certificates(jwks).is_empty();
+        let is_complete = requested.jwks_uri.is_none() && requested.jwks.as_ref().is_some_and(has_one);
+        return match is_complete {
+            true => Ok(()),
+            false => Err(MetadataReason::CertificatesMissing.into()),
+        };
     }
     let keys = match (&requested.jwks, &requested.jwks_uri) {
         (Some(jwks), _) => key_set(jwks)?,

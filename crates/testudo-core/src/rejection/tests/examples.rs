@@ -6,6 +6,7 @@ use super::{
     MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
     WorkloadProofReason,
 };
+use testudo_protocol::client_certificate::ClientCertificateError;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
 use testudo_protocol::oauth::FormError;
@@ -74,6 +75,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::UnknownAssertionType,
         CredentialReason::MissingAssertion,
         CredentialReason::Jose(JoseError::NoKey { kid: None }),
+        CredentialReason::ClientCertificate(ClientCertificateError::OtherName),
         CredentialReason::Certificate(X509Error::Malformed),
         CredentialReason::ForeignCertificateHeader,
         CredentialReason::CertificateHeaderMalformed {
@@ -196,6 +198,8 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::AuthMethodWithoutEvidence,
         MetadataReason::AuthMethodNotAttested,
         MetadataReason::AuthMethodNotShown,
+        MetadataReason::CertificatesMissing,
+        MetadataReason::CertificatesNotReceived,
         MetadataReason::AuthMethodChanged,
         MetadataReason::SigningAlgorithmNotSupported,
         MetadataReason::SigningAlgorithmWithoutKey,

@@ -63,7 +63,7 @@ pub(in crate::admin) async fn of_credential(
     };
     let in_force = app.in_force.load_full();
     let given = Given::of(credential)?;
-    let outcome = match verify(app, &in_force, given, &mut trace).await {
+    let outcome = match verify(app, &in_force, given, client_id, &mut trace).await {
         Ok(identity) => decide(app, &in_force, &identity, asked, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
@@ -216,12 +216,17 @@ async fn verify(
     app: &App,
     in_force: &InForce,
     given: Given<'_>,
+    client_id: Option<&str>,
     trace: &mut Trace,
 ) -> Result<AttestedIdentity, Rejection> {
     let (credential, form) = match given {
         Given::Token(token) => (recognise(token)?, "a JWS in compact form"),
         Given::Chain(chain) => (
-            doors::recognise(&Presented::certificates(Arc::new(chain)))?,
+            doors::recognise(&Presented::certificates(Arc::new(chain)).of_client(
+                client_id,
+                &in_force.policy,
+                |id| app.keys.load().opaque_key.has_named(id),
+            ))?,
             "a certificate chain in PEM; only a TLS handshake shows whether the client has the private key of the leaf",
         ),
     };

@@ -26,7 +26,7 @@ use hyper::{Response, StatusCode};
 use observe::observe;
 use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
-use testudo_core::admission::attested_by::BesideAttestation;
+use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
@@ -114,7 +114,7 @@ async fn serve_token<B: RequestBody>(
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let Arrived {
         presented,
-        attestation,
+        attestations,
         grant,
         client_id,
         proofs,
@@ -123,12 +123,18 @@ async fn serve_token<B: RequestBody>(
     trail.details.grant_type = Some(grant.name().into());
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
+    let is_registered = |client_id: &str| app.keys.load().opaque_key.has_named(client_id);
+    let presented = presented.of_client(trail.details.client_id.as_deref(), policy, is_registered);
     let proven = identify(app, in_force, peer, presented).await?; // gather, verify
     let identity = &proven.identity;
     trail.identity = Some(identity.clone());
-    let beside = match attestation {
-        Some(attestation) => Some(identify(app, in_force, peer, attestation).await?),
-        None => None,
+    let beside = match attestations.is_empty() {
+        true => None,
+        false => {
+            may_be_beside(&app.govern(identity, trail.occasion, policy)?)?;
+            let attestation = Presented::attestation(attestations)?;
+            Some(identify(app, in_force, peer, attestation).await?)
+        }
     };
     let attested = beside.as_ref().map(|beside| &*beside.identity);
     trail.details.attestation = attested.map(|attested| attested.subject.to_string());
@@ -220,8 +226,15 @@ async fn identify(
         });
     }
     let credential = doors::recognise(&presented)?;
-    let (identity, facts) =
-        verify_credential(app, in_force, peer, credential, Purpose::Authentication).await?;
+    // Boxed: a future within this many others would be too deep for the compiler.
+    let verified = Box::pin(verify_credential(
+        app,
+        in_force,
+        peer,
+        credential,
+        Purpose::Authentication,
+    ));
+    let (identity, facts) = verified.await?;
     Ok(Proven {
         identity: Arc::new(identity),
         facts: Some(facts),

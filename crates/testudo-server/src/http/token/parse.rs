@@ -18,8 +18,8 @@ use testudo_protocol::oauth::{Form, is_vschar};
 pub(super) struct Arrived {
     /// The credential.
     pub(super) presented: Presented,
-    /// An attestation beside it.
-    pub(super) attestation: Option<Presented>,
+    /// The attestations beside it.
+    pub(super) attestations: Vec<String>,
     /// The grant, with the scope and resource that are asked for.
     pub(super) grant: GrantRequest,
     /// The parameter `client_id`, as the client sent it.
@@ -70,10 +70,10 @@ fn parse(body: &[u8], headers: RequestHeaders, proofs: PresentedProofs) -> Resul
         return Err(RequestReason::MalformedClientId.into());
     }
     let grant = GrantRequest::parse(&form)?;
-    let (presented, attestation) = Presented::find(&mut form, headers)?;
+    let (presented, attestations) = Presented::find(&mut form, headers)?;
     Ok(Arrived {
         presented,
-        attestation,
+        attestations,
         grant,
         client_id,
         proofs,

@@ -1,0 +1,76 @@
+//! A certificate that an authority issued which is configured for the client. [RFC8705 §2.1]
+//!
+//! The TLS handshake proved that the client has the private key of the leaf. Only the authorities of the client that
+//! `client_id` names validate the chain, and the leaf must have the one name that is configured for it: neither the trust
+//! store of the system nor the authorities of another client are used.
+
+use super::shared::facts::{Facts, Lookup, Terms};
+use super::shared::presented::Presented;
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
+use crate::policy::ClientMethod;
+use crate::rejection::{CredentialReason, Rejection};
+use crate::trace::Trace;
+use testudo_protocol::client_certificate::ClientChain;
+
+/// A chain within its limits; nothing in it is verified yet.
+pub struct TlsClientAuth {
+    chain: ClientChain,
+    unverified_client_id: String,
+    digest: [u8; 32],
+}
+
+impl TlsClientAuth {
+    /// Checks the limits of the certificates.
+    pub fn recognise(presented: &Presented) -> Result<TlsClientAuth, Rejection> {
+        let (client_id, chain) = presented.client_chain()?;
+        Ok(TlsClientAuth {
+            chain: ClientChain::new(chain).map_err(CredentialReason::Certificate)?,
+            unverified_client_id: client_id.to_owned(),
+            digest: presented.digest,
+        })
+    }
+
+    /// The authorities are in the policy: only configured clients have them.
+    pub fn lookups(&self) -> Lookup<'_> {
+        Lookup::Certificates {
+            unverified_client_id: &self.unverified_client_id,
+        }
+    }
+
+    /// True if verifying the chain costs no more signatures than verifying a token.
+    pub fn is_short(&self) -> bool {
+        self.chain.is_short()
+    }
+
+    /// Validates the path to an authority of the client, and compares the name.
+    pub fn verify(
+        self,
+        _facts: &Facts,
+        terms: Terms<'_>,
+        trace: &mut Trace,
+    ) -> Result<AttestedIdentity, Rejection> {
+        let configured = terms.policy.clients.get(self.unverified_client_id.as_str());
+        let Some(ClientMethod::TlsClientAuth(authorities, name)) = configured.map(|client| &client.method)
+        else {
+            return Err(CredentialReason::UnknownClient.into());
+        };
+        trace.passed("client configured", || self.unverified_client_id.clone());
+        let expires = self
+            .chain
+            .verify(authorities, name, terms.now)
+            .map_err(CredentialReason::ClientCertificate)?;
+        trace.passed("path and name", || format!("valid until {expires}"));
+        let proof = Proof {
+            digest: Some(self.digest),
+            certificate_thumbprint: Some(self.chain.thumbprint()),
+            ..Proof::until(expires)
+        };
+        let kind = CredentialKind::TlsClientAuth;
+        Ok(AttestedIdentity::proven(
+            Authority::configuration(),
+            self.unverified_client_id,
+            kind,
+            proof,
+        ))
+    }
+}
