@@ -95,9 +95,13 @@ impl Checker<'_> {
         let proxy = self.proxy(section);
         let is_forwarded = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
         if asks_for_certificates && !is_encrypted && !is_forwarded {
+            let who = match has_svids {
+                true => "a trust domain accepts \"x509_svid\"",
+                false => "a client authenticates with a certificate",
+            };
             self.report.warn(
                 "server.tls",
-                "is absent although a trust domain accepts \"x509_svid\", or a client authenticates with a certificate: clients can present a certificate only over TLS",
+                format!("is absent although {who}: clients can present a certificate only over TLS"),
                 Some("set server.tls, or server.proxy behind a TLS terminator"),
             );
         }
