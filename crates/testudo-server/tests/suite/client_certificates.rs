@@ -115,12 +115,12 @@ impl Site {
     }
 }
 
-fn dns_name(name: &str) -> SanType {
+pub fn dns_name(name: &str) -> SanType {
     SanType::DnsName(name.try_into().unwrap())
 }
 
 /// A certificate without names, with `change`.
-fn leaf(ca: &X509Issuer, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
+pub fn leaf(ca: &X509Issuer, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
     ca.leaf("urn:x", |parameters| {
         parameters.subject_alt_names = Vec::new();
         change(parameters);
@@ -128,7 +128,7 @@ fn leaf(ca: &X509Issuer, change: impl FnOnce(&mut CertificateParams)) -> X509Cha
 }
 
 /// A certificate that its own key signed.
-fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
+pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
     self_signed_by(&KeyPair::generate().unwrap(), change)
 }
 
@@ -151,7 +151,7 @@ fn after(seconds: u64) -> SystemTime {
     SystemTime::now() + Duration::from_secs(seconds)
 }
 
-fn pem(der: &[u8]) -> String {
+pub fn pem(der: &[u8]) -> String {
     let chain = X509Chain {
         chain: vec![der.to_vec()],
         key: Vec::new(),
@@ -160,7 +160,7 @@ fn pem(der: &[u8]) -> String {
 }
 
 /// The JWK of the leaf's key, with the certificate in `x5c`.
-fn jwk(client: &X509Chain) -> Value {
+pub fn jwk(client: &X509Chain) -> Value {
     let key = KeyPair::try_from(client.key.as_slice()).unwrap();
     let point = rcgen::PublicKeyData::der_bytes(&key);
     let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);

@@ -1,5 +1,6 @@
 //! A server that accepts every kind of credential, and credentials of every kind with every fault.
 
+use super::certificates::{CLIENTS, Certificates};
 use super::faults::Fault;
 use super::places::{Place, Request};
 use crate::wit_svids::{accept, publish};
@@ -9,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::Draft;
-use testudo_testkit::x509::{X509Chain, X509Issuer};
+use testudo_testkit::x509::X509Chain;
 use testudo_testkit::{form, generate_key};
 use tokio::sync::Mutex;
 
 pub use crate::world::ISSUER;
 
 pub const URI: &str = "https://as.example/token";
-const WORKLOAD: &str = "spiffe://a.example/x/matrix";
+pub const WORKLOAD: &str = "spiffe://a.example/x/matrix";
 const ATTESTED: &str = "matrix";
 
 const MORE: &str = r#"
@@ -43,40 +44,58 @@ jwks = { file = "c7.json" }
 scopes = ["r"]
 "#;
 
+/// A kind of credential that is a JWT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Token {
     JwtSvid,
-    X509Svid,
     WitSvid,
     Attestation,
     PrivateKeyJwt,
 }
 
+/// A kind of credential that is a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    X509Svid,
+    TlsClientAuth,
+    SelfSigned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Token(Token),
+    Certificate(Certificate),
+}
+
 impl Door {
-    pub const ALL: [Door; 5] = [
-        Door::JwtSvid,
-        Door::X509Svid,
-        Door::WitSvid,
-        Door::Attestation,
-        Door::PrivateKeyJwt,
+    pub const ALL: [Door; 7] = [
+        Door::Token(Token::JwtSvid),
+        Door::Certificate(Certificate::X509Svid),
+        Door::Token(Token::WitSvid),
+        Door::Token(Token::Attestation),
+        Door::Token(Token::PrivateKeyJwt),
+        Door::Certificate(Certificate::TlsClientAuth),
+        Door::Certificate(Certificate::SelfSigned),
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Door::JwtSvid => "JWT-SVID",
-            Door::X509Svid => "X.509-SVID",
-            Door::WitSvid => "WIT-SVID",
-            Door::Attestation => "Client attestation",
-            Door::PrivateKeyJwt => "`private_key_jwt`",
+            Door::Token(Token::JwtSvid) => "JWT-SVID",
+            Door::Token(Token::WitSvid) => "WIT-SVID",
+            Door::Token(Token::Attestation) => "Client attestation",
+            Door::Token(Token::PrivateKeyJwt) => "`private_key_jwt`",
+            Door::Certificate(Certificate::X509Svid) => "X.509-SVID",
+            Door::Certificate(Certificate::TlsClientAuth) => "`tls_client_auth`",
+            Door::Certificate(Certificate::SelfSigned) => "`self_signed_tls_client_auth`",
         }
     }
 
     pub fn place(self) -> Place {
         match self {
-            Door::JwtSvid => Place::SpiffeAssertion,
-            Door::X509Svid => Place::Certificate,
-            Door::WitSvid | Door::Attestation => Place::Attestation,
-            Door::PrivateKeyJwt => Place::BearerAssertion,
+            Door::Token(Token::JwtSvid) => Place::SpiffeAssertion,
+            Door::Token(Token::PrivateKeyJwt) => Place::BearerAssertion,
+            Door::Token(Token::WitSvid | Token::Attestation) => Place::Attestation,
+            Door::Certificate(_) => Place::Certificate,
         }
     }
 }
@@ -86,13 +105,22 @@ impl Door {
 pub struct Credential {
     jwt: Option<String>,
     pub chain: Option<X509Chain>,
-    pub client_id: Option<String>,
+    pub client_id: Option<&'static str>,
 }
 
 impl Credential {
     fn jwt(text: String) -> Credential {
         Credential {
             jwt: Some(text),
+            ..Credential::default()
+        }
+    }
+
+    /// A certificate, and the client that the request names.
+    pub fn certificate(chain: X509Chain, client_id: &'static str) -> Credential {
+        Credential {
+            chain: Some(chain),
+            client_id: Some(client_id),
             ..Credential::default()
         }
     }
@@ -108,6 +136,7 @@ impl Credential {
 pub struct Site {
     world: World,
     tls: MutualTls,
+    certificates: Certificates,
     wa1: SigningKey,
     wb1: SigningKey,
     at1: SigningKey,
@@ -128,11 +157,18 @@ impl Site {
     pub async fn start() -> Site {
         let key = |kid| generate_key(Algorithm::ES256, kid);
         let (c7, at1, at2) = (key(Some("c7")), key(Some("at1")), key(Some("at2")));
-        let files = [("c7.json", &c7), ("at1.json", &at1), ("at2.json", &at2)];
-        let (world, tls) = World::start_with_tls_and(&format!("{RULES}{MORE}"), TLS, |folder| {
-            for (name, key) in files {
-                let set = json!({ "keys": [key.public_jwk("sig", true)] });
-                std::fs::write(folder.join(name), set.to_string()).unwrap();
+        let certificates = Certificates::new();
+        let set = |key: &SigningKey| json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
+        let mut files = certificates.files().to_vec();
+        files.extend([
+            ("c7.json", set(&c7)),
+            ("at1.json", set(&at1)),
+            ("at2.json", set(&at2)),
+        ]);
+        let rules = format!("{RULES}{MORE}{CLIENTS}");
+        let (world, tls) = World::start_with_tls_and(&rules, TLS, |folder| {
+            for (name, text) in files {
+                std::fs::write(folder.join(name), text).unwrap();
             }
         })
         .await;
@@ -143,6 +179,7 @@ impl Site {
         Site {
             world,
             tls,
+            certificates,
             wa1,
             wb1,
             at1,
@@ -159,8 +196,8 @@ impl Site {
     /// The key that a credential of this kind has, and that a PoP or DPoP proof can be signed with.
     pub fn own_key(&self, door: Door) -> Option<&SigningKey> {
         match door {
-            Door::WitSvid | Door::Attestation => Some(&self.own),
-            Door::JwtSvid | Door::X509Svid | Door::PrivateKeyJwt => None,
+            Door::Token(Token::WitSvid | Token::Attestation) => Some(&self.own),
+            Door::Token(Token::JwtSvid | Token::PrivateKeyJwt) | Door::Certificate(_) => None,
         }
     }
 
@@ -223,20 +260,20 @@ impl Site {
 
     /// A credential of this kind with this fault. The error is why there is none.
     pub fn credential(&self, door: Door, fault: Fault) -> Result<Credential, &'static str> {
-        if door == Door::X509Svid {
-            return self.certificate(fault);
+        match door {
+            Door::Certificate(kind) => self.certificates.credential(&self.tls, kind, fault),
+            Door::Token(kind) => self.jwt(kind, fault).map(Credential::jwt),
         }
-        self.jwt(door, fault).map(Credential::jwt)
     }
 
-    fn jwt(&self, door: Door, fault: Fault) -> Result<String, &'static str> {
+    fn jwt(&self, kind: Token, fault: Fault) -> Result<String, &'static str> {
         let (a, now) = (&self.world.a.keys[0], self.world.now());
-        let draft = |key| self.draft(door, key);
-        let right = match door {
-            Door::JwtSvid | Door::X509Svid => a,
-            Door::WitSvid => &self.wa1,
-            Door::Attestation => &self.at1,
-            Door::PrivateKeyJwt => &self.world.c6,
+        let draft = |key| self.draft(kind, key);
+        let right = match kind {
+            Token::JwtSvid => a,
+            Token::WitSvid => &self.wa1,
+            Token::Attestation => &self.at1,
+            Token::PrivateKeyJwt => &self.world.c6,
         };
         let kid = right.kid().to_owned();
         let sound = draft(right);
@@ -252,7 +289,7 @@ impl Site {
                 return Ok(format!("{}.", text.rsplit_once('.').unwrap().0));
             }
             Fault::TypeOfProof => sound.header("typ", "dpop+jwt"),
-            Fault::OtherAudience if door == Door::Attestation => {
+            Fault::OtherAudience if kind == Token::Attestation => {
                 return Err(
                     "an attestation is for every server that trusts the attester: it has no audience",
                 );
@@ -262,76 +299,37 @@ impl Site {
             Fault::NotYetValid => sound.claim("nbf", now + 120),
             Fault::WithoutExpiry => sound.without_claim("exp"),
             Fault::UnknownKid => sound.header("kid", "unknown"),
-            Fault::OtherAuthority => match door {
-                Door::JwtSvid | Door::X509Svid => draft(&self.world.b.keys[0]),
-                Door::WitSvid => draft(&self.wb1),
-                Door::Attestation => draft(&self.at2),
-                Door::PrivateKeyJwt => draft(&self.c7),
+            Fault::OtherAuthority => match kind {
+                Token::JwtSvid => draft(&self.world.b.keys[0]),
+                Token::WitSvid => draft(&self.wb1),
+                Token::Attestation => draft(&self.at2),
+                Token::PrivateKeyJwt => draft(&self.c7),
             },
-            Fault::KeyOfOtherKind => match door {
-                Door::JwtSvid | Door::X509Svid => draft(&self.at1),
-                Door::WitSvid | Door::Attestation => draft(a),
-                Door::PrivateKeyJwt => draft(&self.at1),
+            Fault::KeyOfOtherKind => match kind {
+                Token::JwtSvid => draft(&self.wa1),
+                Token::WitSvid | Token::Attestation => draft(a),
+                Token::PrivateKeyJwt => draft(&self.at1),
             },
-            Fault::UnknownAuthority => match door {
-                Door::JwtSvid | Door::X509Svid | Door::WitSvid => {
-                    sound.claim("sub", "spiffe://unknown.example/x/matrix")
-                }
-                Door::Attestation => draft(&self.third),
-                Door::PrivateKeyJwt => sound.claim("iss", "unknown").claim("sub", "unknown"),
+            Fault::UnknownAuthority => match kind {
+                Token::JwtSvid | Token::WitSvid => sound.claim("sub", "spiffe://unknown.example/x/matrix"),
+                Token::Attestation => draft(&self.third),
+                Token::PrivateKeyJwt => sound.claim("iss", "unknown").claim("sub", "unknown"),
             },
             Fault::NoSubject => sound.without_claim("sub"),
         };
         Ok(draft.sign())
     }
 
-    fn draft<'k>(&self, door: Door, key: &'k SigningKey) -> Draft<'k> {
+    fn draft<'k>(&self, kind: Token, key: &'k SigningKey) -> Draft<'k> {
         let now = self.world.now();
-        match door {
-            Door::JwtSvid | Door::X509Svid => Draft::svid(key, WORKLOAD, ISSUER, now),
-            Door::WitSvid => Draft::wit_svid(key, WORKLOAD, &self.own, now),
-            Door::Attestation => {
+        match kind {
+            Token::JwtSvid => Draft::svid(key, WORKLOAD, ISSUER, now),
+            Token::WitSvid => Draft::wit_svid(key, WORKLOAD, &self.own, now),
+            Token::Attestation => {
                 Draft::attestation(key, ATTESTED, &self.own, now).claim("iss", "https://at1.example")
             }
-            Door::PrivateKeyJwt => Draft::assertion(key, "c6", ISSUER, &self.jti(), now),
+            Token::PrivateKeyJwt => Draft::assertion(key, "c6", ISSUER, &self.jti(), now),
         }
-    }
-
-    fn certificate(&self, fault: Fault) -> Result<Credential, &'static str> {
-        let year = rcgen::date_time_ymd;
-        let leaf =
-            |change: &dyn Fn(&mut rcgen::CertificateParams)| self.tls.a.leaf(WORKLOAD, |leaf| change(leaf));
-        let chain = match fault {
-            Fault::None => leaf(&|_| {}),
-            Fault::OtherKey => X509Issuer::new("a.example").leaf(WORKLOAD, |_| {}),
-            Fault::Changed => {
-                let mut chain = leaf(&|_| {});
-                let last = chain.chain[0].last_mut().unwrap();
-                *last ^= 1;
-                chain
-            }
-            Fault::Unsigned => return Err("a certificate has a signature"),
-            Fault::TypeOfProof => return Err("a certificate has no `typ`"),
-            Fault::OtherAudience => return Err("a certificate has no audience"),
-            Fault::Expired => leaf(&|leaf| leaf.not_after = year(2020, 1, 1)),
-            Fault::NotYetValid => leaf(&|leaf| leaf.not_before = year(2100, 1, 1)),
-            Fault::WithoutExpiry => return Err("a certificate has an expiry"),
-            Fault::UnknownKid => return Err("a certificate names its authority, not a `kid`"),
-            Fault::OtherAuthority => self.tls.b.leaf(WORKLOAD, |_| {}),
-            Fault::KeyOfOtherKind => {
-                return Err("the keys for JWTs cannot sign certificates: none has a certificate");
-            }
-            Fault::UnknownAuthority => X509Issuer::new("unknown.example").svid("/x/matrix"),
-            Fault::NoSubject => self.tls.a.leaf("https://a.example/x/matrix", |_| {}),
-        };
-        Ok(Credential {
-            chain: Some(chain),
-            client_id: Some(match fault {
-                Fault::UnknownAuthority => "spiffe://unknown.example/x/matrix".into(),
-                _ => WORKLOAD.into(),
-            }),
-            ..Credential::default()
-        })
     }
 }
 

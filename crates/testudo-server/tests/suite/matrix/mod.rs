@@ -1,6 +1,7 @@
 //! Every kind of credential, spoiled in every way, with every proof of possession. The outcomes are the table
 //! `docs/conformance/matrix.md`; `UPDATE_ANSWERS=1` writes it anew.
 
+mod certificates;
 mod credentials;
 mod faults;
 mod places;

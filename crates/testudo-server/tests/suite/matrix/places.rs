@@ -40,8 +40,8 @@ impl Place {
     /// The request with this credential at this place.
     pub fn put(self, credential: Credential) -> Result<Request, &'static str> {
         let mut request = Request::default();
-        if let Some(client_id) = &credential.client_id {
-            request.parameters.push(("client_id", client_id.clone()));
+        if let Some(client_id) = credential.client_id {
+            request.parameters.push(("client_id", client_id.to_owned()));
         }
         let assertion = |kind: &str| {
             let kind = format!("urn:ietf:params:oauth:client-assertion-type:{kind}");
