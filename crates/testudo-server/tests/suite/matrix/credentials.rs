@@ -5,7 +5,7 @@ use super::faults::Fault;
 use super::places::{Place, Request};
 use crate::wit_svids::{accept, publish};
 use crate::world::{MutualTls, RULES, TLS, World, assert_answer_form};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::{Answer, Connection};
@@ -229,6 +229,14 @@ impl Site {
         request.fields.push(proof);
         let answer = self.send(&request).await.unwrap();
         assert_eq!(answer.status, 200, "{door:?} {}", answer.json());
+    }
+
+    /// The metadata of the server. [RFC8414 §3]
+    pub async fn metadata(&self) -> Value {
+        let mut connection = self.tls.connect(self.world.address(), None).await.unwrap();
+        let answer = connection.get("/.well-known/oauth-authorization-server").await;
+        assert_eq!(answer.status, 200);
+        answer.json()
     }
 
     /// Sends a request; `None` if the server ends the TLS handshake.

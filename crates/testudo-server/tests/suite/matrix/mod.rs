@@ -69,7 +69,8 @@ async fn credential_with_a_fault_gets_no_token_whatever_proof_is_beside_it() {
     for (number, why) in notes.iter().enumerate() {
         writeln!(page, "{}. {why}", number + 1).unwrap();
     }
-    compare(&page);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance/matrix.md");
+    compare(path, &page);
 }
 
 /// What a credential with a fault may be answered with.
@@ -116,18 +117,23 @@ async fn ask(site: &credentials::Site, door: Door, fault: Fault, place: Place, p
     })
 }
 
-fn compare(page: &str) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance/matrix.md");
+#[tokio::test]
+async fn metadata_of_a_server_that_accepts_every_kind_of_credential_is_that_of_the_snapshot() {
+    let document = credentials::Site::start().await.metadata().await;
+    let text = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/matrix/metadata.json");
+    compare(path, &text);
+}
+
+/// Compares with a file of the repository, or writes it.
+fn compare(path: &str, text: &str) {
     if std::env::var_os("UPDATE_ANSWERS").is_some() {
-        std::fs::write(path, page).unwrap();
+        std::fs::write(path, text).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
-    let differing = page
+    let differing = text
         .lines()
         .zip(written.lines())
         .find(|(found, written)| found != written);
-    assert!(
-        written == page,
-        "docs/conformance/matrix.md is out of date: {differing:?}"
-    );
+    assert!(written == text, "{path} is out of date: {differing:?}");
 }
