@@ -213,7 +213,7 @@ fn of_token(fault: &JoseError) -> &'static str {
             "send the token exactly as the issuer issued it: three parts of base64url, separated by dots, without line breaks"
         }
         JoseError::Header(_) | JoseError::Claims(_) => {
-            "the token is not an SVID as an issuer creates it: compare its claims with those of an SVID that the Workload API returns, such as with `spire-agent api fetch jwt`"
+            "compare the claims with those that the client_assertion_type requires: a JWT-SVID as the Workload API returns it is sent with the type that ends in jwt-spiffe; the type that ends in jwt-bearer is for clients with keys of their own, whose assertions have iss, sub, aud, exp and jti"
         }
     }
 }
@@ -391,7 +391,7 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         }
         AdmissionReason::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`").into(),
         AdmissionReason::NoRule => {
-            "add a [[rules]] entry with a matching pattern in identities, or check the rules with `testudo rule test`".into()
+            "add a [[rules]] entry with a matching pattern in identities; `testudo rule list` shows the patterns of the rules".into()
         }
         AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
         AdmissionReason::CredentialNotAccepted { kind, by } => {

@@ -136,7 +136,13 @@ fn read(path: &std::path::Path) -> Result<String, Failed> {
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    outcome.map_err(|error| Failed::new(format!("{} cannot be read: {error}", path.display())))?;
+    outcome.map_err(|error| {
+        Failed::new(format!(
+            "--credential: {} cannot be read: {error}",
+            path.display()
+        ))
+        .hint("give the file with the credential that was sent; `-` reads it from stdin")
+    })?;
     Ok(text.trim().to_owned())
 }
 

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use testudo_fetch::Fetcher;
-use testudo_protocol::jose::Jws;
+use testudo_protocol::jose::{JoseError, Jws};
 use testudo_resource::Verifier;
 
 #[derive(Subcommand)]
@@ -71,10 +71,13 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
         .read_to_string(&mut token)
         .map_err(|error| Failed::new(format!("stdin cannot be read: {error}")))?;
     let token = token.trim();
-    let jws = Jws::parse(token).map_err(|fault| Failed::new(fault.to_string()))?;
-    let claims: Value = jws
-        .unverified_claims()
-        .map_err(|fault| Failed::new(fault.to_string()))?;
+    let malformed = |fault: JoseError| {
+        Failed::new(format!("the token on stdin cannot be decoded: {fault}")).hint(
+            "send one access token as the server issued it: `testudo token get … | testudo token inspect`",
+        )
+    };
+    let jws = Jws::parse(token).map_err(malformed)?;
+    let claims: Value = jws.unverified_claims().map_err(malformed)?;
     let header = json!({ "alg": jws.header.alg, "kid": jws.header.kid, "typ": jws.header.typ });
     print_json(&json!({ "header": header, "claims": claims }))?;
     let Some(issuer) = &options.issuer else {
@@ -94,7 +97,10 @@ async fn inspect(options: TokenInspect) -> Result<(), Failed> {
     let verified = verifier
         .verify(token)
         .await
-        .map_err(|error| Failed::new(error.to_string()))?;
+        .map_err(|error| {
+            Failed::new(format!("not valid: {error}"))
+                .hint("its claims are above: compare `iss` with --issuer, `aud` with --audience, and `exp` with the time now")
+        })?;
     note(&format!(
         "valid: an access token of {issuer} for {audience}, until {}",
         verified.expires

@@ -652,6 +652,7 @@ fn token_commands_name_the_wrong_option_and_its_remedy() {
     let none = path("none");
     let socket = format!("unix://{none}");
     let plain = format!("unix://{bad}");
+    let config = site.config().to_str().unwrap().to_owned();
     let svid = site.svid("/ns/shop/sa/pay");
     let get = |more: &[&str]| {
         let mut command = vec!["token".to_owned(), "get".to_owned()];
@@ -703,6 +704,20 @@ fn token_commands_name_the_wrong_option_and_its_remedy() {
             [&none, "cannot be read"],
             "name a PEM file",
         ),
+        (
+            ["token", "inspect", "--issuer", &issuer]
+                .map(str::to_owned)
+                .to_vec(),
+            ["not valid: ", "error"],
+            "compare `iss` with --issuer",
+        ),
+        (
+            ["explain", "--config", &config, "--credential", &none]
+                .map(str::to_owned)
+                .to_vec(),
+            ["--credential: ", &none],
+            "the file with the credential that was sent",
+        ),
     ] {
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let output = run(&command, &svid);
@@ -713,5 +728,13 @@ fn token_commands_name_the_wrong_option_and_its_remedy() {
                 "{command:?}: {words:?} is not in {text}"
             );
         }
+    }
+    let garbage = run(&["token", "inspect"], "no token");
+    let text = stderr(&garbage);
+    for words in [
+        "the token on stdin cannot be decoded",
+        "hint: send one access token",
+    ] {
+        assert!(!garbage.status.success() && text.contains(words), "{text}");
     }
 }

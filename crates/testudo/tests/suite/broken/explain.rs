@@ -283,7 +283,27 @@ const REFUSED: &[Refused] = &[
         after: NOTHING,
         request: |fixture| token(&fixture.draft().claim("exp", "tomorrow").sign(), &[]),
         fault: "member `exp`",
-        remedy: "spire-agent api fetch jwt",
+        remedy: "a JWT-SVID as the Workload API returns it",
+    },
+    Refused {
+        name: "svid-as-jwt-bearer",
+        how: "The SVID has no fault, but `client_assertion_type` is that of clients with keys of their own.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| {
+            let svid = fixture.draft().sign();
+            let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            Request {
+                form: form(&[
+                    ("grant_type", "client_credentials"),
+                    ("client_assertion_type", kind),
+                    ("client_assertion", &svid),
+                ]),
+                ..token(&svid, &[])
+            }
+        },
+        fault: "the member `iss` is missing",
+        remedy: "is sent with the type that ends in jwt-spiffe",
     },
     Refused {
         name: "client-secret",
