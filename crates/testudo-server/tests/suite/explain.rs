@@ -535,3 +535,43 @@ async fn refusal_at_the_admin_listener_is_explained_by_its_request_id() {
         );
     }
 }
+
+/// A rule for each of these values of `sender_constraint`, for the identities of `a.example` and `b.example` whose path
+/// begins with the value.
+pub fn constrained_rules(values: &[&str]) -> String {
+    let rule = |value: &&str| {
+        format!(
+            "[[rules]]\nname = \"{value}\"\nsender_constraint = \"{value}\"\n\
+            identities = [\"spiffe://a.example/{value}/*\", \"spiffe://b.example/{value}/*\"]\n"
+        )
+    };
+    values.iter().map(rule).collect()
+}
+
+#[tokio::test]
+async fn refusal_of_a_proof_that_is_not_recorded_is_not_decided_again() {
+    let constraints = ["none", "dpop", "any"];
+    let world = World::start_with(&domains(""), &constrained_rules(&constraints)).await;
+    for constraint in constraints {
+        let form = svid_form(&world.svid(&format!("/{constraint}/x")), &[]);
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("DPoP", "x"),
+        ];
+        let refused = world
+            .connect()
+            .await
+            .send("POST", "/token", &headers, form.clone())
+            .await;
+        let explained = assert_explained(&world, &refused, ("dpop_refused", "unknown")).await;
+        assert_eq!(
+            explained["event"]["identity"],
+            format!("spiffe://a.example/{constraint}/x")
+        );
+        let notes = json!(["the proof of the request was not recorded"]);
+        assert_eq!(explained["notes"], notes, "{constraint}");
+    }
+    // That a request has no proof is recorded.
+    let without = world.ask("/dpop/x", &[]).await;
+    assert_explained(&world, &without, ("binding_missing", "binding_missing")).await;
+}

@@ -142,6 +142,9 @@ async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAns
             let (today, notes) = Today::of(app, &event).verdict(&then);
             (Vec::new(), today, notes)
         }
+        Some(_) if then::is_about_proof(&event) => {
+            (Vec::new(), None, vec![then::PROOF_NOT_RECORDED.to_owned()])
+        }
         Some(identity) => match today::of_event(app, &event, &identity).await? {
             Some((steps, today)) => (steps, Some(today), then::notes(&event, app.now())),
             None => (Vec::new(), None, vec![then::undecided(&event)]),

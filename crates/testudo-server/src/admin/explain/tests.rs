@@ -8,12 +8,13 @@ use crate::state::app::{App, AppParts};
 use crate::state::certificates::Certificates;
 use crate::state::keys::Keyring;
 use std::path::Path;
-use testudo_core::identity::SenderConstraint;
+use std::sync::Arc;
+use testudo_core::identity::{Proof, SenderConstraint};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, CredentialReason, Endpoint,
     MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, WorkloadProofReason,
 };
-use testudo_core::{Authority, CredentialKind, OccasionKind};
+use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::Algorithm;
@@ -68,5 +69,54 @@ async fn explanation_of_a_refused_request_names_each_reason_what_happened_and_th
         );
         assert_eq!(verdict.detail, Some(rejection.to_string()), "{rejection:?}");
         assert_eq!(verdict.hint, Some(rejection.hint()), "{rejection:?}");
+    }
+}
+
+#[tokio::test]
+async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
+    let app = app().await;
+    let endpoint = Endpoint::Token {
+        authorization: Authorization::Absent,
+    };
+    let authority = Authority::of_key("spiffe://a.example").unwrap();
+    let subject = "spiffe://a.example/x";
+    let proof = Proof::until(Timestamp(i64::MAX));
+    let identity = Arc::new(AttestedIdentity::proven(
+        authority,
+        subject,
+        CredentialKind::JwtSvid,
+        proof,
+    ));
+    for rejection in examples::reasons() {
+        app.clock.shift(61);
+        let id = app.clock.request_id();
+        let mut trail = RequestTrail::of(OccasionKind::Token, &id);
+        trail.identity = Some(identity.clone());
+        refuse(&app, &trail, &rejection, endpoint, None).await;
+        let explained = of_request(&app, &id).await.unwrap();
+        let is_of_proof = match &rejection {
+            Rejection::Proof(ProofReason::ShareUsed { .. }) => false,
+            Rejection::Proof(_) => true,
+            Rejection::Attestation(reason) => matches!(
+                reason,
+                AttestationReason::ProofMissing
+                    | AttestationReason::ProofWithoutAttestation
+                    | AttestationReason::Pop(_)
+                    | AttestationReason::PopReplayed
+                    | AttestationReason::ChallengeMissing
+                    | AttestationReason::ChallengeNotAccepted
+                    | AttestationReason::KeyNotAttested
+                    | AttestationReason::WorkloadProof(_)
+            ),
+            // A PoP that is sent twice.
+            Rejection::Request(RequestReason::AttestationNotOne) => true,
+            Rejection::Request(_)
+            | Rejection::Credential(_)
+            | Rejection::Metadata(_)
+            | Rejection::Admission(_) => false,
+        };
+        let is_undecided =
+            explained.today.is_none() && explained.notes == ["the proof of the request was not recorded"];
+        assert_eq!(is_undecided, is_of_proof, "{rejection:?}: {:?}", explained.notes);
     }
 }

@@ -93,6 +93,25 @@ pub(super) fn undecided(event: &Event) -> String {
     )
 }
 
+/// Why a request whose proof of possession was refused is not decided again.
+pub(super) const PROOF_NOT_RECORDED: &str = "the proof of the request was not recorded";
+
+/// How the names of reasons begin that are about a proof of possession. An event contains no proof.
+const ABOUT_PROOFS: &[&str] = &[
+    "dpop_",
+    "workload_proof_",
+    "attestation_pop_",
+    "attestation_proof_",
+    "attestation_challenge_",
+    "attestation_not_one",
+];
+
+/// True where the request was refused because of a proof of possession.
+pub(super) fn is_about_proof(event: &Event) -> bool {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    ABOUT_PROOFS.iter().any(|start| reason.starts_with(start))
+}
+
 /// Notes on the parts of the request that the event does not contain, and on assumptions of the current decision.
 pub(super) fn notes(event: &Event, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
