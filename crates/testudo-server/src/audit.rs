@@ -244,6 +244,9 @@ async fn note_refusal(
             let details = event.request.get_or_insert_default();
             details.note_refused_audience(rejection.audiences());
         }
+        if let Some(grant_type) = rejection.unsupported_grant_type() {
+            event.request.get_or_insert_default().grant_type = Some(grant_type.into());
+        }
         event.error = Some(answered.name().to_owned());
         event.scope = trail.scope.clone();
         event.resource = trail.resource.clone();

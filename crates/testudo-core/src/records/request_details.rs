@@ -31,8 +31,8 @@ pub struct RequestRef<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RequestDetails {
-    /// The grant of a token request. Absent in events of earlier versions, which supported `client_credentials` only.
-    /// Example: `client_credentials`.
+    /// The grant of a token request; of one that is not supported, at most the first 80 characters. Absent in events of
+    /// earlier versions, which supported `client_credentials` only. Example: `client_credentials`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_type: Option<Cow<'static, str>>,
     /// The parameter `client_id`, as the client sent it, or the client id in the path of a registration. Example:

@@ -142,6 +142,18 @@ impl Rejection {
         }
     }
 
+    /// The `grant_type` that is not supported, if this is the reason: at most its first 80 characters.
+    pub fn unsupported_grant_type(&self) -> Option<String> {
+        match self {
+            Rejection::Request(reason) => reason.unsupported_grant_type(),
+            Rejection::Credential(_)
+            | Rejection::Attestation(_)
+            | Rejection::Proof(_)
+            | Rejection::Metadata(_)
+            | Rejection::Admission(_) => None,
+        }
+    }
+
     /// The kind of limit that the request exceeds, if this is the reason.
     pub fn exceeds(&self) -> Option<Exceeded> {
         self.row().exceeds

@@ -161,6 +161,16 @@ impl RequestReason {
     }
 }
 
+impl RequestReason {
+    /// The start of a `grant_type` that is not supported, for events.
+    pub(super) fn unsupported_grant_type(&self) -> Option<String> {
+        let RequestReason::UnsupportedGrantType { found } = self else {
+            return None;
+        };
+        Some(found.chars().take(GRANT_TYPE_SHOWN_MAX).collect())
+    }
+}
+
 /// The sentence names a member only if it is in the table of members: another name is text of the caller.
 fn json_sentence(error: &JsonError) -> String {
     let member = error.member.as_deref().and_then(|name| member(base(name)));
@@ -184,8 +194,7 @@ impl fmt::Display for RequestReason {
         if let RequestReason::MalformedResource(why) = self {
             write!(f, ": it {why}")?;
         }
-        if let RequestReason::UnsupportedGrantType { found } = self {
-            let start: String = found.chars().take(GRANT_TYPE_SHOWN_MAX).collect();
+        if let Some(start) = self.unsupported_grant_type() {
             write!(f, ": {start:?}")?;
         }
         if let RequestReason::TwoMechanisms { found } = self {

@@ -575,3 +575,40 @@ async fn refusal_of_a_proof_that_is_not_recorded_is_not_decided_again() {
     let without = world.ask("/dpop/x", &[]).await;
     assert_explained(&world, &without, ("binding_missing", "binding_missing")).await;
 }
+
+#[tokio::test]
+async fn refusal_of_the_parameters_of_a_request_is_the_same_today_without_a_recorded_identity() {
+    let world = World::start().await;
+    let svid = world.svid(PAY);
+    let parameters = |grant_type: &str, more: &str| {
+        format!(
+            "{}{more}",
+            svid_form(&svid, &[]).replace("grant_type=client_credentials", grant_type)
+        )
+    };
+    let service = "grant_type=client_credentials";
+    for (form, reason) in [
+        (
+            parameters("grant_type=authorization_code", ""),
+            "unsupported_grant_type",
+        ),
+        (parameters("a=b", ""), "missing_grant_type"),
+        (parameters(service, "&scope=r&scope=w"), "malformed_form"),
+        (parameters(service, "&scope=%22"), "malformed_scope"),
+        (parameters(service, "&resource=x"), "malformed_resource"),
+        (parameters(service, "&client_id=%C3%A9"), "malformed_client_id"),
+    ] {
+        let refused = world.send(&form).await;
+        let explained = assert_explained(&world, &refused, (reason, reason)).await;
+        assert_eq!(explained["today"], explained["then"], "{reason}");
+        assert!(explained["notes"].is_null(), "{explained:#}");
+    }
+    let events = world.events("client.refused").await;
+    let recorded = |event: &&Value| event["request"]["grant_type"] == "authorization_code";
+    assert!(events.iter().any(|event| recorded(&event)), "{events:#?}");
+    let long = parameters(&format!("grant_type={}", "x".repeat(3_000)), "");
+    let refused = world.send(&long).await;
+    let reason = "unsupported_grant_type";
+    let explained = assert_explained(&world, &refused, (reason, reason)).await;
+    assert_eq!(explained["event"]["request"]["grant_type"], "x".repeat(80));
+}

@@ -1,6 +1,7 @@
 //! For every reason to refuse a request: the refusal, its event, and the explanation of the event.
 
-use super::of_request;
+use super::unproven::Today;
+use super::{of_request, then};
 use crate::audit::{RequestTrail, refuse};
 use crate::config::parse;
 use crate::key_encryption::KeyEncryption;
@@ -10,6 +11,7 @@ use crate::state::keys::Keyring;
 use std::path::Path;
 use std::sync::Arc;
 use testudo_core::identity::{Proof, SenderConstraint};
+use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, CredentialReason, Endpoint,
     MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, WorkloadProofReason,
@@ -119,4 +121,23 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
             explained.today.is_none() && explained.notes == ["the proof of the request was not recorded"];
         assert_eq!(is_undecided, is_of_proof, "{rejection:?}: {:?}", explained.notes);
     }
+}
+
+#[tokio::test]
+async fn refused_grant_is_compared_with_the_grants_that_are_supported_now() {
+    let app = app().await;
+    let today = |grant_type: Option<&'static str>| {
+        let kind = EventKind::ClientRefused;
+        let mut event = Event::new(String::new(), Timestamp(0), kind, Timestamp(1));
+        event.reason = Some("unsupported_grant_type".to_owned());
+        event.request = Some(Box::new(RequestDetails {
+            grant_type: grant_type.map(Into::into),
+            ..RequestDetails::default()
+        }));
+        Today::of(&app, &event).verdict(&then::verdict(&event))
+    };
+    assert!(today(Some("authorization_code")).0.is_some());
+    let (verdict, notes) = today(Some("client_credentials"));
+    assert!(verdict.is_none() && notes[0].starts_with("the grant `client_credentials` is supported now"));
+    assert_eq!(today(None), (None, Vec::new()), "an event of an earlier version");
 }

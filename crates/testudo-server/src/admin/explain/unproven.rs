@@ -5,6 +5,7 @@ use super::Verdict;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use testudo_core::Authority;
+use testudo_core::grants::is_served;
 use testudo_core::records::Event;
 
 /// What is known of the answer now.
@@ -38,6 +39,9 @@ impl Today {
             }),
             // Time does not go back: only another credential can be accepted.
             Some("assertion_expired") => Today::Same,
+            Some("unsupported_grant_type") => of_grant(event),
+            // The request itself is malformed: neither the configuration nor the credential changes that.
+            Some(reason) if MALFORMED.contains(&reason) => Today::Same,
             Some("audience_mismatch") => of_audience(&in_force, event),
             Some(_) | None => Today::Unknown,
         }
@@ -54,6 +58,32 @@ impl Today {
             }
             Today::Unknown => (None, Vec::new()),
         }
+    }
+}
+
+/// Reasons that depend only on the form or the JSON of the request.
+const MALFORMED: &[&str] = &[
+    "credentials_in_url",
+    "not_a_form",
+    "malformed_form",
+    "not_json",
+    "malformed_json",
+    "missing_grant_type",
+    "malformed_client_id",
+    "malformed_scope",
+    "malformed_resource",
+    "several_resources",
+];
+
+fn of_grant(event: &Event) -> Today {
+    let request = event.request.as_deref();
+    match request.and_then(|request| request.grant_type.as_deref()) {
+        // An event of an earlier version does not contain the grant.
+        None => Today::Unknown,
+        Some(grant_type) if is_served(grant_type) => {
+            Today::Changed(format!("the grant `{grant_type}` is supported now"))
+        }
+        Some(_) => Today::Same,
     }
 }
 
