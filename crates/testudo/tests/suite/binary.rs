@@ -169,6 +169,12 @@ bundle = {{ file = "bundle.json" }}
 
     /// Moves the site to PostgreSQL, and lets clients register there.
     pub fn over_postgres(self, url: &str) -> Site {
+        self.move_to_postgres(url);
+        self
+    }
+
+    /// The same for a site that is configured again and again.
+    pub fn move_to_postgres(&self, url: &str) {
         let text = std::fs::read_to_string(self.config()).unwrap();
         let key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
         let store = format!("url = \"{url}\"\nkey_encryption_key = \"{key}\"");
@@ -177,7 +183,6 @@ bundle = {{ file = "bundle.json" }}
             .replace("url = \"sqlite:testudo.db\"", &store)
             .replacen("bundle = { file", limits, 1);
         std::fs::write(self.config(), format!("{text}\n[registration]\n")).unwrap();
-        self
     }
 
     /// Runs a command against this site.
