@@ -26,7 +26,6 @@ impl Binding {
     /// of the proof, whatever its rule requires. The error means that the request proved no key that the rule or the
     /// registration of the client requires.
     pub(super) fn check(requester: &Requester<'_>) -> Result<Option<Binding>, Rejection> {
-        let key = requester.possession.dpop_key;
         let certificate = requester.governed.identity.proof.certificate_thumbprint;
         let of_rule = requester.governed.found.rule.sender_constraint;
         let registration = requester.registration;
@@ -34,6 +33,11 @@ impl Binding {
             of_rule == SenderConstraint::Mtls || registration.is_some_and(|stands| stands.must_bind_tokens);
         let must_be_key = of_rule == SenderConstraint::Dpop
             || registration.is_some_and(|stands| stands.dpop_bound_access_tokens);
+        let needs_key = must_be_key || (of_rule == SenderConstraint::Any && certificate.is_none());
+        let key = match needs_key {
+            true => requester.possession.needed_dpop_key(),
+            false => requester.possession.dpop_key,
+        };
         let is_bound_to_certificate =
             must_be_certificate || (of_rule == SenderConstraint::Any && key.is_none());
         let lacking = if must_be_certificate && certificate.is_none() {

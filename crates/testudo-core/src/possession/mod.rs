@@ -62,6 +62,8 @@ pub struct Possession {
     pub dpop_key: Option<[u8; 32]>,
     /// True if a DPoP proof takes the place of the PoP of an attestation. [ABCA §7.3]
     pub is_combined: bool,
+    /// True where the request is only imagined, and is assumed to have the DPoP proof that its token needs.
+    is_assumed: bool,
     used: Vec<UsedProof>,
 }
 
@@ -133,6 +135,19 @@ impl Possession {
         let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required;
         dpop::verify(proof, is_nonce_required, terms, &mut possession, trace)?;
         Ok(possession)
+    }
+
+    /// The possession of an imagined request, which has a DPoP proof if its token needs one. Only for explanations.
+    pub fn assumed() -> Possession {
+        Possession {
+            is_assumed: true,
+            ..Possession::default()
+        }
+    }
+
+    /// The key of the DPoP proof, for a token that must be bound to one.
+    pub(crate) fn needed_dpop_key(&self) -> Option<[u8; 32]> {
+        self.dpop_key.or(self.is_assumed.then_some([0; 32]))
     }
 
     /// The possession of a request whose event has this thumbprint of a DPoP key, in base64url. It contains no mark: the

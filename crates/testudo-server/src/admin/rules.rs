@@ -127,6 +127,9 @@ pub struct Governed {
     pub resources: Vec<String>,
     /// Redirect URIs of that client.
     pub redirect_uris: Vec<String>,
+    /// What a request of it must have beside its credential. Example: `needs a DPoP proof`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub condition: Option<String>,
     /// Name of the rejection, where it gets no token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejection: Option<String>,
@@ -181,16 +184,17 @@ async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Gover
         },
         Some(found) => governed(&attested, &found, &app.keys.load()),
     };
-    let refusal = first_refusal(app, in_force, &attested, &trusted.credentials).await?;
-    if let Some(Refused {
-        rejection,
-        problem,
-        hint,
-    }) = refusal
-    {
-        governed.rejection = Some(rejection.to_owned());
-        governed.problem = Some(problem);
-        governed.hint = Some(hint);
+    match condition(app, in_force, &attested, &trusted.credentials).await? {
+        Ok(condition) => governed.condition = condition.map(str::to_owned),
+        Err(Refused {
+            rejection,
+            problem,
+            hint,
+        }) => {
+            governed.rejection = Some(rejection.to_owned());
+            governed.problem = Some(problem);
+            governed.hint = Some(hint);
+        }
     }
     Ok(governed)
 }
@@ -212,15 +216,16 @@ impl From<Rejection> for Refused {
     }
 }
 
-/// The refusal of the first kind of credential that the authority may issue; `None` where any of the kinds gets a token.
-/// An authority that may issue none is asked for a JWT-SVID, which it does not accept.
-async fn first_refusal(
+/// The condition under which the identity gets a token: `None` where a kind of credential that the authority may issue
+/// gets one without a condition. The refusal of the first kind where no kind gets one. An authority that may issue no
+/// kind is asked for a JWT-SVID, which it does not accept.
+async fn condition(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
     kinds: &[CredentialKind],
-) -> Result<Option<Refused>, ErrorAnswer> {
-    let mut first = None;
+) -> Result<Result<Option<&'static str>, Refused>, ErrorAnswer> {
+    let (mut condition, mut first) = (None, None);
     let kinds = if kinds.is_empty() {
         &[CredentialKind::JwtSvid]
     } else {
@@ -238,11 +243,18 @@ async fn first_refusal(
             Ok(_) if *kind == CredentialKind::X509Svid && !in_force.arrival.takes_certificates => {
                 no_certificate_arrives()
             }
-            Ok(_) => return Ok(None),
+            Ok(allowed) if allowed.condition.is_some() => {
+                condition = allowed.condition;
+                continue;
+            }
+            Ok(_) => return Ok(Ok(None)),
         };
         first = first.or(Some(refused));
     }
-    Ok(first)
+    Ok(match (condition, first) {
+        (None, Some(refused)) => Err(refused),
+        (condition, _) => Ok(condition),
+    })
 }
 
 /// Client certificates do not reach this server, so a request with an X.509-SVID arrives as one without a credential.

@@ -612,3 +612,36 @@ async fn refusal_of_the_parameters_of_a_request_is_the_same_today_without_a_reco
     let explained = assert_explained(&world, &refused, (reason, reason)).await;
     assert_eq!(explained["event"]["request"]["grant_type"], "x".repeat(80));
 }
+
+#[tokio::test]
+async fn credential_is_explained_with_the_dpop_proof_that_its_request_needs() {
+    let (world, tls) = World::start_with_tls(&constrained_rules(&["none", "dpop", "mtls", "any"]), TLS).await;
+    let needs = "; the request needs a DPoP proof";
+    for (constraint, kind, outcome, needs_proof) in [
+        ("none", "jwt", "allowed", false),
+        ("dpop", "jwt", "allowed", true),
+        ("any", "jwt", "allowed", true),
+        ("mtls", "jwt", "binding_missing", false),
+        ("none", "x509", "allowed", false),
+        ("dpop", "x509", "allowed", true),
+        ("any", "x509", "allowed", false),
+        ("mtls", "x509", "allowed", false),
+    ] {
+        let path = format!("/{constraint}/x");
+        let credential = match kind {
+            "jwt" => world.svid(&path),
+            _ => tls.a.svid(&path).chain_pem(),
+        };
+        let question = json!({ "credential": credential });
+        let explained = world.admin("POST", "/admin/v1/explain", question).await;
+        let verdict = &explained["today"];
+        let found = verdict["rejection"].as_str().or(verdict["outcome"].as_str());
+        assert_eq!(found, Some(outcome), "{constraint} {kind}: {explained:#}");
+        let detail = verdict["detail"].as_str().unwrap();
+        assert_eq!(
+            detail.ends_with(needs),
+            needs_proof,
+            "{constraint} {kind}: {detail}"
+        );
+    }
+}

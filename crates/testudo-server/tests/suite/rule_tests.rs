@@ -1,6 +1,7 @@
 //! Tests that `rule test` gives the result that a request of the identity would get.
 
-use crate::world::{RULES, World, domains};
+use crate::explain::constrained_rules;
+use crate::world::{RULES, TLS, World, domains};
 use serde_json::{Value, json};
 
 const PAY: &str = "/ns/pay/sa/api";
@@ -119,4 +120,33 @@ async fn rule_test_names_that_no_client_certificate_reaches_the_server() {
         refused["hint"].as_str().unwrap().contains("server.tls"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn rule_test_names_the_dpop_proof_that_a_request_of_the_identity_needs() {
+    let rules = RULES.to_owned() + &constrained_rules(&["none", "dpop", "mtls", "any"]);
+    let (world, _tls) = World::start_with_tls(&rules, TLS).await;
+    let jwt_only = "[[trust_domains]]\nname = \"j.example\"\nbundle = { file = \"a.json\" }\n\
+        [[rules]]\nname = \"jwt\"\nidentities = [\"spiffe://j.example/*\"]\nsender_constraint = \"any\"\n";
+    let path = world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + jwt_only).unwrap();
+    world.admin("POST", "/admin/v1/reload", json!({})).await;
+    let needs = json!("needs a DPoP proof");
+    for (identity, condition) in [
+        ("spiffe://a.example/none/x", &Value::Null),
+        ("spiffe://a.example/dpop/x", &needs),
+        ("spiffe://a.example/mtls/x", &Value::Null),
+        ("spiffe://b.example/none/x", &Value::Null),
+        ("spiffe://b.example/dpop/x", &needs),
+        ("spiffe://b.example/mtls/x", &Value::Null),
+        ("spiffe://b.example/any/x", &Value::Null),
+        // With an X.509-SVID, the token is bound to the certificate.
+        ("spiffe://a.example/any/x", &Value::Null),
+        ("spiffe://j.example/x", &needs),
+    ] {
+        let tested = tested(&world, identity).await;
+        let found = (&tested["problem"], &tested["condition"]);
+        assert_eq!(found, (&Value::Null, condition), "{identity}: {tested}");
+    }
 }

@@ -71,6 +71,9 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                 print_list("identities", &header, &rows, listing.wide)?;
             }
             for one in governed.iter().filter(|_| !listing.json.json) {
+                if let Some(condition) = &one.condition {
+                    note(&format!("condition: {}: {condition}", one.identity));
+                }
                 if let Some(hint) = &one.hint {
                     note(&format!("hint: {}: {hint}", one.identity));
                 }

@@ -12,7 +12,7 @@ use crate::state::in_force::InForce;
 use std::sync::Arc;
 use testudo_core::admission::attested_by::BesideAttestation;
 use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
-use testudo_core::grants::{ClientCredentials, GrantRequest};
+use testudo_core::grants::{Binding, ClientCredentials, DPOP, GrantRequest, Granted};
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
@@ -38,6 +38,28 @@ enum ExplainedRequest<'a> {
         requested: Box<RequestedMetadata>,
         details: &'a RequestDetails,
     },
+}
+
+/// A request that would be allowed.
+pub(in crate::admin) struct Allowed {
+    detail: String,
+    /// What the client must send beside its credential.
+    pub(in crate::admin) condition: Option<&'static str>,
+}
+
+impl Allowed {
+    fn sentence(self) -> String {
+        match self.condition {
+            Some(condition) => format!("{}; the request {condition}", self.detail),
+            None => self.detail,
+        }
+    }
+}
+
+const NEEDS_DPOP: &str = "needs a DPoP proof";
+
+fn is_bound_by_dpop(granted: &Granted) -> bool {
+    granted.binding.as_ref().map(Binding::token_type) == Some(DPOP)
 }
 
 const AT_TOKEN: Endpoint = Endpoint::Token {
@@ -67,7 +89,7 @@ pub(in crate::admin) async fn of_credential(
         Ok(identity) => decide(app, &in_force, &identity, asked, &mut trace).await?,
         Err(rejection) => Err(rejection),
     };
-    Ok(concluded(trace, outcome, AT_TOKEN))
+    Ok(concluded(trace, outcome.map(Allowed::sentence), AT_TOKEN))
 }
 
 /// A token request of this identity without scope and resource.
@@ -75,7 +97,7 @@ pub(in crate::admin) async fn of_identity(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
-) -> Result<Result<String, Rejection>, ErrorAnswer> {
+) -> Result<Result<Allowed, Rejection>, ErrorAnswer> {
     let asked = ExplainedRequest::Token {
         grant: &GrantRequest::ClientCredentials(ClientCredentials::default()),
         details: &RequestDetails::default(),
@@ -156,6 +178,7 @@ pub(super) async fn of_event(
     };
     let in_force = app.in_force.load_full();
     let outcome = decide(app, &in_force, identity, asked, &mut trace).await?;
+    let outcome = outcome.map(Allowed::sentence);
     Ok(Some(concluded(trace, outcome, endpoint)))
 }
 
@@ -264,7 +287,7 @@ async fn decide(
     identity: &AttestedIdentity,
     asked: ExplainedRequest<'_>,
     trace: &mut Trace,
-) -> Result<Result<String, Rejection>, ErrorAnswer> {
+) -> Result<Result<Allowed, Rejection>, ErrorAnswer> {
     let policy = &in_force.policy;
     let authority = &identity.authority;
     if authority.kind().attests() && policy.authority(authority).is_none() {
@@ -297,19 +320,27 @@ async fn decide(
             details,
             attestation,
         } => {
+            // What stands beside the credential is assumed only where there is no request.
+            let is_assumed = matches!(attestation, BesideAttestation::Assumed);
+            let possession = match is_assumed {
+                true => Possession::assumed(),
+                false => Possession::of_event(details.dpop_key.as_deref()),
+            };
             let request = TokenRequest {
                 governed: &governed,
                 client_id: details.client_id.as_deref(),
                 grant,
                 attestation,
-                possession: &Possession::of_event(details.dpop_key.as_deref()),
+                possession: &possession,
                 request: request_ref(occasion, details),
             };
             Ok(match rehearse(app, &request, &at, trace).await? {
-                Ok(TokenOutcome::Granted(TokenGrant { granted, is_new, .. })) => Ok(if is_new {
-                    format!("a new client would be registered and would get {granted}")
-                } else {
-                    format!("a known client gets {granted}")
+                Ok(TokenOutcome::Granted(TokenGrant { granted, is_new, .. })) => Ok(Allowed {
+                    condition: (is_assumed && is_bound_by_dpop(&granted)).then_some(NEEDS_DPOP),
+                    detail: match is_new {
+                        true => format!("a new client would be registered and would get {granted}"),
+                        false => format!("a known client gets {granted}"),
+                    },
                 }),
                 Ok(TokenOutcome::Refused(rejection, _)) | Err(rejection) => Err(rejection),
             })
@@ -325,10 +356,13 @@ async fn decide(
             let registered = registration(app, asked, &at, trace).await?;
             Ok(registered.map(|registered| {
                 let kind = if registered.is_new { "a new" } else { "a known" };
-                format!(
-                    "{kind} client is registered for scope `{}`",
-                    registered.answer.scope
-                )
+                Allowed {
+                    detail: format!(
+                        "{kind} client is registered for scope `{}`",
+                        registered.answer.scope
+                    ),
+                    condition: None,
+                }
             }))
         }
     }
