@@ -33,6 +33,8 @@ pub struct Draft<'k> {
     /// Claims.
     pub claims: Value,
     key: &'k testudo_protocol::jose::SigningKey,
+    /// The secret of a MAC in place of the signature.
+    secret: Option<Vec<u8>>,
 }
 
 impl<'k> Draft<'k> {
@@ -47,6 +49,7 @@ impl<'k> Draft<'k> {
             header: serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "JWT" }),
             claims: serde_json::json!({ "sub": subject, "aud": [audience], "exp": now + 240, "iat": now }),
             key,
+            secret: None,
         }
     }
 
@@ -64,6 +67,7 @@ impl<'k> Draft<'k> {
                 "iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "exp": now + 240, "iat": now,
             }),
             key,
+            secret: None,
         }
     }
 
@@ -74,6 +78,7 @@ impl<'k> Draft<'k> {
             header: serde_json::json!({ "alg": key.algorithm().name(), "typ": "dpop+jwt", "jwk": jwk }),
             claims: serde_json::json!({ "jti": jti, "htm": "POST", "htu": uri, "iat": now }),
             key,
+            secret: None,
         }
     }
 
@@ -93,6 +98,7 @@ impl<'k> Draft<'k> {
                 "sub": client_id, "iat": now, "exp": now + 3600, "cnf": { "jwk": jwk },
             }),
             key: attester,
+            secret: None,
         }
     }
 
@@ -121,6 +127,7 @@ impl<'k> Draft<'k> {
             }),
             claims: serde_json::json!({ "aud": audience, "jti": jti, "iat": now }),
             key: attested,
+            secret: None,
         }
     }
 
@@ -137,6 +144,7 @@ impl<'k> Draft<'k> {
             header: serde_json::json!({ "alg": workload.algorithm().name(), "typ": "wpt+jwt" }),
             claims: serde_json::json!({ "aud": uri, "exp": now + 60, "jti": jti, "wth": hash }),
             key: workload,
+            secret: None,
         }
     }
 
@@ -168,6 +176,13 @@ impl<'k> Draft<'k> {
         self
     }
 
+    /// With `alg` HS256 and a MAC with this secret in place of the signature.
+    #[must_use]
+    pub fn mac(mut self, secret: &[u8]) -> Draft<'k> {
+        self.secret = Some(secret.to_vec());
+        self.header("alg", "HS256")
+    }
+
     /// Signs it.
     pub fn sign(&self) -> String {
         self.sign_text(&self.header.to_string(), &self.claims.to_string())
@@ -175,8 +190,15 @@ impl<'k> Draft<'k> {
 
     /// Signs exactly these texts, for JSON that `serde_json::Value` cannot represent.
     pub fn sign_text(&self, header: &str, claims: &str) -> String {
-        self.key
-            .sign_compact(header.as_bytes(), claims.as_bytes())
-            .expect("signing")
+        let Some(secret) = &self.secret else {
+            let signed = self.key.sign_compact(header.as_bytes(), claims.as_bytes());
+            return signed.expect("signing");
+        };
+        let input = [header, claims]
+            .map(|part| URL_SAFE_NO_PAD.encode(part))
+            .join(".");
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
+        let tag = aws_lc_rs::hmac::sign(&key, input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 }

@@ -132,7 +132,7 @@ pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
     self_signed_by(&KeyPair::generate().unwrap(), change)
 }
 
-fn self_signed_by(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
+pub fn self_signed_by(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> X509Chain {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name.push(DnType::CommonName, "own");
     (parameters.not_before, parameters.not_after) = (before(60).into(), after(3600).into());

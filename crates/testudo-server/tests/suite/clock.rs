@@ -13,6 +13,12 @@ const CALM: i64 = 16 * 60;
 /// A server whose clock has not jumped for long enough.
 async fn calm() -> World {
     let world = World::start().await;
+    wait_until_calm(&world).await;
+    world
+}
+
+/// Lets time pass until the server, which was just started, deletes expired records.
+pub async fn wait_until_calm(world: &World) {
     let app = &world.running.app;
     assert_eq!(
         drop_what_is_over(app).await,
@@ -21,10 +27,10 @@ async fn calm() -> World {
     );
     app.clock.shift(CALM);
     assert!(drop_what_is_over(app).await.is_some());
-    world
 }
 
-async fn marks(world: &World) -> usize {
+/// The number of replay marks in the store.
+pub async fn marks(world: &World) -> usize {
     let listed = world.running.app.store.list(Kind::Replay, &[], 100).await;
     listed.unwrap().len()
 }

@@ -1,8 +1,10 @@
 //! Tests of the form of requests and answers. Rows B-53, B-54, J-01 to J-12, TK-14 to TK-24, AZ-25, and the metadata.
 
-use crate::world::{ISSUER, World, assert_answer_form};
+use crate::world::{ISSUER, World, assert_answer_form, assert_same_answers};
 use serde_json::json;
-use testudo_testkit::{form, svid_form};
+use testudo_protocol::jose::Algorithm;
+use testudo_testkit::token::Draft;
+use testudo_testkit::{form, generate_key, svid_form};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
@@ -298,6 +300,53 @@ async fn metadata_lists_only_what_the_server_supports_now() {
         .unwrap();
     assert_eq!(algorithms.len(), 10);
     assert_eq!(metadata["scopes_supported"], json!(["r", "w"]));
+}
+
+// Row J-12.
+#[tokio::test]
+async fn answers_to_refused_jwt_svids_do_not_tell_the_fault() {
+    let world = World::start().await;
+    let (now, key) = (world.now(), world.a.key());
+    let (id, kid) = ("spiffe://a.example/x/1", Some(key.kid()));
+    let other = generate_key(Algorithm::ES256, kid);
+    let (frozen, blocked) = ("spiffe://a.example/x/frozen", "spiffe://a.example/x/blocked");
+    for path in ["/x/1", "/x/frozen", "/x/blocked"] {
+        assert_eq!(world.ask(path, &[]).await.status, 200, "{path}");
+    }
+    let frozen = json!({ "client_id": frozen });
+    world.admin("POST", "/admin/v1/clients/freeze", frozen).await;
+    let blocked = json!({ "identity": blocked });
+    world.admin("POST", "/admin/v1/blocks", blocked).await;
+    let svid = || Draft::svid(key, id, ISSUER, now);
+    let send = async |draft: Draft<'_>| world.send(&svid_form(&draft.sign(), &[])).await;
+    let faults = [
+        ("signature", send(Draft::svid(&other, id, ISSUER, now)).await),
+        ("kid", send(svid().header("kid", "zz")).await),
+        ("alg", send(svid().header("alg", "ES384")).await),
+        (
+            "unknown domain",
+            send(svid().claim("sub", "spiffe://c.example/x/1")).await,
+        ),
+        (
+            "key of another domain",
+            send(svid().claim("sub", "spiffe://b.example/x/1")).await,
+        ),
+        (
+            "wrong aud",
+            send(svid().claim("aud", "https://other.example")).await,
+        ),
+        ("expired", send(svid().claim("exp", now - 300)).await),
+        ("no JWT", world.send(&svid_form("x", &[])).await),
+        (
+            "unknown client",
+            world.ask("/x/1", &[("client_id", "unknown")]).await,
+        ),
+        ("no rule", world.ask("/none", &[]).await),
+        ("frozen", world.ask("/x/frozen", &[]).await),
+        ("blocked", world.ask("/x/blocked", &[]).await),
+    ];
+    assert_same_answers("invalid_client", &faults);
+    assert_eq!(send(svid()).await.status, 200, "without a fault");
 }
 
 // Rows J-14, J-15.

@@ -403,6 +403,13 @@ impl World {
         self.events_with(&format!("type={kind}")).await
     }
 
+    /// The event of a refused request.
+    pub async fn refusal(&self, refused: &Answer) -> serde_json::Value {
+        let id = refused.header("request-id").unwrap();
+        let mut events = self.events("client.refused").await.into_iter();
+        events.find(|event| event["request_id"] == id).unwrap()
+    }
+
     /// All events that match a filter, the oldest first: an answer may end before the last event, and then has a cursor.
     pub async fn events_with(&self, filter: &str) -> Vec<serde_json::Value> {
         let (mut found, mut after) = (Vec::new(), String::new());
@@ -429,6 +436,20 @@ pub fn assert_one_is_granted(answers: &[Answer], code: &str, case: &str) {
     for answer in refused {
         let found = (answer.status, answer.error());
         assert_eq!(found, (400, code.to_owned()), "{case}: {}", answer.json());
+    }
+}
+
+/// Checks that the answers are this error code, and that their status and body do not tell which fault a request has.
+#[track_caller]
+pub fn assert_same_answers(code: &str, answers: &[(&str, Answer)]) {
+    let (_, first) = &answers[0];
+    for (fault, answer) in answers {
+        assert_eq!(answer.error(), code, "{fault}");
+        assert_eq!(
+            (answer.status, &answer.body),
+            (first.status, &first.body),
+            "{fault}"
+        );
     }
 }
 

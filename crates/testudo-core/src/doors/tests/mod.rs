@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use testudo_protocol::jose::{self, Algorithm, JoseError, KeySet, PublicKey, SigningKey};
+use testudo_protocol::jose::{Algorithm, JoseError, KeySet, PublicKey, SigningKey};
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, Form, IssuerUrl};
 use testudo_protocol::spiffe::{Bundle, SpiffeIdError, TrustDomain};
 use testudo_protocol::{Seconds, Timestamp};

@@ -1,6 +1,9 @@
 //! Attestations that are refused, each beside the one without the fault, which is accepted.
 
 use super::{ATTESTERS, Attested, C5, ICA, assert_granted, assert_refused};
+use crate::client_certificates::self_signed_by;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::generate_key;
@@ -36,6 +39,10 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
     private["d"] = json!("AA");
     let mut off_the_curve = jwk(&attested.key);
     off_the_curve["y"] = off_the_curve["x"].clone();
+    let mut private_rsa = jwk(&generate_key(Algorithm::RS256, None));
+    private_rsa["p"] = json!("AA");
+    // The text of the key that the server knows.
+    let public = attested.at1.public_jwk("sig", true).to_string();
     let cnf = |jwk: Value| json!({ "jwk": jwk });
     let one = jwk(&attested.key);
     // Odd, without leading zeros: 342 characters are 2048 bits, 86 are 512.
@@ -58,7 +65,7 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
             "typ is not",
         ),
         ("alg none", good().header("alg", "none"), "the alg is not"),
-        ("alg HS256", good().header("alg", "HS256"), "the alg is not"),
+        ("alg HS256", good().mac(public.as_bytes()), "the alg is not"),
         ("crit", good().header("crit", json!(["x"])), "crit"),
         (
             "cnf missing",
@@ -79,6 +86,11 @@ async fn abca_7_1_attestation_with_a_fault_is_refused() {
         (
             "cnf.jwk private",
             good().claim("cnf", cnf(private)),
+            "private or symmetric material",
+        ),
+        (
+            "cnf.jwk RSA with p",
+            good().claim("cnf", cnf(private_rsa)),
             "private or symmetric material",
         ),
         (
@@ -215,7 +227,9 @@ async fn attestation_that_was_remembered_is_refused_when_it_becomes_too_old() {
 #[tokio::test]
 async fn abca_10_8_attestation_of_an_attester_that_is_not_configured_is_refused_whatever_its_header_names() {
     let attested = Attested::start().await;
-    let unknown = generate_key(Algorithm::ES256, Some("at1-key"));
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let unknown = SigningKey::from_pkcs8(Algorithm::ES256, &pair.serialize_der(), Some("at1-key")).unwrap();
+    let certificate = STANDARD.encode(&self_signed_by(&pair, |_| {}).chain[0]);
     let now = attested.world.now();
     let by = |issuer: &str| Draft::attestation(&unknown, C5, &attested.key, now).claim("iss", issuer);
     let url = format!("http://{}/jwks", attested.world.address());
@@ -223,7 +237,10 @@ async fn abca_10_8_attestation_of_an_attester_that_is_not_configured_is_refused_
         ("iss of no attester", by("https://at9.example")),
         ("iss of an attester", by("https://at1.example")),
         ("jwk", by("https://at1.example").header("jwk", jwk(&unknown))),
-        ("x5c", by("https://at1.example").header("x5c", json!(["MIIB"]))),
+        (
+            "x5c",
+            by("https://at1.example").header("x5c", json!([certificate])),
+        ),
         ("jku", by("https://at1.example").header("jku", url)),
     ];
     for (name, draft) in rows {

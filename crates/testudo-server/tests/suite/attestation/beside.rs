@@ -1,9 +1,11 @@
 //! An attestation beside the client's own authentication, which a rule requires by `attested_by`. [ABCA §7.6]
 
 use super::{ATTESTERS, Attested, ICA, RULES_OF_ATTESTERS, assert_granted, assert_refused};
+use crate::clock::{marks, wait_until_calm};
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::Algorithm;
+use testudo_server::upkeep::drop_what_is_over;
 use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
@@ -297,12 +299,56 @@ async fn proof_that_was_used_is_refused_after_the_clock_was_set_back() {
     assert_granted(&attested.send(&combined, &[]).await, "DPoP");
     for back in [10, 3_590] {
         app.clock.shift(-back);
-        assert_refused(&attested.ask(&attestation, &pop).await, ICA, "PoP");
-        let answer = attested.send(&combined, &[]).await;
-        assert_refused(&answer, "invalid_dpop_proof", "DPoP");
+        let (of_pop, of_dpop) = (
+            attested.ask(&attestation, &pop).await,
+            attested.send(&combined, &[]).await,
+        );
+        assert_refused(&of_pop, ICA, "PoP");
+        assert_refused(&of_dpop, "invalid_dpop_proof", "DPoP");
+        if back == 10 {
+            // The proofs are still of this time: they are refused because they were used.
+            let reasons = [
+                reason(&attested, &of_pop).await,
+                reason(&attested, &of_dpop).await,
+            ];
+            assert_eq!(reasons, ["attestation_pop_replayed", "dpop_replayed"]);
+        }
     }
     let fresh = attested.pop("2").sign();
     assert_granted(&attested.ask(&attestation, &fresh).await, "a new PoP");
+}
+
+// Row J-16.
+#[tokio::test]
+async fn proof_whose_mark_was_deleted_is_refused_after_the_clock_was_set_back() {
+    let attested = Attested::start().await;
+    let (world, app) = (&attested.world, &attested.world.running.app);
+    wait_until_calm(world).await;
+    let attestation = attested.attestation().sign();
+    let (pop, dpop) = (attested.pop("1").sign(), attested.dpop(&attested.key, "1").sign());
+    let combined = [
+        ("OAuth-Client-Attestation", attestation.as_str()),
+        ("DPoP", &dpop),
+    ];
+    assert_granted(&attested.ask(&attestation, &pop).await, "PoP");
+    assert_granted(&attested.send(&combined, &[]).await, "DPoP");
+    assert_eq!(marks(world).await, 2);
+    app.clock.shift(3_600);
+    assert!(drop_what_is_over(app).await.is_some());
+    assert_eq!(marks(world).await, 0);
+    app.clock.step(-3_600);
+    for answer in [
+        attested.ask(&attestation, &pop).await,
+        attested.send(&combined, &[]).await,
+    ] {
+        assert_refused(&answer, "invalid_client", "the mark is deleted");
+        assert_eq!(reason(&attested, &answer).await, "mark_dropped");
+    }
+    assert_eq!(marks(world).await, 0);
+}
+
+async fn reason(attested: &Attested, refused: &Answer) -> Value {
+    attested.world.refusal(refused).await["reason"].clone()
 }
 
 // Row J-17.

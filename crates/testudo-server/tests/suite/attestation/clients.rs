@@ -1,7 +1,10 @@
 //! The clients of attesters: their ids, rules, limits and instances.
 
 use super::{ATTESTERS, Attested, C5, ICA, assert_granted, assert_refused};
+use crate::world::assert_same_answers;
 use serde_json::{Value, json};
+use testudo_protocol::jose::Algorithm;
+use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, claims};
 
 // Rows E-19, E-20.
@@ -152,4 +155,74 @@ async fn token_names_the_attested_key_as_the_instance_of_the_client() {
     assert_eq!(instance, crate::dpop::thumbprint(&attested.key));
     let events = attested.world.events("client.registered").await;
     assert_eq!(events[0]["instance"], instance);
+}
+
+// Row J-12.
+#[tokio::test]
+async fn answers_to_refused_attestations_do_not_tell_the_fault() {
+    let attested = Attested::start().await;
+    let (good, world) = (|| attested.attestation(), &attested.world);
+    let other = generate_key(Algorithm::ES256, Some("at1-key"));
+    let of_app = |app: &str| good().claim("sub", format!("app/{app}"));
+    for app in ["frozen", "blocked"] {
+        assert_granted(&attested.attest(&of_app(app), app).await, app);
+    }
+    let clients = world.clients().await;
+    let is_frozen = |client: &&Value| client["subject"] == "at1:app/frozen";
+    let frozen = clients.iter().find(is_frozen).unwrap()["client_id"].clone();
+    world
+        .admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": frozen }))
+        .await;
+    world
+        .admin(
+            "POST",
+            "/admin/v1/blocks",
+            json!({ "identity": "at1:app/blocked" }),
+        )
+        .await;
+    let by_other =
+        || Draft::attestation(&other, C5, &attested.key, world.now()).claim("iss", "https://at1.example");
+    let expired = by_other().claim("exp", world.now() - 300);
+    let faults = [
+        (
+            "unknown attester",
+            attested
+                .attest(&good().claim("iss", "https://at9.example"), "1")
+                .await,
+        ),
+        ("signature", attested.attest(&by_other(), "1").await),
+        ("kid", attested.attest(&good().header("kid", "zz"), "1").await),
+        ("alg", attested.attest(&good().header("alg", "ES384"), "1").await),
+        (
+            "nbf",
+            attested
+                .attest(&good().claim("nbf", world.now() + 120), "1")
+                .await,
+        ),
+        ("expired, by another key", attested.attest(&expired, "1").await),
+    ];
+    assert_same_answers(ICA, &faults);
+    let (attestation, pop) = (good().sign(), attested.pop("1").sign());
+    let headers = [
+        ("OAuth-Client-Attestation", attestation.as_str()),
+        ("OAuth-Client-Attestation-PoP", &pop),
+    ];
+    let faults = [
+        (
+            "unknown client",
+            attested.send(&headers, &[("client_id", "unknown")]).await,
+        ),
+        (
+            "no rule",
+            attested.attest(&good().claim("sub", "none"), "2").await,
+        ),
+        (
+            "client of another credential",
+            attested.attest(&good().claim("sub", "c6"), "3").await,
+        ),
+        ("frozen", attested.attest(&of_app("frozen"), "4").await),
+        ("blocked", attested.attest(&of_app("blocked"), "5").await),
+    ];
+    assert_same_answers("invalid_client", &faults);
+    assert_granted(&attested.send(&headers, &[]).await, "without a fault");
 }

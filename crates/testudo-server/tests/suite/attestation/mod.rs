@@ -125,10 +125,8 @@ impl Attested {
 
     /// The detail in the event of a refused request.
     async fn detail_of(&self, refused: &Answer) -> String {
-        let id = refused.header("request-id").unwrap();
-        let events = self.world.events("client.refused").await;
-        let event = events.iter().find(|event| event["request_id"] == id);
-        event.unwrap()["detail"].as_str().unwrap().to_owned()
+        let event = self.world.refusal(refused).await;
+        event["detail"].as_str().unwrap().to_owned()
     }
 
     /// A token request with a valid attestation and this PoP.

@@ -23,7 +23,7 @@ async fn abca_7_2_pop_with_a_fault_is_refused_and_does_not_use_up_its_jti() {
         ("another key", by_other()),
         ("another key in jwk", by_other().header("jwk", own_jwk)),
         ("alg none", good().header("alg", "none")),
-        ("alg HS256", good().header("alg", "HS256")),
+        ("alg HS256", good().mac(attested.key.proof_jwk().as_bytes())),
         ("alg of another curve", good().header("alg", "ES384")),
         ("crit", good().header("crit", json!(["x"]))),
         ("typ of DPoP", good().header("typ", "dpop+jwt")),

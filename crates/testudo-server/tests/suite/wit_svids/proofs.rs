@@ -26,7 +26,7 @@ async fn pop_is_verified_with_the_key_of_the_wit_svid_only_and_used_once() {
             Draft::attestation_pop(&wits.a, ISSUER, "1", now),
         ),
         ("alg none", pop().header("alg", "none")),
-        ("alg HS256", pop().header("alg", "HS256")),
+        ("alg HS256", pop().mac(wits.key.proof_jwk().as_bytes())),
         ("typ dpop+jwt", pop().header("typ", "dpop+jwt")),
         ("typ wit+jwt", pop().header("typ", "wit+jwt")),
         ("typ missing", pop().without_header("typ")),
