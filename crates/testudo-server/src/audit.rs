@@ -199,6 +199,16 @@ pub(crate) async fn refuse(
     answer
 }
 
+/// Names the client of a proven identity, and the rule that governs it now, where a rule does.
+fn name_client_and_rule(app: &App, occasion: OccasionKind, event: &mut Event, identity: &AttestedIdentity) {
+    let in_force = app.in_force.load();
+    if let Ok(governed) = app.govern(identity, occasion, &in_force.policy) {
+        event.client_id = Some(governed.name.client_id.to_string());
+        event.rule = Some(governed.found.rule.name.to_string());
+        event.rule_revision = Some(governed.found.rule.revision.to_string());
+    }
+}
+
 async fn note_refusal(
     app: &App,
     trail: &RequestTrail<'_>,
@@ -234,7 +244,10 @@ async fn note_refusal(
     }
     let event = event_kept_for(app, kind, REFUSAL_RETENTION, |event| {
         match identity {
-            Some(identity) => describe_identity(event, identity),
+            Some(identity) => {
+                describe_identity(event, identity);
+                name_client_and_rule(app, trail.occasion, event, identity);
+            }
             None => event.authority = rejection.authority().map(|named| named.key().to_owned()),
         }
         event.request_id = Some(trail.id.to_owned());

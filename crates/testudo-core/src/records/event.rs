@@ -38,11 +38,12 @@ pub struct Event {
     /// `pod-7f9c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
-    /// Client id of the client that the event is about. A request of a client that was refused has none here: what it
-    /// sent as `client_id` is in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
+    /// Client id of the client that the event is about; of a refused request only where it proved the identity and a rule
+    /// governs it. What a request sent as `client_id` is in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_id: Option<String>,
-    /// Name of the rule that governed the request or governs the client. Example: `payments`.
+    /// Name of the rule that governed the request or governs the client. None for a refused request that proved no
+    /// identity, or whose identity no rule governs. Example: `payments`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<String>,
     /// First digits of the hash of that rule as it was written: they change whenever the rule changes. Example:

@@ -1,7 +1,7 @@
 //! Tests of the search for audit events: filters, pages, and that no event is left out without notice.
 
 use crate::world::{RULES, World, domains, moment};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -241,4 +241,40 @@ async fn refusals_that_are_sampled_away_are_counted_in_an_event_when_the_server_
         detail.starts_with(&format!("and {} more of this kind", of_count["count"])),
         "{detail}"
     );
+}
+
+#[tokio::test]
+async fn refusals_are_found_by_the_rule_and_the_client_of_the_proven_identity() {
+    let world = World::start().await;
+    let path = "/ns/pay/sa/api";
+    let id = format!("spiffe://a.example{path}");
+    assert_eq!(world.ask(path, &[]).await.status, 200);
+    assert_eq!(
+        world.ask(path, &[("scope", "none")]).await.error(),
+        "invalid_scope"
+    );
+    let elsewhere = world.ask(path, &[("resource", "https://none.example/")]).await;
+    assert_eq!(elsewhere.error(), "invalid_target");
+    let freeze = json!({ "client_id": id });
+    world.admin("POST", "/admin/v1/clients/freeze", freeze).await;
+    assert_eq!(world.ask(path, &[]).await.error(), "invalid_client");
+    // These prove another identity.
+    assert_eq!(world.ask("/none", &[]).await.error(), "invalid_client");
+    let other = world.b.svid(path, crate::world::ISSUER, world.now());
+    let claimed = testudo_testkit::svid_form(&other, &[("client_id", &id)]);
+    assert_eq!(world.send(&claimed).await.error(), "invalid_client");
+    let reasons = async |query: &str| -> Vec<String> {
+        let path = format!("/admin/v1/events?type=client.refused&order=oldest&{query}");
+        let page = world.admin("GET", &path, Value::Null).await;
+        let events = page["events"].as_array().unwrap().iter();
+        events
+            .map(|event| event["reason"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let expected = ["scope_not_allowed", "resource_not_allowed", "client_frozen"];
+    assert_eq!(reasons("rule=R1").await, expected);
+    // The last request named the client, without proving that it is this client.
+    let named = [&expected[..], &["no_rule"]].concat();
+    assert_eq!(reasons(&format!("client={id}")).await, named);
+    assert_eq!(reasons("").await.len(), 5);
 }
