@@ -14,6 +14,16 @@ use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, assemble};
 use tower::{Layer as _, ServiceExt as _};
 
+/// The API behind the layer.
+async fn api(request: Request<()>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let token = request
+        .extensions()
+        .get::<VerifiedToken>()
+        .expect("the request has the verified token");
+    assert_eq!(token.client_id, "spiffe://a.example/w");
+    Ok(Response::new(Full::default()))
+}
+
 /// One request through the layer; status and challenge.
 async fn ask(
     verifier: &Arc<Verifier>,
@@ -21,21 +31,13 @@ async fn ask(
     uri: &str,
     authorization: &[&str],
 ) -> (u16, Option<String>) {
-    let inner = tower::service_fn(async |request: Request<()>| {
-        let token = request
-            .extensions()
-            .get::<VerifiedToken>()
-            .expect("the request has the verified token");
-        assert_eq!(token.client_id, "spiffe://a.example/w");
-        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
-    });
     let layer = RequireToken::new(verifier.clone()).scope(scope).unwrap();
     let mut request = Request::builder().uri(uri);
     for value in authorization {
         request = request.header("authorization", *value);
     }
     let response = layer
-        .layer(inner)
+        .layer(tower::service_fn(api))
         .oneshot(request.body(()).unwrap())
         .await
         .unwrap();
