@@ -115,22 +115,9 @@ impl Checker<'_> {
             return None;
         };
         let path = self.path(file);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let problem = format!("{} cannot be read: {error}", path.display());
-                self.report.error(key, problem, None);
-                return None;
-            }
-        };
-        let read = match pem_files::certificates(&bytes) {
-            Ok(read) => read,
-            Err(fault) => {
-                let problem = format!("{}: {}", path.display(), fault.problem);
-                self.report.error(key, problem, Some(fault.hint));
-                return None;
-            }
-        };
+        let pem = self.certificates(&key, &path)?;
+        // `certificates` reported what cannot be read.
+        let read = pem_files::certificates(&pem).unwrap_or_default();
         let ders: Vec<Vec<u8>> = read.iter().map(|der| der.to_vec()).collect();
         match ClientAuthorities::new(&ders) {
             Ok(authorities) => Some(authorities),
