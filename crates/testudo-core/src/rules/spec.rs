@@ -52,8 +52,8 @@ pub struct RuleSpec {
     pub access_token_lifetime: Option<String>,
     /// Whether a client may reduce its limits when it registers. Default: `"narrowing"`.
     pub registration: RegistrationForm,
-    /// Whether all instances (`{instance}`) of a workload share one client, or each is a client. Without `{instance}`, the key
-    /// of an attestation names the instance. Default: `"workload"`.
+    /// Whether all instances (`{instance}`) of a workload share one client, or each is a client. Without `{instance}`, the
+    /// key of an attestation names the instance. Default: `"workload"`.
     pub client: GrainOfClient,
     /// How the `client_id` is made: `identity`, `opaque`, or a template of literals and captures.
     /// Default: `"identity"`.

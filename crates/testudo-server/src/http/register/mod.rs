@@ -1,11 +1,10 @@
 //! The registration endpoint. [RFC7591 §3]
 //!
 //! The caller sends evidence (a software statement, a client certificate, an attestation, or several of them: the client
-//! is attested); or an initial access
-//! token (the client has a sponsor); or none of them, where `[registration.open]` is configured. Evidence that is sent
-//! must be valid: a request with invalid evidence is refused and not treated as a request without evidence. The server
-//! never issues a client secret. It issues a registration access token only to clients that have no evidence with which
-//! they could register again.
+//! is attested); or an initial access token (the client has a sponsor); or none of them, where `[registration.open]` is
+//! configured. Evidence that is sent must be valid: a request with invalid evidence is refused and not treated as a
+//! request without evidence. The server never issues a client secret. It issues a registration access token only to
+//! clients that have no evidence with which they could register again.
 
 mod answer;
 mod initial_access;
