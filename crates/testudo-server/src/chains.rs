@@ -45,11 +45,7 @@ pub(crate) async fn verify(
     let is_short = door.is_short();
     let (known, by, now) = (facts.clone(), in_force.clone(), app.now());
     let work = move || door.verify(&known, terms(&by.policy, now), &mut Trace::off());
-    let Some(verified) = app.chain_work.run(is_short, work).await else {
-        app.metrics.certificate_chains_shed.inc();
-        return Err(Fault::ChainsWaiting.into());
-    };
-    app.metrics.certificate_chains_verified.inc();
+    let verified = run(app, is_short, work).await?;
     if let Err(Rejection::Credential(CredentialReason::Certificate(fault))) = &verified {
         memory.remember(digest, bundle, fault);
     }
@@ -64,12 +60,21 @@ pub(crate) async fn verify_of_client(
 ) -> Result<AttestedIdentity, Stop> {
     let (is_short, by, now) = (door.is_short(), in_force.clone(), app.now());
     let work = move || door.verify(&Facts::Nothing, terms(&by.policy, now), &mut Trace::off());
+    Ok(run(app, is_short, work).await??)
+}
+
+/// Verifies a chain on a thread for such work. Fails if too many wait for one.
+async fn run(
+    app: &App,
+    is_short: bool,
+    work: impl FnOnce() -> Result<AttestedIdentity, Rejection> + Send + 'static,
+) -> Result<Result<AttestedIdentity, Rejection>, Stop> {
     let Some(verified) = app.chain_work.run(is_short, work).await else {
         app.metrics.certificate_chains_shed.inc();
         return Err(Fault::ChainsWaiting.into());
     };
     app.metrics.certificate_chains_verified.inc();
-    Ok(verified?)
+    Ok(verified)
 }
 
 /// The purpose of the request does not matter: a chain proves the same identity for each.

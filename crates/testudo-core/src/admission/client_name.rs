@@ -111,7 +111,7 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
             None => (identity.subject.clone(), None),
         },
     };
-    let is_named_by_key = subject.len() > identity.subject.len();
+    let is_named_by_key = found.rule.client == GrainOfClient::Instance && folded_instance.is_some();
     let client_id: Box<str> = match &found.rule.client_id {
         // The identity is that of all instances, so the id of one of them is derived.
         ClientIdTemplate::Identity if is_named_by_key => {

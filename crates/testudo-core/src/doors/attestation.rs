@@ -4,15 +4,13 @@
 //! used. An attestation may be used until it expires: it is worth nothing without a proof of its key
 //! (`possession/attestation_pop.rs`).
 
-use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused};
+use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
 use crate::rejection::{AttestationReason, Rejection};
 use crate::trace::Trace;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use std::sync::Arc;
 use testudo_protocol::jose::Jws;
@@ -88,9 +86,7 @@ impl Attestation {
             .filter(|_| is_client_id)
             .ok_or(AttestationReason::SubjectRefused)?;
         let confirmation = confirmed(&claims.cnf)?;
-        trace.passed("confirmation key", || {
-            URL_SAFE_NO_PAD.encode(confirmation.thumbprint())
-        });
+        trace.passed("confirmation key", || shown(&confirmation));
         let proof = Proof {
             issued: claims.iat,
             digest: Some(self.digest),

@@ -3,37 +3,27 @@
 //! The TLS handshake proved that the client has the private key of the certificate. It is compared with those of the
 //! client, byte by byte; who issued it does not matter, and no chain is validated.
 
+use super::shared::client_chain::PresentedChain;
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
-use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::ClientMethod;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
-use testudo_protocol::client_certificate::{ClientCertificateError, ClientChain};
+use testudo_protocol::client_certificate::ClientCertificateError;
 
 /// A certificate within its limits; it is not compared yet.
-pub struct SelfSignedTlsClientAuth {
-    chain: ClientChain,
-    unverified_client_id: String,
-    digest: [u8; 32],
-}
+pub struct SelfSignedTlsClientAuth(PresentedChain);
 
 impl SelfSignedTlsClientAuth {
     /// Checks the limits of the certificates.
     pub fn recognise(presented: &Presented) -> Result<SelfSignedTlsClientAuth, Rejection> {
-        let (client_id, chain) = presented.client_chain()?;
-        Ok(SelfSignedTlsClientAuth {
-            chain: ClientChain::new(chain).map_err(CredentialReason::Certificate)?,
-            unverified_client_id: client_id.to_owned(),
-            digest: presented.digest,
-        })
+        PresentedChain::recognise(presented).map(SelfSignedTlsClientAuth)
     }
 
     /// The certificates of configured clients are in the policy, so only those of registered clients are looked up.
     pub fn lookups(&self) -> Lookup<'_> {
-        Lookup::Certificates {
-            unverified_client_id: &self.unverified_client_id,
-        }
+        self.0.lookups()
     }
 
     /// Compares the certificate with those of the client.
@@ -43,7 +33,8 @@ impl SelfSignedTlsClientAuth {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let configured = terms.policy.clients.get(self.unverified_client_id.as_str());
+        let shown = self.0;
+        let configured = terms.policy.clients.get(shown.unverified_client_id.as_str());
         let (authority, sponsor, known) = match (configured.map(|client| &client.method), facts) {
             (Some(ClientMethod::SelfSigned(known)), _) => (Authority::configuration(), None, known),
             (None, Facts::Client(client)) => {
@@ -52,25 +43,20 @@ impl SelfSignedTlsClientAuth {
             }
             (Some(_), _) | (None, _) => return Err(CredentialReason::UnknownClient.into()),
         };
-        let thumbprint = self.chain.thumbprint();
-        if !known.contains(&thumbprint) {
+        if !known.contains(&shown.chain.thumbprint()) {
             let reason = ClientCertificateError::OtherCertificate;
             return Err(CredentialReason::ClientCertificate(reason).into());
         }
-        let expires = self
+        let expires = shown
             .chain
             .valid_until(terms.now)
             .map_err(CredentialReason::ClientCertificate)?;
         trace.passed("certificate of the client", || format!("valid until {expires}"));
-        let proof = Proof {
-            digest: Some(self.digest),
-            certificate_thumbprint: Some(thumbprint),
-            ..Proof::until(expires)
-        };
+        let proof = shown.proof(expires);
         let kind = CredentialKind::SelfSignedTlsClientAuth;
         Ok(AttestedIdentity {
             sponsor,
-            ..AttestedIdentity::proven(authority, self.unverified_client_id, kind, proof)
+            ..AttestedIdentity::proven(authority, shown.unverified_client_id, kind, proof)
         })
     }
 }

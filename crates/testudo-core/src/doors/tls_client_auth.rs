@@ -4,42 +4,31 @@
 //! `client_id` names validate the chain, and the leaf must have the one name that is configured for it: neither the trust
 //! store of the system nor the authorities of another client are used.
 
+use super::shared::client_chain::PresentedChain;
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
-use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::ClientMethod;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
-use testudo_protocol::client_certificate::ClientChain;
 
 /// A chain within its limits; nothing in it is verified yet.
-pub struct TlsClientAuth {
-    chain: ClientChain,
-    unverified_client_id: String,
-    digest: [u8; 32],
-}
+pub struct TlsClientAuth(PresentedChain);
 
 impl TlsClientAuth {
     /// Checks the limits of the certificates.
     pub fn recognise(presented: &Presented) -> Result<TlsClientAuth, Rejection> {
-        let (client_id, chain) = presented.client_chain()?;
-        Ok(TlsClientAuth {
-            chain: ClientChain::new(chain).map_err(CredentialReason::Certificate)?,
-            unverified_client_id: client_id.to_owned(),
-            digest: presented.digest,
-        })
+        PresentedChain::recognise(presented).map(TlsClientAuth)
     }
 
-    /// The authorities are in the policy: only configured clients have them.
+    /// Nothing is found for this door: the authorities are in the policy, since only configured clients have them.
     pub fn lookups(&self) -> Lookup<'_> {
-        Lookup::Certificates {
-            unverified_client_id: &self.unverified_client_id,
-        }
+        self.0.lookups()
     }
 
     /// True if verifying the chain costs no more signatures than verifying a token.
     pub fn is_short(&self) -> bool {
-        self.chain.is_short()
+        self.0.chain.is_short()
     }
 
     /// Validates the path to an authority of the client, and compares the name.
@@ -49,26 +38,23 @@ impl TlsClientAuth {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let configured = terms.policy.clients.get(self.unverified_client_id.as_str());
+        let shown = self.0;
+        let configured = terms.policy.clients.get(shown.unverified_client_id.as_str());
         let Some(ClientMethod::TlsClientAuth(authorities, name)) = configured.map(|client| &client.method)
         else {
             return Err(CredentialReason::UnknownClient.into());
         };
-        trace.passed("client configured", || self.unverified_client_id.clone());
-        let expires = self
+        trace.passed("client configured", || shown.unverified_client_id.clone());
+        let expires = shown
             .chain
             .verify(authorities, name, terms.now)
             .map_err(CredentialReason::ClientCertificate)?;
         trace.passed("path and name", || format!("valid until {expires}"));
-        let proof = Proof {
-            digest: Some(self.digest),
-            certificate_thumbprint: Some(self.chain.thumbprint()),
-            ..Proof::until(expires)
-        };
+        let proof = shown.proof(expires);
         let kind = CredentialKind::TlsClientAuth;
         Ok(AttestedIdentity::proven(
             Authority::configuration(),
-            self.unverified_client_id,
+            shown.unverified_client_id,
             kind,
             proof,
         ))

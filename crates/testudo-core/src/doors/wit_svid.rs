@@ -4,14 +4,12 @@
 //! without a proof of its key (`possession/attestation_pop.rs`); `iss` and `jti` are ignored.
 
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime};
-use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused};
+use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::rejection::{AttestationReason, CredentialReason, Rejection};
 use crate::trace::Trace;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use std::sync::Arc;
@@ -114,9 +112,7 @@ impl WitSvid {
         if !algorithm.is_some_and(Algorithm::is_legal_in_svid) {
             return Err(AttestationReason::ConfirmationAlgorithm.into());
         }
-        trace.passed("confirmation key", || {
-            URL_SAFE_NO_PAD.encode(confirmation.thumbprint())
-        });
+        trace.passed("confirmation key", || shown(&confirmation));
         let proof = Proof {
             issued: claims.iat,
             digest: Some(self.digest),

@@ -19,11 +19,15 @@ pub(crate) struct Confirmation {
 /// key twice, it must be the same one.
 pub(crate) fn confirmed(cnf: &Confirmation) -> Result<ProofKey, Rejection> {
     let key = ProofKey::from_jwk(&cnf.jwk).map_err(AttestationReason::ConfirmationKey)?;
-    let thumbprint = URL_SAFE_NO_PAD.encode(key.thumbprint());
-    if cnf.jkt.as_ref().is_some_and(|jkt| *jkt != thumbprint) {
+    if cnf.jkt.as_ref().is_some_and(|jkt| *jkt != shown(&key)) {
         return Err(AttestationReason::ConfirmationsDiffer.into());
     }
     Ok(key)
+}
+
+/// The thumbprint of the key, as `jkt` has it.
+pub(crate) fn shown(key: &ProofKey) -> String {
+    URL_SAFE_NO_PAD.encode(key.thumbprint())
 }
 
 /// [ABCA §7.1 (6)] `exp`, `nbf` and `iat`. The client can get a fresh attestation only if it learns that it needs one.

@@ -4,6 +4,7 @@ pub mod audience;
 pub mod authority_keys;
 pub mod claims;
 pub mod client_assertion;
+pub mod client_chain;
 pub mod client_keys;
 pub mod confirmation;
 pub mod facts;
