@@ -127,7 +127,7 @@ async fn rfc9449_4_3_proofs_that_are_not_for_this_request_are_refused() {
         ),
         ("jwk of another key", good().header("jwk", other_jwk)),
         ("alg none", good().header("alg", "none")),
-        ("alg HS256", good().header("alg", "HS256")),
+        ("alg HS256", good().mac(key.proof_jwk().as_bytes())),
         ("htm post", good().claim("htm", "post")),
         ("htm GET", good().claim("htm", "GET")),
         (
