@@ -4,7 +4,9 @@ mod names;
 mod registered;
 mod self_signed;
 
-use crate::world::{ISSUER, MutualTls, RULES, TLS, World, assert_answer_form};
+use crate::world::{
+    ISSUER, MutualTls, RULES, TLS, World, assert_answer_form, assert_granted, assert_refused,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, DnType, IsCa, KeyPair, SanType};
@@ -172,21 +174,6 @@ pub fn jwk(client: &X509Chain) -> Value {
 
 fn thumbprint(client: &X509Chain) -> String {
     URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(&client.chain[0]))
-}
-
-#[track_caller]
-fn assert_granted(answer: &Answer, case: &str) {
-    assert_eq!(answer.status, 200, "{case}: {}", answer.json());
-}
-
-#[track_caller]
-fn assert_refused(answer: &Answer, code: &str, case: &str) {
-    assert_eq!(
-        (answer.status, answer.error()),
-        (400, code.to_owned()),
-        "{case}: {}",
-        answer.json()
-    );
 }
 
 #[tokio::test]

@@ -428,14 +428,26 @@ impl World {
 /// The further header fields of a token request, and its form.
 pub type TokenRequest = (Vec<(&'static str, String)>, String);
 
+/// Checks that a token request was granted.
+#[track_caller]
+pub fn assert_granted(answer: &Answer, case: &str) {
+    assert_eq!(answer.status, 200, "{case}: {}", answer.json());
+}
+
+/// Checks that a token request was refused with this error code.
+#[track_caller]
+pub fn assert_refused(answer: &Answer, code: &str, case: &str) {
+    let found = (answer.status, answer.error());
+    assert_eq!(found, (400, code.to_owned()), "{case}: {}", answer.json());
+}
+
 /// Checks that one request was granted, and each of the others refused with this error code.
 #[track_caller]
 pub fn assert_one_is_granted(answers: &[Answer], code: &str, case: &str) {
     let (granted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert_eq!(granted.len(), 1, "{case}");
     for answer in refused {
-        let found = (answer.status, answer.error());
-        assert_eq!(found, (400, code.to_owned()), "{case}: {}", answer.json());
+        assert_refused(answer, code, case);
     }
 }
 

@@ -11,7 +11,7 @@ mod nodes;
 mod pops;
 mod registration;
 
-use crate::world::{ISSUER, RULES, World, assert_answer_form, domains};
+use crate::world::{ISSUER, RULES, World, assert_answer_form, assert_granted, assert_refused, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Answer;
@@ -133,17 +133,6 @@ impl Attested {
     async fn prove(&self, pop: &Draft<'_>) -> Answer {
         self.ask(&self.attestation().sign(), &pop.sign()).await
     }
-}
-
-#[track_caller]
-pub fn assert_granted(answer: &Answer, case: &str) {
-    assert_eq!(answer.status, 200, "{case}: {}", answer.json());
-}
-
-#[track_caller]
-pub fn assert_refused(answer: &Answer, code: &str, case: &str) {
-    let found = (answer.status, answer.error());
-    assert_eq!(found, (400, code.to_owned()), "{case}: {}", answer.json());
 }
 
 pub const ICA: &str = "invalid_client_attestation";

@@ -1,9 +1,9 @@
 //! The clients of workloads with WIT-SVIDs.
 
 use super::{POP, WORKLOAD, Wits, send};
-use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::attestation::ICA;
 use crate::dpop::thumbprint;
-use crate::world::{RULES, TLS, World};
+use crate::world::{RULES, TLS, World, assert_granted, assert_refused};
 use serde_json::{Value, json};
 use testudo_testkit::svid_form;
 use testudo_testkit::token::claims;

@@ -1,7 +1,8 @@
 //! What follows from the `wit-svid` keys of a bundle: metadata, `trust show`, explanations.
 
 use super::Wits;
-use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::attestation::ICA;
+use crate::world::{assert_granted, assert_refused};
 use serde_json::{Value, json};
 
 // Row J-14.

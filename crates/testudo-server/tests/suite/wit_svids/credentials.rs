@@ -1,8 +1,8 @@
 //! Which WIT-SVIDs are accepted, and that no other door takes them, nor this door another credential.
 
 use super::{POP, WIT, WORKLOAD, Wits};
-use crate::attestation::{ICA, assert_granted, assert_refused};
-use crate::world::{ISSUER, RULES, World, domains};
+use crate::attestation::ICA;
+use crate::world::{ISSUER, RULES, World, assert_granted, assert_refused, domains};
 use testudo_protocol::jose::Algorithm;
 use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, claims};

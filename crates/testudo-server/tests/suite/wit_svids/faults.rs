@@ -1,9 +1,9 @@
 //! WIT-SVIDs with a fault are refused, each beside the same WIT-SVID without it.
 
 use super::{POP, WORKLOAD, Wits};
-use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::attestation::ICA;
 use crate::nodes::until;
-use crate::world::{ISSUER, assert_same_answers};
+use crate::world::{ISSUER, assert_granted, assert_refused, assert_same_answers};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::generate_key;

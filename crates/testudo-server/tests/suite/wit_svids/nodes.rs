@@ -1,9 +1,9 @@
 //! WIT-SVIDs on several nodes.
 
 use super::{POP, WIT, Wits, send};
-use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::attestation::ICA;
 use crate::nodes::postgres;
-use crate::world::World;
+use crate::world::{World, assert_granted, assert_refused};
 
 // Row F-10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,9 +1,9 @@
 //! The proof of the key of a WIT-SVID, and what its token is bound to.
 
 use super::{POP, WORKLOAD, Wits};
-use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::attestation::ICA;
 use crate::dpop::thumbprint;
-use crate::world::{ISSUER, RULES};
+use crate::world::{ISSUER, RULES, assert_granted, assert_refused};
 use serde_json::{Value, json};
 use testudo_protocol::jose::Algorithm;
 use testudo_testkit::generate_key;

@@ -1,9 +1,9 @@
 //! Workload Proof Tokens, which an experiment of the configuration enables.
 
 use super::{POP, WIT, Wits};
-use crate::attestation::{ICA, assert_granted, assert_refused};
+use crate::attestation::ICA;
 use crate::dpop::thumbprint;
-use crate::world::RULES;
+use crate::world::{RULES, assert_granted, assert_refused};
 use serde_json::json;
 use testudo_protocol::jose::Algorithm;
 use testudo_testkit::http::Answer;
