@@ -12,6 +12,7 @@ pub mod distinguished_name;
 pub mod expected_form;
 pub mod jose;
 pub mod json;
+pub mod kubernetes;
 pub mod limits;
 mod loopback;
 pub mod oauth;

@@ -37,6 +37,8 @@ pub enum Status {
     Incubating,
     /// OpenID Foundation: Final.
     Final,
+    /// Kubernetes: a stable version of an API.
+    StableApi,
 }
 
 impl fmt::Display for Status {
@@ -51,6 +53,7 @@ impl fmt::Display for Status {
             Stable => "SPIFFE, stable",
             Incubating => "SPIFFE, incubating",
             Final => "OpenID, final",
+            StableApi => "Kubernetes, stable",
         })
     }
 }
@@ -330,6 +333,24 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "SPIFFE-AUTH",
         "OAuth SPIFFE Client Authentication",
         "draft-ietf-oauth-spiffe-client-auth-02",
+    ),
+    at(
+        "K8S-NAMES",
+        StableApi,
+        "Kubernetes: object names and IDs, as of 1.34",
+        "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",
+    ),
+    at(
+        "K8S-ACCOUNTS",
+        StableApi,
+        "Kubernetes: managing service accounts, as of 1.34",
+        "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/",
+    ),
+    at(
+        "K8S-REVIEW",
+        StableApi,
+        "Kubernetes: TokenReview v1, as of 1.34",
+        "https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/",
     ),
     draft(
         "ROFU",

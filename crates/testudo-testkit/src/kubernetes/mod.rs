@@ -1,8 +1,10 @@
 //! A real Kubernetes API server on loopback, with an etcd. It has no node and no controller, so no workload runs, but
 //! it validates what is applied as every cluster does.
 
+mod accounts;
 mod install;
 
+pub use accounts::{PodOf, TokenOf};
 pub use install::{Tools, install};
 
 use serde_json::Value;
@@ -13,13 +15,20 @@ use std::time::{Duration, Instant};
 /// A start takes about 10 s on an idle machine.
 const START_DEADLINE: Duration = Duration::from_secs(180);
 /// The token of the one user that the server has from the start.
-const ADMINISTRATOR: &str = "admin";
+pub const ADMINISTRATOR: &str = "admin";
+/// The issuer of the tokens of every cluster that does not set another one.
+pub const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+/// The first key pair for tokens of service accounts.
+pub const FIRST_KEY: &str = "accounts";
 const POLL: Duration = Duration::from_millis(100);
 
 /// The API server. It is stopped when the value is dropped.
 pub struct ApiServer {
     folder: PathBuf,
     address: String,
+    program: PathBuf,
+    flags: Vec<String>,
+    /// etcd, then the API server.
     processes: Vec<Child>,
 }
 
@@ -46,16 +55,29 @@ impl ApiServer {
         let [clients, peers, port] = [crate::free_port(), crate::free_port(), crate::free_port()];
         let tokens = format!("{ADMINISTRATOR},admin,1,\"system:masters\"\n");
         std::fs::write(folder.join("tokens.csv"), tokens).map_err(|error| error.to_string())?;
-        key_pair(&folder)?;
-        let mut server = ApiServer {
-            address: format!("https://127.0.0.1:{port}"),
-            folder,
-            processes: Vec::new(),
-        };
         let (clients, peers) = (
             format!("http://127.0.0.1:{clients}"),
             format!("http://127.0.0.1:{peers}"),
         );
+        let flags = [
+            &*format!("--etcd-servers={clients}"),
+            &format!("--service-account-issuer={DEFAULT_ISSUER}"),
+            &format!("--api-audiences={DEFAULT_ISSUER}"),
+            "--token-auth-file=tokens.csv",
+            "--authorization-mode=RBAC",
+            "--bind-address=127.0.0.1",
+            &format!("--secure-port={port}"),
+            "--cert-dir=certificates",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--disable-admission-plugins=ServiceAccount",
+        ];
+        let mut server = ApiServer {
+            address: format!("https://127.0.0.1:{port}"),
+            folder,
+            program: tools.api_server.clone(),
+            flags: flags.iter().chain(more).map(|&flag| flag.to_owned()).collect(),
+            processes: Vec::new(),
+        };
         server.spawn(
             &tools.etcd,
             &[
@@ -67,39 +89,55 @@ impl ApiServer {
                 &format!("--initial-cluster=default={peers}"),
             ],
         )?;
-        let issuer = "https://kubernetes.default.svc.cluster.local";
-        server.spawn(
-            &tools.api_server,
-            &[
-                &[
-                    &*format!("--etcd-servers={clients}"),
-                    &format!("--service-account-issuer={issuer}"),
-                    &format!("--api-audiences={issuer}"),
-                    "--service-account-signing-key-file=accounts.key",
-                    "--service-account-key-file=accounts.pub",
-                    "--token-auth-file=tokens.csv",
-                    "--authorization-mode=RBAC",
-                    "--bind-address=127.0.0.1",
-                    &format!("--secure-port={port}"),
-                    "--cert-dir=certificates",
-                    "--service-cluster-ip-range=10.0.0.0/24",
-                    "--disable-admission-plugins=ServiceAccount",
-                ],
-                more,
-            ]
-            .concat(),
-        )?;
+        server.serve(FIRST_KEY, &[FIRST_KEY])?;
+        Ok(server)
+    }
+
+    /// Starts the API server again: it signs tokens of service accounts with the key pair `signing` and publishes the
+    /// public keys of `published`. A key pair that is not there yet is created.
+    pub fn restart_with_keys(&mut self, signing: &str, published: &[&str]) -> Result<(), String> {
+        self.stop_serving();
+        self.serve(signing, published)
+    }
+
+    /// Stops the API server; etcd continues to run.
+    pub fn stop_serving(&mut self) {
+        for mut process in self.processes.drain(1..) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    fn serve(&mut self, signing: &str, published: &[&str]) -> Result<(), String> {
+        let mut flags = self.flags.clone();
+        flags.push(format!("--service-account-signing-key-file={signing}.key"));
+        for name in published {
+            key_pair(&self.folder, name)?;
+            flags.push(format!("--service-account-key-file={name}.pub"));
+        }
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.spawn(&self.program.clone(), &flags)?;
         let began = Instant::now();
-        while !matches!(server.ask("GET", "/readyz", ""), Ok(answer) if answer.status == 200) {
+        while !matches!(self.ask("GET", "/readyz", ""), Ok(answer) if answer.status == 200) {
             if began.elapsed() > START_DEADLINE {
                 return Err(format!(
                     "the API server did not become ready: {}",
-                    server.folder.display()
+                    self.folder.display()
                 ));
             }
             std::thread::sleep(POLL);
         }
-        Ok(server)
+        Ok(())
+    }
+
+    /// The URL of the API server, without a path.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The certificates with which its certificate is verified, PEM.
+    pub fn root_pem(&self) -> String {
+        std::fs::read_to_string(self.folder.join("certificates/apiserver.crt")).unwrap_or_default()
     }
 
     /// Sends a request as the administrator; the body is YAML or JSON.
@@ -159,10 +197,23 @@ impl Drop for ApiServer {
     }
 }
 
-/// The key pair for service account tokens.
-fn key_pair(folder: &Path) -> Result<(), String> {
-    let pair = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
-    std::fs::write(folder.join("accounts.key"), pair.serialize_pem())
-        .and_then(|()| std::fs::write(folder.join("accounts.pub"), pair.public_key_pem()))
-        .map_err(|error| error.to_string())
+/// A key pair for service account tokens, as `kubeadm` creates it: RSA.
+fn key_pair(folder: &Path, name: &str) -> Result<(), String> {
+    let private = format!("{name}.key");
+    if folder.join(&private).exists() {
+        return Ok(());
+    }
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl")
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .map_err(|error| format!("openssl cannot be run: {error}"))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    };
+    openssl(&["genrsa", "-out", &private, "2048"])?;
+    openssl(&["rsa", "-in", &private, "-pubout", "-out", &format!("{name}.pub")])
 }
