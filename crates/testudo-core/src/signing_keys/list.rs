@@ -125,8 +125,20 @@ impl KeyList {
             kid: kid.to_owned(),
             at,
         });
-        let surplus = self.withdrawn.len().saturating_sub(WITHDRAWN_MAX);
-        self.withdrawn.drain(..surplus);
+        if self.withdrawn.len() > WITHDRAWN_MAX {
+            let oldest = self.withdrawn.iter().enumerate().min_by_key(|(_, gone)| gone.at);
+            if let Some((place, _)) = oldest {
+                self.withdrawn.remove(place);
+            }
+        }
+    }
+
+    /// True if the list is full and a withdrawal at this time is not newer than the oldest one in it: it was dropped,
+    /// and a list without it is complete. If such a withdrawal were added again, each node would drop another one and
+    /// write the list, without end.
+    pub fn has_dropped(&self, at: Timestamp) -> bool {
+        let oldest = self.withdrawn.iter().map(|gone| gone.at).min();
+        self.withdrawn.len() >= WITHDRAWN_MAX && oldest.is_some_and(|oldest| at <= oldest)
     }
 
     /// When a key was withdrawn, if the list still has the withdrawal.
@@ -140,17 +152,67 @@ impl KeyList {
         self.withdrawn.iter().map(|gone| gone.kid.as_str())
     }
 
-    /// Adds the withdrawals of a list that was read earlier. Returns true if this list lacked any of them.
+    /// Adds the withdrawals of a list that was read earlier, but those that this list has dropped. Returns true if this
+    /// list lacked any of them.
     pub fn remember(&mut self, seen: &KeyList) -> bool {
         let forgotten: Vec<&Withdrawal> = seen
             .withdrawn
             .iter()
-            .filter(|gone| self.withdrawn_at(&gone.kid).is_none())
+            .filter(|gone| self.withdrawn_at(&gone.kid).is_none() && !self.has_dropped(gone.at))
             .collect();
         let has_forgotten = !forgotten.is_empty();
         for gone in forgotten {
             self.withdraw(&gone.kid, gone.at);
         }
         has_forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyList, WITHDRAWN_MAX};
+    use testudo_protocol::{Seconds, Timestamp};
+
+    const START: Timestamp = Timestamp(1_800_000_000);
+
+    fn full() -> KeyList {
+        let mut list = KeyList::begin(START);
+        for number in 0..WITHDRAWN_MAX as i64 {
+            list.withdraw(&format!("key-{number}"), START + Seconds(number));
+        }
+        list
+    }
+
+    #[test]
+    fn withdrawal_that_a_full_list_dropped_does_not_count_as_forgotten() {
+        let seen = full();
+        let mut list = seen.clone();
+        list.withdraw("one more", START + Seconds(5_000));
+        assert_eq!(list.withdrawn().count(), WITHDRAWN_MAX);
+        assert_eq!(list.withdrawn_at("key-0"), None);
+        let written = list.clone();
+        assert!(!list.remember(&seen));
+        assert_eq!(list, written);
+    }
+
+    #[test]
+    fn withdrawal_that_is_missing_in_a_full_list_is_remembered() {
+        let (mut seen, mut list) = (full(), full());
+        seen.withdraw("seen", START + Seconds(5_000));
+        list.withdraw("written", START + Seconds(5_001));
+        assert!(list.remember(&seen));
+        assert!(list.withdrawn_at("seen").is_some() && list.withdrawn_at("written").is_some());
+        assert!(!list.remember(&seen));
+    }
+
+    #[test]
+    fn oldest_withdrawal_is_dropped_in_whatever_order_they_were_made() {
+        let mut list = KeyList::begin(START);
+        for number in (0..=WITHDRAWN_MAX as i64).rev() {
+            list.withdraw(&format!("key-{number}"), START + Seconds(number));
+        }
+        assert_eq!(list.withdrawn_at("key-0"), None);
+        assert!(list.withdrawn_at("key-1").is_some());
+        assert!(list.has_dropped(START) && !list.has_dropped(START + Seconds(2)));
     }
 }

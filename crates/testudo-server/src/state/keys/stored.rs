@@ -230,7 +230,7 @@ fn check_marks(found: &mut Found, rows: &Rows, now: Timestamp) {
                 found.refused.push(report(&what));
             }
             Ok(_) if found.keys.list.withdrawn_at(&kid).is_some() => {}
-            Ok(mark) if found.keys.list.takes_over(now) => {
+            Ok(mark) if found.keys.list.takes_over(now) && !found.keys.list.has_dropped(mark.at) => {
                 found.keys.list.withdraw(&kid, mark.at);
                 found.is_list_due = true;
             }
