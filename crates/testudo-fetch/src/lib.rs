@@ -116,6 +116,16 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
+    /// A GET without header fields of its own.
+    pub fn get(url: &'a Url) -> Outgoing<'a> {
+        Outgoing {
+            method: "GET",
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
     /// A POST of a form.
     pub fn form(url: &'a Url, form: &[(&str, &str)]) -> Outgoing<'a> {
         let body = url::form_urlencoded::Serializer::new(String::new())
@@ -128,6 +138,15 @@ impl<'a> Outgoing<'a> {
             body: body.into_bytes(),
         }
     }
+}
+
+/// How the server of one URL of the configuration is verified, and the token that it requires.
+#[derive(Clone, Copy, Default)]
+pub struct Access<'a> {
+    /// PEM: the only roots that verify the server, in place of those of the system and the extra ones.
+    pub roots_pem: Option<&'a [u8]>,
+    /// The token of the field `Authorization`. It is sent to the server of this URL only: redirects are not followed.
+    pub bearer_token: Option<&'a str>,
 }
 
 /// Why a fetch failed.
@@ -320,17 +339,33 @@ impl Fetcher {
         origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        self.get_over(&self.tls, url, origin, limits).await
+        self.get_over(&self.tls, &Outgoing::get(url), origin, limits)
+            .await
     }
 
-    /// Gets a document from a URL of the configuration. Its server is verified with the roots of a PEM file alone: with
-    /// neither those of the system nor the extra ones.
-    pub async fn get_trusting(
+    /// Gets a document from a URL of the configuration.
+    pub async fn get_with(
         &self,
         url: &Url,
-        roots_pem: &[u8],
+        access: Access<'_>,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
+        let authorization = access.bearer_token.map(|token| format!("Bearer {token}"));
+        let headers = authorization.as_deref().map(|value| ("authorization", value));
+        let request = Outgoing {
+            headers: headers.into_iter().collect(),
+            ..Outgoing::get(url)
+        };
+        let tls = match access.roots_pem {
+            None => self.tls.clone(),
+            Some(pem) => Fetcher::trusting(pem)?,
+        };
+        self.get_over(&tls, &request, UrlOrigin::Configuration, limits)
+            .await
+    }
+
+    /// TLS with the roots of a PEM file alone.
+    fn trusting(roots_pem: &[u8]) -> Result<Arc<ClientConfig>, FetchFault> {
         let roots = only_roots_from_pem(roots_pem).map_err(FetchFault::Tls)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
@@ -339,25 +374,18 @@ impl Fetcher {
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        self.get_over(&Arc::new(tls), url, UrlOrigin::Configuration, limits)
-            .await
+        Ok(Arc::new(tls))
     }
 
     async fn get_over(
         &self,
         tls: &Arc<ClientConfig>,
-        url: &Url,
+        request: &Outgoing<'_>,
         origin: UrlOrigin,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        let _running = self.running.begin(url, origin)?;
-        let request = Outgoing {
-            method: "GET",
-            url,
-            headers: Vec::new(),
-            body: Vec::new(),
-        };
-        self.exchange(tls, &request, origin, limits).await
+        let _running = self.running.begin(request.url, origin)?;
+        self.exchange(tls, request, origin, limits).await
     }
 
     /// Sends a request to a URL of the configuration; used by the SDKs and the command line.

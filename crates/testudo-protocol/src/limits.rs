@@ -68,6 +68,8 @@ pub const TRUST_DOMAIN_BYTES_MAX: usize = 255;
 
 /// A bundle or key set document, bytes.
 pub const BUNDLE_BYTES_MAX: usize = 1024 * 1024;
+/// The metadata document of another issuer, bytes.
+pub const ISSUER_METADATA_BYTES_MAX: usize = 64 * 1024;
 /// Keys in one bundle or key set.
 pub const BUNDLE_KEYS_MAX: usize = 1000;
 /// Minimum size of an RSA modulus, bits: a shorter key is weak.

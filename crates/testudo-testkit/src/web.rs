@@ -1,4 +1,4 @@
-//! A web server with one document, over TLS, that counts its connections; and an authorization server with prepared
+//! A web server with documents, over TLS, that counts its connections; and an authorization server with prepared
 //! answers.
 
 use crate::x509::web_certificate;
@@ -8,10 +8,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -24,9 +25,39 @@ pub struct DocumentServer {
     state: Arc<State>,
 }
 
+/// Status, `Location`, body.
+type Document = (u16, Option<String>, String);
+
 struct State {
-    answer: Mutex<(u16, Option<String>, String)>,
+    answer: Mutex<Document>,
+    /// Answers of single paths, instead of that of all.
+    at: Mutex<HashMap<String, Document>>,
+    requests: Mutex<Vec<SeenRequest>>,
     connections: AtomicUsize,
+}
+
+/// A request that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenRequest {
+    /// The path.
+    pub path: String,
+    /// The value of `Authorization`.
+    pub authorization: Option<String>,
+}
+
+impl State {
+    fn answer(&self, request: &Request<hyper::body::Incoming>) -> Document {
+        let path = request.uri().path().to_owned();
+        let authorization = request.headers().get("authorization");
+        let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
+        let at = locked(&self.at).get(&path).cloned();
+        locked(&self.requests).push(SeenRequest { path, authorization });
+        at.unwrap_or_else(|| locked(&self.answer).clone())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DocumentServer {
@@ -51,6 +82,8 @@ impl DocumentServer {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             answer: Mutex::new((404, None, String::new())),
+            at: Mutex::default(),
+            requests: Mutex::default(),
             connections: AtomicUsize::new(0),
         });
         tokio::spawn(accept(listener, acceptor, state.clone()));
@@ -64,7 +97,17 @@ impl DocumentServer {
     /// Sets the answer from now on: status, `Location`, body.
     pub fn answers(&self, status: u16, location: Option<&str>, body: &str) {
         let answer = (status, location.map(str::to_owned), body.to_owned());
-        *self.state.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        *locked(&self.state.answer) = answer;
+    }
+
+    /// Sets the answer at one path from now on.
+    pub fn answers_at(&self, path: &str, status: u16, body: &str) {
+        locked(&self.state.at).insert(path.to_owned(), (status, None, body.to_owned()));
+    }
+
+    /// Takes the requests since the last call.
+    pub fn take_requests(&self) -> Vec<SeenRequest> {
+        std::mem::take(&mut *locked(&self.state.requests))
     }
 
     /// The number of connections so far.
@@ -81,12 +124,8 @@ async fn accept(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, stat
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
             };
-            let service = service_fn(move |_: Request<hyper::body::Incoming>| {
-                let (status, location, body) = state
-                    .answer
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let (status, location, body) = state.answer(&request);
                 async move {
                     let mut builder = Response::builder().status(status);
                     if let Some(location) = location {

@@ -1,11 +1,8 @@
 //! `[[issuers]]` entries with `kind = "attester"`: who attests the keys of clients, and where its own keys are.
 
 use super::checker::Checker;
-use super::issuers::{IssuerKeysSection, IssuerSection, Issuers};
-use super::trust::{
-    BundleOrigin, BundleSource, CLIENTS_MAX, MAX_STALENESS, PREFIX_SEGMENTS, REGISTRATIONS_PER_MINUTE,
-    TO_REGISTER_NONE,
-};
+use super::issuers::{IssuerSection, Issuers};
+use super::trust::{CLIENTS_MAX, PREFIX_SEGMENTS, REGISTRATIONS_PER_MINUTE, TO_REGISTER_NONE};
 use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
@@ -47,13 +44,12 @@ impl Checker<'_> {
             self.report
                 .error(age_key, "is zero: every attestation would be refused", None);
         }
-        if let Some(origin) = self.issuer_keys(&format!("{key}.jwks"), section.jwks.as_ref()) {
-            found.sources.push(BundleSource {
-                authority: authority.clone(),
-                origin,
-                max_staleness: MAX_STALENESS,
-            });
-        }
+        found.sources.extend(self.issuer_keys(
+            key,
+            authority,
+            section.issuer.as_deref(),
+            section.jwks.as_ref(),
+        ));
         let policy = AuthorityPolicy {
             credentials: vec![CredentialKind::Attestation],
             first_use: section.first_use.unwrap_or(FirstUse::On),
@@ -113,33 +109,5 @@ impl Checker<'_> {
                     .warn(format!("{key}.{name}"), problem, Some("remove it"));
             }
         }
-    }
-
-    /// Where the keys of an issuer come from.
-    fn issuer_keys(&mut self, key: &str, section: Option<&IssuerKeysSection>) -> Option<BundleOrigin> {
-        let nothing = IssuerKeysSection::default();
-        let section = section.unwrap_or(&nothing);
-        for (name, is_written) in [
-            ("token", section.token.is_some()),
-            ("discovery", section.discovery.is_some()),
-        ] {
-            if is_written {
-                self.report.refuse(
-                    format!("{key}.{name}"),
-                    "is not available in this version",
-                    Some("use url or file"),
-                );
-            }
-        }
-        let origin = match (&section.file, &section.url) {
-            (Some(file), None) => BundleOrigin::File(self.path(file)),
-            (None, Some(url)) => self.keys_url(key, url)?,
-            _ if self.report.is_unread(key) => return None,
-            _ => {
-                self.report.error(key, "must have exactly one of file, url", None);
-                return None;
-            }
-        };
-        self.with_roots(key, section.ca.as_deref(), origin)
     }
 }

@@ -1,6 +1,7 @@
 //! `[[issuers]]`: authorities other than SPIFFE trust domains.
 
 use super::checker::Checker;
+use super::issuer_keys::IssuerKeysSection;
 use super::trust::BundleSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +21,7 @@ pub struct IssuerSection {
     pub kind: String,
     /// The `iss` of its credentials. No rule makes a client id that is equal to it.
     pub issuer: Option<String>,
-    /// Where its public keys are: one of `file` and `url`.
+    /// Where its public keys are: one of `file`, `url` and `discovery`.
     pub jwks: Option<IssuerKeysSection>,
     /// For `kubernetes`: the API server that is asked whether a token is still valid.
     pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
@@ -55,23 +56,6 @@ pub struct IssuerSection {
     pub registrations_per_minute: Option<u32>,
     /// Clients of this issuer, active and frozen. Default: `100000`.
     pub clients_max: Option<u64>,
-}
-
-/// `issuers.jwks`: where the JWK Set of an issuer is.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct IssuerKeysSection {
-    /// Path of a file with the JWK Set; read again when it changes.
-    pub file: Option<String>,
-    /// https URL of the JWK Set.
-    pub url: Option<String>,
-    /// PEM file with the only roots that verify the server of `url`, in place of those of the system and of `outbound.ca`.
-    /// It is read with the configuration. Default: the roots of the system and of `outbound.ca`.
-    pub ca: Option<String>,
-    /// A token for the server of `url`.
-    pub token: Option<serde_json::Map<String, serde_json::Value>>,
-    /// True: the URL is found by the metadata of the issuer.
-    pub discovery: Option<bool>,
 }
 
 /// What the `[[issuers]]` entries say.

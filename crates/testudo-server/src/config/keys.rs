@@ -191,9 +191,10 @@ pub const KEYS: &[Key] = &[
     key("issuers.jwks.file", PATH, "\"jwks.json\""),
     key(
         "issuers.jwks.token",
-        "a table that names the file or the variable with a token",
+        "a bearer token, or the file or the variable that contains it",
         "{ file = \"token\" }",
-    ),
+    )
+    .secret(),
     key(
         "issuers.jwks.url",
         HTTPS,

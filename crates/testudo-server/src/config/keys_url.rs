@@ -19,7 +19,11 @@ impl Checker<'_> {
                     self.report
                         .warn(key, "uses http: fit for trials on this machine only", None);
                 }
-                Some(BundleOrigin::HttpsWeb { url, roots: None })
+                Some(BundleOrigin::HttpsWeb {
+                    url,
+                    roots: None,
+                    token: None,
+                })
             }
             _ => {
                 self.report
@@ -34,26 +38,22 @@ impl Checker<'_> {
         &mut self,
         key: &str,
         ca: Option<&str>,
-        origin: BundleOrigin,
+        mut origin: BundleOrigin,
     ) -> Option<BundleOrigin> {
         let Some(ca) = ca else {
             return Some(origin);
         };
         let key = format!("{key}.ca");
-        let without_tls = match origin {
-            BundleOrigin::HttpsWeb { url, .. } if url.scheme() == "https" => {
-                let path = self.path(ca);
-                let pem = self.certificates(&key, &path)?;
-                if let Err(why) = testudo_fetch::only_roots_from_pem(&pem) {
-                    let hint = "write the root certificate again, as its authority published it";
-                    self.report
-                        .refuse(key, format!("{}: {why}", path.display()), Some(hint));
-                    return None;
-                }
-                let roots = Some(pem);
-                return Some(BundleOrigin::HttpsWeb { url, roots });
+        let without_tls = match &mut origin {
+            BundleOrigin::HttpsWeb { url, roots, .. } if url.scheme() == "https" => {
+                *roots = Some(self.roots(&key, ca)?);
+                return Some(origin);
             }
-            BundleOrigin::HttpsWeb { .. } => "an http URL",
+            BundleOrigin::Discovery { urls, roots, .. } if urls.openid.scheme() == "https" => {
+                *roots = Some(self.roots(&key, ca)?);
+                return Some(origin);
+            }
+            BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } => "an http URL",
             BundleOrigin::File(_) => "a file",
             BundleOrigin::WorkloadApi(_) => "a Workload API",
         };
@@ -63,5 +63,18 @@ impl Checker<'_> {
             Some("remove it, or set an https `url` as the source"),
         );
         None
+    }
+
+    /// The roots in a file, as PEM.
+    fn roots(&mut self, key: &str, file: &str) -> Option<Vec<u8>> {
+        let path = self.path(file);
+        let pem = self.certificates(key, &path)?;
+        if let Err(why) = testudo_fetch::only_roots_from_pem(&pem) {
+            let hint = "write the root certificate again, as its authority published it";
+            self.report
+                .refuse(key, format!("{}: {why}", path.display()), Some(hint));
+            return None;
+        }
+        Some(pem)
     }
 }

@@ -1,6 +1,7 @@
 //! `[[trust_domains]]`: which trust domains are trusted, for what, and where their trust anchors come from.
 
 use super::checker::Checker;
+use super::keys_token::KeysToken;
 use crate::socket_path::too_long;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
+use testudo_protocol::oauth::IssuerMetadataUrls;
 use testudo_protocol::spiffe::TrustDomain;
 
 /// `[[trust_domains]]`
@@ -102,7 +104,7 @@ pub struct BundleSource {
     pub max_staleness: Seconds,
 }
 
-/// The three kinds of source.
+/// The kinds of source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BundleOrigin {
     /// A document on disk.
@@ -113,6 +115,19 @@ pub enum BundleOrigin {
         url: url::Url,
         /// PEM: the only roots with which the server of the URL is verified, if `ca` names some.
         roots: Option<Vec<u8>>,
+        /// The token that the server of the URL requires.
+        token: Option<KeysToken>,
+    },
+    /// The `jwks_uri` of the metadata of an issuer. [OIDCD §4] [RFC8414 §3]
+    Discovery {
+        /// The issuer, which the metadata must name.
+        issuer: Box<str>,
+        /// Where its metadata is.
+        urls: IssuerMetadataUrls,
+        /// PEM: the only roots with which the server of the issuer is verified, if `ca` names some.
+        roots: Option<Vec<u8>>,
+        /// The token that the server of the issuer requires.
+        token: Option<KeysToken>,
     },
     /// A Workload API socket.
     WorkloadApi(String),
@@ -123,7 +138,7 @@ impl BundleOrigin {
     pub fn is_on_this_machine(&self) -> bool {
         match self {
             BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) => true,
-            BundleOrigin::HttpsWeb { .. } => false,
+            BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } => false,
         }
     }
 
@@ -131,9 +146,16 @@ impl BundleOrigin {
     pub fn is_same_document(&self, other: &BundleOrigin) -> bool {
         match (self, other) {
             (BundleOrigin::HttpsWeb { url, .. }, BundleOrigin::HttpsWeb { url: other, .. }) => url == other,
-            (BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) | BundleOrigin::HttpsWeb { .. }, _) => {
-                self == other
+            (BundleOrigin::Discovery { urls, .. }, BundleOrigin::Discovery { urls: other, .. }) => {
+                urls == other
             }
+            (
+                BundleOrigin::File(_)
+                | BundleOrigin::WorkloadApi(_)
+                | BundleOrigin::HttpsWeb { .. }
+                | BundleOrigin::Discovery { .. },
+                _,
+            ) => self == other,
         }
     }
 }
@@ -143,6 +165,7 @@ impl std::fmt::Display for BundleOrigin {
         match self {
             BundleOrigin::File(path) => path.display().fmt(f),
             BundleOrigin::HttpsWeb { url, .. } => url.fmt(f),
+            BundleOrigin::Discovery { urls, .. } => urls.openid.fmt(f),
             BundleOrigin::WorkloadApi(socket) => f.write_str(socket),
         }
     }

@@ -74,9 +74,12 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
                 format!("write the {document} of the {noun} into this file: {remedy}"),
             )
         }
-        BundleOrigin::HttpsWeb { url, roots } => problem(
-            format!("{url}: {why}"),
+        BundleOrigin::HttpsWeb { roots, .. } | BundleOrigin::Discovery { roots, .. } => problem(
+            format!("{}: {why}", source.origin),
             match roots {
+                _ if why.contains(" answers 401") || why.contains(" answers 403") => {
+                    "set `token` of the source to a token that this server accepts"
+                }
                 None => {
                     "try the URL with curl from this machine; set `ca` of the source for a private root certificate, `outbound.resolve` for the address of a host"
                 }

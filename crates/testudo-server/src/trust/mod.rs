@@ -7,6 +7,7 @@
 mod anchor;
 mod authorities;
 mod bundle_keys;
+mod discovery;
 mod first_seen;
 mod floor;
 mod refresh;

@@ -1,10 +1,19 @@
-//! The three kinds of bundle source. Each returns a SPIFFE bundle document.
+//! The kinds of source of keys. Each returns a document with keys: a SPIFFE bundle, or a JWK Set.
 
+use super::discovery;
 use super::workload_api::{self, Expected};
-use crate::config::{BundleOrigin, BundleSource};
-use std::time::SystemTime;
-use testudo_fetch::{FetchLimits, Fetcher, UrlOrigin};
+use crate::config::{BundleOrigin, BundleSource, KeysToken};
+use std::time::{Duration, SystemTime};
+use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, UrlOrigin};
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;
+use testudo_protocol::oauth::is_token68;
+use url::Url;
+use zeroize::Zeroizing;
+
+const LIMITS: FetchLimits = FetchLimits {
+    body_bytes_max: BUNDLE_BYTES_MAX,
+    deadline: Duration::from_secs(10),
+};
 
 /// A document as its source gave it.
 pub(super) struct Document {
@@ -26,28 +35,72 @@ pub(super) async fn fetch(
 ) -> Result<Document, String> {
     match &source.origin {
         BundleOrigin::File(path) => read_file(path).await.map(Document::from),
-        BundleOrigin::HttpsWeb { url, roots } => {
-            let limits = FetchLimits {
-                body_bytes_max: BUNDLE_BYTES_MAX,
-                ..FetchLimits::default()
-            };
-            let fetched = match roots {
-                None => fetcher.get(url, UrlOrigin::Configuration, limits).await,
-                Some(roots) => fetcher.get_trusting(url, roots, limits).await,
-            };
-            let fetched = fetched.map_err(|fault| fault.to_string())?;
-            match fetched.status {
-                200 => Ok(Document {
-                    bytes: fetched.body,
-                    date: fetched.date,
-                }),
-                status => Err(format!("the server of the keys answers {status}")),
+        BundleOrigin::HttpsWeb { url, roots, token } => {
+            let token = bearer_token(token.as_ref()).await?;
+            document(fetcher, url, access(roots.as_ref(), token.as_ref())).await
+        }
+        BundleOrigin::Discovery {
+            issuer,
+            urls,
+            roots,
+            token,
+        } => {
+            let token = bearer_token(token.as_ref()).await?;
+            let access = access(roots.as_ref(), token.as_ref());
+            let found = discovery::key_set(fetcher, issuer, urls, access).await?;
+            match found.is_of_the_same_server {
+                true => document(fetcher, &found.url, access).await,
+                false => document_elsewhere(fetcher, &found.url).await,
             }
         }
         BundleOrigin::WorkloadApi(socket) => {
             let asked = workload_api::ask(socket, source.authority.name(), expected);
             asked.await.map(Document::from)
         }
+    }
+}
+
+/// The token, read again from its file: the tokens that platforms write into files expire.
+async fn bearer_token(token: Option<&KeysToken>) -> Result<Option<Zeroizing<String>>, String> {
+    let path = match token {
+        None => return Ok(None),
+        Some(KeysToken::Text(text)) => return Ok(Some(text.clone())),
+        Some(KeysToken::File(path)) => path,
+    };
+    let bytes = Zeroizing::new(read_file(path).await?);
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    match is_token68(text) {
+        true => Ok(Some(Zeroizing::new(text.to_owned()))),
+        false => Err(format!("{} contains no bearer token", path.display())),
+    }
+}
+
+fn access<'a>(roots: Option<&'a Vec<u8>>, token: Option<&'a Zeroizing<String>>) -> Access<'a> {
+    Access {
+        roots_pem: roots.map(Vec::as_slice),
+        bearer_token: token.map(|token| token.as_str()),
+    }
+}
+
+/// A document at a URL of the configuration, or of the same server.
+async fn document(fetcher: &Fetcher, url: &Url, access: Access<'_>) -> Result<Document, String> {
+    of_answer(fetcher.get_with(url, access, LIMITS).await)
+}
+
+/// A document at a URL that a metadata document names, and that is not on the server of the configuration.
+async fn document_elsewhere(fetcher: &Fetcher, url: &Url) -> Result<Document, String> {
+    let fetched = fetcher.get(url, UrlOrigin::Client, LIMITS).await;
+    of_answer(fetched).map_err(|why| format!("{url}: {why}"))
+}
+
+fn of_answer(fetched: Result<Fetched, FetchFault>) -> Result<Document, String> {
+    let fetched = fetched.map_err(|fault| fault.to_string())?;
+    match fetched.status {
+        200 => Ok(Document {
+            bytes: fetched.body,
+            date: fetched.date,
+        }),
+        status => Err(format!("the server of the keys answers {status}")),
     }
 }
 

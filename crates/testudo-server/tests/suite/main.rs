@@ -24,6 +24,7 @@ mod endpoints;
 mod events;
 mod explain;
 mod first_use;
+mod issuer_keys;
 mod issuers;
 mod key_records;
 mod keys;

@@ -12,6 +12,7 @@ fn anchor_of(max_staleness: i64) -> Anchor {
         origin: BundleOrigin::HttpsWeb {
             url: "https://nowhere.example/".parse().unwrap(),
             roots: None,
+            token: None,
         },
         max_staleness: Seconds(max_staleness),
     })
