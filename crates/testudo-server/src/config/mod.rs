@@ -17,6 +17,7 @@ mod experiments;
 pub(crate) mod file_fault;
 mod forms;
 mod include;
+mod instances;
 mod issuer;
 mod issuer_keys;
 mod issuers;

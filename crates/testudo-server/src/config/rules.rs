@@ -1,12 +1,12 @@
 //! `[[rules]]`: which identities may have which scopes and resources.
 
 use super::checker::Checker;
+use super::instances::{captures_instance, credentials_name_instances};
 use std::collections::HashMap;
 use testudo_core::grants;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::client_id::ClientIdTemplate;
-use testudo_core::rules::{GrainOfClient, Pattern};
-use testudo_core::rules::{Rule, RuleSet, RuleSpec};
+use testudo_core::rules::{GrainOfClient, INSTANCE, Pattern, Rule, RuleSet, RuleSpec};
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
 
@@ -35,7 +35,8 @@ impl Checker<'_> {
             self.attestation_is_possible(&key, spec, authorities);
             match Rule::compile(spec) {
                 Ok(rule) => {
-                    self.ids_may_clash(&key, &rule);
+                    self.ids_may_clash(&key, &rule, authorities);
+                    self.instances_of_rule(&key, spec, &rule, authorities);
                     self.rule_can_allow(&key, &rule, authorities);
                     rules.push(rule);
                 }
@@ -166,7 +167,7 @@ impl Checker<'_> {
 
     /// Warns of a template that gives two identities the same client id, because it does not use every capture: the second
     /// identity is refused.
-    fn ids_may_clash(&mut self, key: &str, rule: &Rule) {
+    fn ids_may_clash(&mut self, key: &str, rule: &Rule, authorities: &HashMap<Authority, AuthorityPolicy>) {
         let ClientIdTemplate::Template(pieces) = &rule.client_id else {
             return;
         };
@@ -174,18 +175,20 @@ impl Checker<'_> {
             let mut captures = pieces.iter().filter_map(|piece| piece.capture());
             captures.any(|used| used == name)
         };
-        let mut authorities = rule.patterns.iter().map(|pattern| pattern.authority());
-        let first = authorities.next();
-        let has_several = authorities.any(|authority| Some(authority) != first);
+        let mut named = rule.patterns.iter().map(|pattern| pattern.authority());
+        let first = named.next();
+        let has_several = named.any(|authority| Some(authority) != first);
         // With `client = "workload"`, all instances of a workload are one client.
-        let is_folded = |name: &str| name == "instance" && rule.client == GrainOfClient::Workload;
+        let is_folded = |name: &str| name == INSTANCE && rule.client == GrainOfClient::Workload;
         let is_loose = |pattern: &Pattern| {
-            // The key that names the instance is no capture.
-            let is_by_key = rule.client == GrainOfClient::Instance
-                && pattern.authority().kind() == AuthorityKind::Issuer
-                && !pattern.capture_names().any(|name| name == "instance");
+            // The instance that the credential names is no capture.
+            let is_by_credential = rule.client == GrainOfClient::Instance
+                && !captures_instance(pattern)
+                && credentials_name_instances(rule, pattern, authorities);
             let mut captures = pattern.capture_names();
-            is_by_key || pattern.has_wildcards() || captures.any(|name| !is_used(name) && !is_folded(name))
+            is_by_credential
+                || pattern.has_wildcards()
+                || captures.any(|name| !is_used(name) && !is_folded(name))
         };
         if has_several || rule.patterns.iter().any(is_loose) {
             let problem = "gives several identities of the rule the same id: the first one gets it, the others are refused";

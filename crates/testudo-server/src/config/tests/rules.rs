@@ -259,3 +259,75 @@ fn trust_domain_that_no_rule_names_is_warned_of() {
     assert!(!warnings(&named).contains("is in no rule"));
     assert!(!warnings(GOOD).contains("is in no rule"));
 }
+
+#[test]
+fn instance_that_is_not_the_last_segment_of_a_pattern_is_refused() {
+    let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
+    for (pattern, is_refused) in [
+        ("spiffe://a.example/ns/{namespace}/{instance}", false),
+        ("spiffe://a.example/{instance}", false),
+        ("spiffe://a.example/{instance}/{name}", true),
+        ("spiffe://a.example/ns/{instance}/*", true),
+        ("spiffe://a.example/ns/{instance}/**", true),
+        ("cluster-a:{instance}/x", true),
+    ] {
+        let text = with(identities, &format!("identities = [\"{pattern}\"]"));
+        match is_refused {
+            true => refused(&text, "rules[0].identities[0]", "{instance} before its end"),
+            false => assert!(judge(&text).is_ok(), "{pattern}"),
+        }
+    }
+}
+
+#[test]
+fn rule_whose_instances_cannot_be_distinguished_is_warned_of() {
+    let identities = "identities = [\"spiffe://a.example/ns/{namespace}/sa/{service}\"]";
+    let warned = |pattern: &str, kinds: &str, line: &str| {
+        let kinds = format!("credentials = [{kinds}]\n[[rules]]");
+        let text = with("[[rules]]", &kinds);
+        let text = text.replacen(identities, &format!("identities = [\"{pattern}\"]\n{line}"), 1);
+        let (_, report) = judge(&text).unwrap_or_else(|report| panic!("{report}"));
+        report.to_string()
+    };
+    let plain = "spiffe://a.example/ns/{namespace}";
+    let ends = "spiffe://a.example/ns/{instance}";
+    let each = "client = \"instance\"";
+    let problem = "neither the pattern nor a credential";
+    let only = format!("{each}\ncredentials = [\"jwt_svid\"]");
+    for (pattern, kinds, line, is_warned) in [
+        (plain, "\"jwt_svid\"", each, true),
+        (plain, "\"jwt_svid\"", "", false),
+        (plain, "\"wit_svid\"", each, false),
+        (plain, "\"jwt_svid\", \"wit_svid\"", each, false),
+        (plain, "\"jwt_svid\", \"wit_svid\"", &only, true),
+        (ends, "\"jwt_svid\"", each, false),
+    ] {
+        let report = warned(pattern, kinds, line);
+        assert_eq!(report.contains(problem), is_warned, "{pattern} {line}: {report}");
+    }
+    let problem = "gets the value of the instance that is seen first";
+    for (key, is_warned) in [
+        ("client_id = \"x/{instance}\"", true),
+        ("client_name = \"cam {instance}\"", true),
+        ("client_uri = \"https://{instance}.apps.example/\"", true),
+        ("logo_uri = \"https://{instance}.apps.example/\"", true),
+        ("redirect_uris = [\"https://{instance}.apps.example/cb\"]", true),
+        ("redirect_uri_hosts = [\"{instance}.apps.example\"]", true),
+        ("client_name = \"cam\"", false),
+    ] {
+        for (line, is_shared) in [(key.to_owned(), true), (format!("{key}\n{each}"), false)] {
+            let report = warned(ends, "\"jwt_svid\"", &line);
+            assert_eq!(
+                report.contains(problem),
+                is_warned && is_shared,
+                "{line}: {report}"
+            );
+        }
+    }
+    // A template without the instance that the credential names gives all instances one id.
+    let template = format!("{each}\nclient_id = \"x/{{namespace}}\"");
+    for (kinds, is_warned) in [("\"wit_svid\"", true), ("\"jwt_svid\"", false)] {
+        let report = warned(plain, kinds, &template);
+        assert_eq!(report.contains("the same id"), is_warned, "{kinds}: {report}");
+    }
+}
