@@ -3,10 +3,15 @@
 use crate::identity::{Authority, AuthorityKind};
 use crate::policy::Policy;
 use crate::records::Client;
-use crate::rules::Rule;
+use crate::rules::{GrainOfClient, INSTANCE, Match, Rule};
 
 /// The rule that governs a client today: its own, or that of its sponsor. `None` if no rule matches any more.
 pub fn governing_client<'p>(client: &Client, policy: &'p Policy) -> Option<&'p Rule> {
+    governing_match(client, policy).map(|found| found.rule)
+}
+
+/// The same rule with the captures of its pattern.
+pub fn governing_match<'p>(client: &Client, policy: &'p Policy) -> Option<Match<'p>> {
     let sponsored = client.sponsor.as_ref();
     let authority = match sponsored {
         Some(sponsor) => sponsor.authority.clone(),
@@ -14,8 +19,8 @@ pub fn governing_client<'p>(client: &Client, policy: &'p Policy) -> Option<&'p R
     };
     let subject = sponsored.map_or(client.identity(), |sponsor| &sponsor.subject);
     match authority.kind() {
-        AuthorityKind::Configuration => Some(&policy.clients.get(subject)?.rule),
-        AuthorityKind::Registration => Some(&policy.registration.open.as_ref()?.rule),
+        AuthorityKind::Configuration => Some(Match::plain(&policy.clients.get(subject)?.rule)),
+        AuthorityKind::Registration => Some(Match::plain(&policy.registration.open.as_ref()?.rule)),
         AuthorityKind::Spiffe | AuthorityKind::Issuer => {
             policy.authority(&authority)?;
             // A client that instances share has identities with one more segment; any of them gives the same rule.
@@ -23,8 +28,26 @@ pub fn governing_client<'p>(client: &Client, policy: &'p Policy) -> Option<&'p R
                 Some(prefix) => format!("{prefix}/x"),
                 None => subject.to_owned(),
             };
-            let found = policy.rules.first_match(&authority, &subject, |_| true)?;
-            Some(found.rule)
+            policy.rules.first_match(&authority, &subject, |_| true)
         }
     }
+}
+
+/// The workload and the instance of a client that is one of several instances, `found` being the rule that governs it
+/// today. The workload is the identity that all of them have, or, if the identity ends in the instance, the identity with
+/// `*` in its place.
+pub fn workload_and_instance(client: &Client, found: Option<&Match<'_>>) -> Option<(String, String)> {
+    let workload = client.identity();
+    let braced = client
+        .subject
+        .strip_prefix(workload)
+        .filter(|rest| !rest.is_empty());
+    if let Some(named) = braced.and_then(|rest| rest.strip_prefix('{')?.strip_suffix('}')) {
+        return Some((workload.to_owned(), named.to_owned()));
+    }
+    let found =
+        found.filter(|found| found.rule.client == GrainOfClient::Instance && client.sponsor.is_none())?;
+    let instance = found.captures.get(INSTANCE)?;
+    let before = client.subject.strip_suffix(instance)?;
+    Some((format!("{before}*"), instance.to_owned()))
 }

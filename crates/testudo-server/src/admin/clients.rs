@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use testudo_core::admin::{client as order, trust as authorities};
-use testudo_core::admission::governing::governing_client;
+use testudo_core::admission::governing::{governing_match, workload_and_instance};
 use testudo_core::identity::Sponsor;
 use testudo_core::records::{
     Client, ClientMetadata, ClientState, Predecessor, Record as _, Registration, Versioned,
@@ -65,6 +65,13 @@ pub(super) struct ClientView {
     pub authority: String,
     /// Identity of the client within the authority. Example: `spiffe://prod.example/ns/pay/sa/api`.
     pub subject: String,
+    /// Where the client is one of several instances of a workload: the identity of the workload, with `*` in the place of
+    /// the instance if it ends in it. Example: `spiffe://prod.example/fleet/cam/*`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workload: Option<String>,
+    /// The instance that the client is, where it is one of several of a workload. Example: `7`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instance: Option<String>,
     /// `active`, or `frozen` by an administrator.
     pub state: ClientState,
     /// Name of the rule that governed the client when it was registered. Example: `payments`.
@@ -306,8 +313,12 @@ fn view(app: &App, client: &Client) -> ClientView {
     let known = app.memory.clients.get(&client.key());
     let in_force = app.in_force.load();
     let policy = &in_force.policy;
-    let governed_by = governing_client(client, policy).map(|rule| rule.name.clone());
+    let found = governing_match(client, policy);
+    let (workload, instance) = workload_and_instance(client, found.as_ref()).unzip();
+    let governed_by = found.map(|found| found.rule.name.clone());
     ClientView {
+        workload,
+        instance,
         trust_domain: Authority::of_key(client.counted_under())
             .and_then(|authority| authority.trust_domain().map(str::to_owned)),
         is_orphaned: governed_by.is_none(),

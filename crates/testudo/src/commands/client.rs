@@ -6,6 +6,7 @@ use crate::output::{Failed, as_text, note, print_fields, print_json, print_line,
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashMap};
 use testudo_core::records::counted;
 
 /// Selects clients.
@@ -63,6 +64,10 @@ pub enum Client {
     List {
         #[command(flatten)]
         filter: Filter,
+        /// List each instance of a workload. Without it, the instances of one workload that are clients of their own are
+        /// one entry.
+        #[arg(long, conflicts_with = "json")]
+        instances: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -92,33 +97,16 @@ pub enum Client {
 pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
     let admin = Admin::at(place)?;
     match command {
-        Client::List { filter, listing } => {
+        Client::List {
+            filter,
+            instances,
+            listing,
+        } => {
             let clients = list(&admin, &filter).await?;
             if listing.json.json {
                 return print_json(&clients);
             }
-            let row = |client: &Value| {
-                vec![
-                    as_text(&client["client_id"]),
-                    as_text(&client["state"]),
-                    governing(client),
-                    as_text(&client["credential_kind"]),
-                    as_text(&client["first_seen"]),
-                    as_text(&client["last_used"]),
-                    if client["is_orphaned"] == true { "yes" } else { "" }.to_owned(),
-                ]
-            };
-            let header = [
-                "client",
-                "state",
-                "rule",
-                "credential",
-                "first seen",
-                "last used",
-                "orphaned",
-            ];
-            let rows: Vec<_> = clients.iter().map(row).collect();
-            return print_list("clients", &header, &rows, listing.wide);
+            return print_clients(&clients, instances, listing.wide);
         }
         Client::Show { client_id, json } => {
             let client: Value = admin
@@ -155,6 +143,74 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+fn print_clients(clients: &[Value], each_instance: bool, is_wide: bool) -> Result<(), Failed> {
+    let groups: Vec<Vec<&Value>> = match each_instance {
+        true => clients.iter().map(|client| vec![client]).collect(),
+        false => by_workload(clients),
+    };
+    let header = [
+        "client",
+        "state",
+        "rule",
+        "credential",
+        "first seen",
+        "last used",
+        "orphaned",
+    ];
+    let rows: Vec<_> = groups.iter().map(|group| row(group)).collect();
+    print_list("clients", &header, &rows, is_wide)?;
+    if groups.len() < clients.len() {
+        note("hint: --instances lists each instance");
+    }
+    Ok(())
+}
+
+/// The clients; those that are instances of one workload are together, where the first of them is.
+fn by_workload(clients: &[Value]) -> Vec<Vec<&Value>> {
+    let mut groups: Vec<Vec<&Value>> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    for client in clients {
+        let workload = client["authority"].as_str().zip(client["workload"].as_str());
+        let place = workload.map_or(groups.len(), |workload| {
+            *places.entry(workload).or_insert(groups.len())
+        });
+        match groups.get_mut(place) {
+            Some(group) => group.push(client),
+            None => groups.push(vec![client]),
+        }
+    }
+    groups
+}
+
+/// The row of a client, or of the instances of a workload.
+fn row(group: &[&Value]) -> Vec<String> {
+    let name = match group {
+        [client, _, ..] => format!(
+            "{} ({})",
+            as_text(&client["workload"]),
+            counted(group.len(), "instance")
+        ),
+        _ => group.iter().map(|client| as_text(&client["client_id"])).collect(),
+    };
+    let each =
+        |text: &dyn Fn(&Value) -> String| group.iter().map(|client| text(client)).collect::<BTreeSet<_>>();
+    let all = |texts: BTreeSet<String>| texts.into_iter().collect::<Vec<_>>().join(", ");
+    let (first_seen, last_used) = (
+        each(&|client| as_text(&client["first_seen"])),
+        each(&|client| as_text(&client["last_used"])),
+    );
+    let is_orphaned = group.iter().any(|client| client["is_orphaned"] == true);
+    vec![
+        name,
+        all(each(&|client| as_text(&client["state"]))),
+        all(each(&governing)),
+        all(each(&|client| as_text(&client["credential_kind"]))),
+        first_seen.first().cloned().unwrap_or_default(),
+        last_used.last().cloned().unwrap_or_default(),
+        if is_orphaned { "yes" } else { "" }.to_owned(),
+    ]
 }
 
 /// The rule that governs the client today, and the rule that admitted it where they differ.
@@ -261,6 +317,7 @@ fn show(client: &Value) -> Result<(), Failed> {
     print_fields(&[
         ("client", as_text(&client["client_id"])),
         ("identity", as_text(&client["subject"])),
+        ("instance", as_text(&client["instance"])),
         ("authority", as_text(&client["authority"])),
         ("state", as_text(&client["state"])),
         (
@@ -301,4 +358,41 @@ fn registered(registration: &Value) -> String {
     }
     parts.extend(given("until").map(|until| format!("until {until}")));
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_one_workload_are_one_row_and_other_clients_one_each() {
+        let instance = |workload: &str, id: &str, state: &str, seen: &str| {
+            json!({
+                "client_id": id, "authority": "at1:", "workload": workload, "state": state, "rule": "r",
+                "governed_by": "r", "credential_kind": "attestation", "first_seen": seen, "last_used": seen,
+                "is_orphaned": false,
+            })
+        };
+        let clients = [
+            instance("at1:app", "AAA", "active", "2026-11-02"),
+            json!({ "client_id": "batch", "authority": "configuration", "state": "active", "rule": "s" }),
+            instance("at1:app", "BBB", "frozen", "2026-11-01"),
+            instance("at1:other", "CCC", "active", "2026-11-03"),
+        ];
+        let rows: Vec<_> = by_workload(&clients).iter().map(|group| row(group)).collect();
+        let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+        // One instance alone is listed with the id that other commands take.
+        assert_eq!(names, ["at1:app (2 instances)", "batch", "CCC"]);
+        assert_eq!(
+            rows[0][1..],
+            [
+                "active, frozen",
+                "r",
+                "attestation",
+                "2026-11-01",
+                "2026-11-02",
+                ""
+            ]
+        );
+    }
 }
