@@ -203,6 +203,7 @@ pub(crate) async fn refuse(
 fn name_client_and_rule(app: &App, occasion: OccasionKind, event: &mut Event, identity: &AttestedIdentity) {
     let in_force = app.in_force.load();
     if let Ok(governed) = app.govern(identity, occasion, &in_force.policy) {
+        event.instance = governed.instance().map(str::to_owned);
         event.client_id = Some(governed.name.client_id.to_string());
         event.rule = Some(governed.found.rule.name.to_string());
         event.rule_revision = Some(governed.found.rule.revision.to_string());

@@ -3,7 +3,8 @@
 use crate::client_records::client_by_id;
 use crate::state::app::App;
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, ClientState};
+use testudo_core::records::{Block, Client, ClientState};
+use testudo_core::{Authority, AuthorityKind};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::access_token::{Expectation, TokenError, VerifiedToken, verify};
 use testudo_store::StoreFault;
@@ -48,6 +49,22 @@ pub(crate) fn verify_own(
         return Err(TokenError::Expired);
     }
     Ok(verified)
+}
+
+/// The identity to which a token was issued; `None` for a client that registered without evidence.
+pub(crate) fn identity_of(client: &Client, token: &VerifiedToken) -> Option<(Authority, String)> {
+    let authority = Authority::of_key(&client.authority)?;
+    let subject = match authority.kind() {
+        AuthorityKind::Spiffe => token.spiffe_id.clone().unwrap_or(client.subject.clone()),
+        // The token names the instance, where several identities share the client.
+        AuthorityKind::Issuer => match Block::before_instance(&client.subject) {
+            Some(before) => format!("{before}{}", token.instance.as_deref()?),
+            None => client.identity().to_owned(),
+        },
+        AuthorityKind::Configuration => client.subject.clone(),
+        AuthorityKind::Registration => return None,
+    };
+    Some((authority, subject))
 }
 
 /// The client to which a valid token was issued, if that client is active. [decision 0009] A frozen client is refused

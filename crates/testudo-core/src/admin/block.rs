@@ -4,13 +4,20 @@ use super::order::{Audited, Decided, NotDone, Order};
 use crate::identity::{Authority, AuthorityKind};
 use crate::policy::Policy;
 use crate::records::{Batch, Block, EventKind, Kind};
+use crate::rules::INSTANCE;
 use crate::rules::blocks::{self, BLOCK_PATTERNS_MAX, Blocks};
 
 const EXPECTED: &str = "expected: spiffe://prod.example/ns/x/sa/y, with * and ** for whole segments, or the name of a \
                         configured trust domain or issuer for all of its identities";
 
+const INSTANCE_HINT: &str =
+    "expected: the claim `instance` of a token, and the identity without it; `testudo event list` shows both";
+
 const UNBLOCK_HINT: &str =
     "`testudo identity list` shows the blocks; a block is removed by the text with which it was made";
+
+/// The longest instance that can be blocked.
+pub const INSTANCE_BYTES_MAX: usize = 255;
 
 /// The record that is stored under the text of a block.
 #[derive(Debug)]
@@ -27,6 +34,57 @@ pub fn canonical(text: &str, policy: &Policy) -> String {
         let authority = policy.authority_named(name);
         authority.filter(|_| !policy.clients.contains_key(name)).cloned()
     })
+}
+
+/// The text under which the block of one instance is stored. `identity` is that of the workload, or the id of the client
+/// that its instances share.
+pub fn canonical_of_instance(identity: &str, instance: &str) -> Result<String, NotDone> {
+    let is_one = !instance.is_empty()
+        && instance.len() <= INSTANCE_BYTES_MAX
+        && instance.bytes().all(|byte| byte.is_ascii_graphic())
+        && !instance.contains(['*', '{', '}']);
+    if !is_one {
+        let problem = format!("{instance:?} is not an instance");
+        return Err(NotDone::refused(problem, Some(INSTANCE_HINT)));
+    }
+    Ok(Block::text_of_instance(identity, instance))
+}
+
+/// Checks that one instance of this identity can be blocked: a rule makes it an instance, or a credential can name it.
+/// Otherwise the block would have no effect, and the administrator would not notice.
+pub fn check_instance(identity: &str, instance: &str, policy: &Policy) -> Result<(), NotDone> {
+    let text = Block::text_of_instance(identity, instance);
+    let is_shared = Block::before_instance(identity).is_some();
+    let named = if is_shared { text.as_str() } else { identity };
+    let refused = |problem: String, hint| Err(NotDone::refused(problem, Some(hint)));
+    let Ok(authority) = Authority::of_identity(named) else {
+        let problem =
+            format!("{identity:?} is neither an identity nor the id of a client that instances share");
+        return refused(problem, INSTANCE_HINT);
+    };
+    let found = policy.rules.first_match(&authority, named, |_| true);
+    let captured = found.as_ref().and_then(|found| found.captures.get(INSTANCE));
+    let credentials = policy.authority(&authority).map(|trusted| &trusted.credentials);
+    match (is_shared, captured) {
+        (true, Some(_)) => Ok(()),
+        (true, None) => refused(
+            format!("no rule with {{instance}} governs {named:?}"),
+            "give the identity without the last `/*`, if its credentials name the instance",
+        ),
+        (false, Some(_)) => refused(
+            format!("{identity:?} is one instance already: its rule ends in {{instance}}"),
+            "block it without an instance",
+        ),
+        (false, None)
+            if credentials.is_some_and(|kinds| !kinds.iter().any(|kind| kind.names_instances())) =>
+        {
+            refused(
+                format!("no credential of the {} names an instance", authority.described()),
+                "block the identity, or name the instances by {instance} at the end of its rule's pattern",
+            )
+        }
+        (false, None) => Ok(()),
+    }
 }
 
 /// Blocks an identity, by its canonical text.
@@ -80,16 +138,22 @@ pub fn unblock(order: &Order<'_>, wanted: &str, held: Option<(&str, u64)>) -> Re
 }
 
 fn audited(order: &Order<'_>, batch: Batch, kind: EventKind, identity: &str) -> Audited {
+    let (identity, instance) = Block::parts(identity);
     let mut event = order.event(kind);
     event.identity = Some(identity.to_owned());
+    event.instance = instance.map(str::to_owned);
     Audited::new(batch, event)
 }
 
 /// Checks that the text is an identity, a pattern, or the id of a configured client: a block with a typing error would
 /// block no identity, and the administrator would not notice.
-fn check(identity: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> {
+fn check(text: &str, policy: &Policy, held: &Blocks) -> Result<(), NotDone> {
     let not_done = |problem: String, hint| Err(NotDone::refused(problem, hint));
-    match blocks::pattern(identity) {
+    let (identity, instance) = Block::parts(text);
+    if let Some(instance) = instance {
+        check_instance(identity, instance, policy)?;
+    }
+    match blocks::pattern(text) {
         Some(Ok(_)) if held.pattern_count() >= BLOCK_PATTERNS_MAX => not_done(
             format!("at most {BLOCK_PATTERNS_MAX} patterns can be blocked"),
             None,
@@ -117,7 +181,7 @@ fn has_no_effect(identity: &str, policy: &Policy) -> bool {
     let authority = match blocks::pattern(identity) {
         Some(Ok(pattern)) => Some(pattern.authority().clone()),
         Some(Err(_)) => None,
-        None => Authority::of_identity(identity).ok(),
+        None => Authority::of_identity(Block::parts(identity).0).ok(),
     };
     authority.is_some_and(|authority| policy.authority(&authority).is_none())
         && !policy.clients.contains_key(identity)

@@ -5,7 +5,7 @@ use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::records::Client;
 use crate::rules::client_id::ClientIdTemplate;
 use crate::rules::pieces::fill;
-use crate::rules::{GrainOfClient, Match};
+use crate::rules::{GrainOfClient, INSTANCE, Match};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -76,9 +76,10 @@ pub struct ClientName {
     /// The subject under which the record is stored: the identity, or for instances that share a client the identity
     /// with `*` as its last segment.
     pub subject: Box<str>,
-    /// The instance, unless the identity names it: a segment of the identity, or the thumbprint of the attested key.
+    /// The instance, unless the client id names it: a segment of the identity, or what the credential names, such as the
+    /// thumbprint of its key.
     pub folded_instance: Option<Box<str>>,
-    /// The id that the identity would have without its instance, if the client is one instance that its key names.
+    /// The id that the identity would have without its instance, if the client is one instance that its credential names.
     /// [ABCA §7.5] A request may contain it as `client_id`.
     pub id_of_all_instances: Option<Box<str>>,
 }
@@ -94,7 +95,8 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
             id_of_all_instances: None,
         };
     }
-    let instance = found.captures.get("instance");
+    let instance = found.captures.get(INSTANCE);
+    let of_credential = || Some(Box::<str>::from(identity.proof.instance()?));
     let (subject, folded_instance): (Box<str>, _) = match (found.rule.client, instance) {
         (GrainOfClient::Workload, Some(instance)) => {
             let prefix = identity
@@ -103,18 +105,21 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
                 .unwrap_or(&identity.subject);
             (format!("{prefix}*").into(), Some(instance.into()))
         }
-        // If the identity does not name the instance, the key that it must prove does.
-        (GrainOfClient::Workload, None) => (identity.subject.clone(), confirmed_key(identity)),
+        // If the identity does not name the instance, the credential does.
+        (GrainOfClient::Workload, None) => (identity.subject.clone(), of_credential()),
         (GrainOfClient::Instance, Some(_)) => (identity.subject.clone(), None),
-        (GrainOfClient::Instance, None) => match confirmed_key(identity) {
-            Some(key) => (Client::subject_of_instance(&identity.subject, &key), Some(key)),
+        (GrainOfClient::Instance, None) => match of_credential() {
+            Some(named) => (
+                Client::subject_of_instance(&identity.subject, &named),
+                Some(named),
+            ),
             None => (identity.subject.clone(), None),
         },
     };
-    let is_named_by_key = found.rule.client == GrainOfClient::Instance && folded_instance.is_some();
+    let is_named_by_credential = found.rule.client == GrainOfClient::Instance && folded_instance.is_some();
     let client_id: Box<str> = match &found.rule.client_id {
         // The identity is that of all instances, so the id of one of them is derived.
-        ClientIdTemplate::Identity if is_named_by_key => {
+        ClientIdTemplate::Identity if is_named_by_credential => {
             key.derive(&[identity.authority.key(), &subject]).into()
         }
         ClientIdTemplate::Identity => identity_as_id(identity, &subject),
@@ -127,7 +132,7 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
     };
     ClientName {
         client_id,
-        id_of_all_instances: is_named_by_key.then(|| identity_as_id(identity, &identity.subject)),
+        id_of_all_instances: is_named_by_credential.then(|| identity_as_id(identity, &identity.subject)),
         subject,
         folded_instance,
     }
@@ -143,12 +148,6 @@ impl ClientName {
     pub(crate) fn is_named(&self, sent: &str, client_id: &str) -> bool {
         sent == client_id || self.id_of_all_instances.as_deref() == Some(sent)
     }
-}
-
-/// The thumbprint of the key that the credential confirms, in base64url.
-fn confirmed_key(identity: &AttestedIdentity) -> Option<Box<str>> {
-    let thumbprint = identity.proof.confirmed_key()?;
-    Some(URL_SAFE_NO_PAD.encode(thumbprint).into())
 }
 
 /// The client id of an identity whose rule has no other. [ABCA §4] For an attested client it is `sub` of the attestation.

@@ -14,6 +14,7 @@ use crate::records::{
     Predecessor, Registration, Replay, clients_of_authority, clients_of_rule,
 };
 use crate::rules::Rule;
+use std::borrow::Cow;
 use testudo_protocol::Seconds;
 
 /// The values with which a client is created.
@@ -159,7 +160,7 @@ pub fn event_of_request(
     let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());
     let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);
     describe_identity(&mut event, identity);
-    event.instance = governed.name.folded_instance.as_deref().map(str::to_owned);
+    event.instance = governed.instance().map(str::to_owned);
     event.client_id = Some(governed.name.client_id.to_string());
     event.rule = Some(governed.found.rule.name.clone());
     event.rule_revision = Some(governed.found.rule.revision.clone());
@@ -174,6 +175,7 @@ pub fn describe_identity(event: &mut Event, identity: &AttestedIdentity) {
     event.authority = Some(identity.authority.key().to_owned());
     event.identity = Some(identity.subject.to_string());
     event.door = Some(identity.kind.name().to_owned());
+    event.instance = identity.proof.instance().map(Cow::into_owned);
     event.actor = identity.sponsor.as_ref().map(|sponsor| sponsor.subject.clone());
     let Some(digest) = &identity.proof.digest else {
         return;

@@ -15,8 +15,8 @@ use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind
 use crate::policy::{Policy, Switches};
 use crate::records::client_key;
 use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
-use crate::rules::Match;
 use crate::rules::client_id::ClientIdTemplate;
+use crate::rules::{INSTANCE, Match};
 use crate::trace::Trace;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 
@@ -31,6 +31,14 @@ pub struct GovernedIdentity<'a> {
     pub name: ClientName,
     /// Key of the client's record and of its history.
     pub client_key: Vec<u8>,
+}
+
+impl GovernedIdentity<'_> {
+    /// The running copy of the workload that made the request, whether or not it is a client of its own.
+    pub fn instance(&self) -> Option<&str> {
+        let folded = self.name.folded_instance.as_deref();
+        folded.or_else(|| self.found.captures.get(INSTANCE))
+    }
 }
 
 /// The configuration and the switches that apply to identities at this moment.

@@ -7,6 +7,7 @@ use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
 use super::shared::presented::Presented;
+use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Proof};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -28,6 +29,7 @@ struct Claims {
     aud: Audience,
     exp: Timestamp,
     iat: Option<Timestamp>,
+    instance: Option<String>,
 }
 
 impl TestToken {
@@ -80,6 +82,7 @@ impl TestToken {
         let proof = Proof {
             issued: claims.iat,
             digest: Some(self.digest),
+            named_instance: claims.instance.as_deref().map(segments_of).map(Box::from),
             is_for_registration: matches!(purpose, Purpose::Statement { endpoint } if claims.aud.is_solely(endpoint)),
             ..Proof::until(claims.exp)
         };

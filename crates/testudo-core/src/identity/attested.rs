@@ -3,6 +3,7 @@
 use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use testudo_protocol::jose::{self, ProofKey};
@@ -44,6 +45,9 @@ pub struct Proof {
     pub confirmation: Option<Arc<ProofKey>>,
     /// The thumbprint of that key, if the identity is of an event: the key itself is not stored.
     pub recorded_confirmation: Option<[u8; 32]>,
+    /// The running copy of the workload that the credential names in a claim (the uid of a pod), percent-encoded like a
+    /// segment of an identity. Without it, the key that the credential confirms names the copy.
+    pub named_instance: Option<Box<str>>,
     /// True if the audience of the credential is the URL of the registration endpoint.
     pub is_for_registration: bool,
     /// Claims that the configuration allows the authority to state about a client, by name. Other claims are not
@@ -66,6 +70,7 @@ impl Proof {
             certificate_thumbprint: None,
             confirmation: None,
             recorded_confirmation: None,
+            named_instance: None,
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
             unlisted_claims: Vec::new(),
@@ -76,6 +81,15 @@ impl Proof {
     pub fn confirmed_key(&self) -> Option<[u8; 32]> {
         let key = self.confirmation.as_ref().map(|key| *key.thumbprint());
         key.or(self.recorded_confirmation)
+    }
+
+    /// The running copy of the workload that the credential names: by a claim, or by the key that it confirms, whose
+    /// thumbprint in base64url it then is.
+    pub fn instance(&self) -> Option<Cow<'_, str>> {
+        match &self.named_instance {
+            Some(named) => Some(Cow::Borrowed(named)),
+            None => Some(Cow::Owned(URL_SAFE_NO_PAD.encode(self.confirmed_key()?))),
+        }
     }
 }
 
@@ -114,11 +128,18 @@ impl AttestedIdentity {
         }
     }
 
-    /// The same identity with the instance that a token names, if this is the thumbprint of a key.
+    /// The same identity with the instance that a token of this server names, unless the identity ends in it: then the
+    /// credential may have named none.
     #[must_use]
     pub fn with_instance(mut self, instance: Option<&str>) -> AttestedIdentity {
-        let decoded = instance.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-        self.proof.recorded_confirmation = decoded.and_then(|bytes| bytes.try_into().ok());
+        let is_last = |text: &&str| self.subject.rsplit(['/', ':']).next() == Some(text);
+        if let Some(text) = instance.filter(|text| !is_last(text)) {
+            let decoded = URL_SAFE_NO_PAD.decode(text).ok();
+            match decoded.and_then(|bytes| bytes.try_into().ok()) {
+                Some(thumbprint) => self.proof.recorded_confirmation = Some(thumbprint),
+                None => self.proof.named_instance = Some(text.into()),
+            }
+        }
         self
     }
 
@@ -176,5 +197,31 @@ impl SingleUse {
             key: jose::sha256(&jose::length_prefixed(parts.iter().copied())),
             keep_until: accepted_until + MARK_MARGIN,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instance_of_a_token_is_that_of_the_credential_unless_the_identity_ends_in_it() {
+        let of = |subject: &str, instance: Option<&str>| {
+            let authority = Authority::of_identity(subject).unwrap();
+            let proof = Proof::until(Timestamp(9));
+            let identity = AttestedIdentity::proven(authority, subject, CredentialKind::JwtSvid, proof);
+            let identity = identity.with_instance(instance);
+            let named = identity.proof.instance().map(Cow::into_owned);
+            (named, identity.proof.confirmed_key())
+        };
+        let thumbprint = URL_SAFE_NO_PAD.encode([7; 32]);
+        assert_eq!(of("ci:a/b", None), (None, None));
+        assert_eq!(of("ci:a/b", Some("b")), (None, None));
+        assert_eq!(of("ci:b", Some("b")), (None, None));
+        assert_eq!(of("ci:a/b", Some("a")), (Some("a".to_owned()), None));
+        assert_eq!(
+            of("spiffe://a.example/x", Some(&thumbprint)),
+            (Some(thumbprint.clone()), Some([7; 32]))
+        );
     }
 }

@@ -49,6 +49,8 @@ struct Row {
     verified_by: Option<VerifiedBy>,
     /// True for an unverified token of this kind; `None` if a software statement cannot be of this kind.
     statement: Option<fn(&Jws) -> bool>,
+    /// True if it can name the running copy of the workload that has it.
+    names_instances: bool,
 }
 
 /// True if the unverified `sub` of a token begins with the name of an authority of this kind.
@@ -83,6 +85,7 @@ credential_kinds! {
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(|token| names_an_identity(token, AuthorityKind::Spiffe)),
+        names_instances: false,
     };
     /// A SPIFFE X.509-SVID. [X509-SVID]
     X509Svid "x509_svid" Row {
@@ -91,6 +94,7 @@ credential_kinds! {
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::Certificates),
         statement: None,
+        names_instances: false,
     };
     /// A SPIFFE WIT-SVID. [WIT-SVID]
     WitSvid "wit_svid" Row {
@@ -99,6 +103,7 @@ credential_kinds! {
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::WitKeys),
         statement: None,
+        names_instances: true,
     };
     /// An attestation of the client's key by a configured attester. [ABCA §4]
     Attestation "attestation" Row {
@@ -107,6 +112,7 @@ credential_kinds! {
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: None,
+        names_instances: true,
     };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
@@ -115,6 +121,7 @@ credential_kinds! {
         issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
+        names_instances: false,
     };
     /// A certificate that an authority issued which is configured for the client. [RFC8705 §2.1]
     TlsClientAuth "tls_client_auth" Row {
@@ -123,6 +130,7 @@ credential_kinds! {
         issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
+        names_instances: false,
     };
     /// A certificate that the client itself registered, or that is configured for it. [RFC8705 §2.2]
     SelfSignedTlsClientAuth "self_signed_tls_client_auth" Row {
@@ -131,6 +139,7 @@ credential_kinds! {
         issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
+        names_instances: false,
     };
     /// No credential: a public client, which sends only its `client_id`. [RFC6749 §2.1]
     Public "none" Row {
@@ -139,6 +148,7 @@ credential_kinds! {
         issued_by: None,
         verified_by: None,
         statement: None,
+        names_instances: false,
     };
     /// A token of an issuer that exists in tests only.
     #[cfg(feature = "test-door")]
@@ -148,6 +158,7 @@ credential_kinds! {
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(|token| names_an_identity(token, AuthorityKind::Issuer)),
+        names_instances: true,
     };
 }
 
@@ -200,6 +211,12 @@ impl CredentialKind {
                 | CredentialKind::TlsClientAuth
                 | CredentialKind::SelfSignedTlsClientAuth
         )
+    }
+
+    /// True if the credential can name the running copy of a workload that has it, by the key that it confirms or by a
+    /// claim.
+    pub fn names_instances(self) -> bool {
+        self.row().names_instances
     }
 
     /// Name in `token_endpoint_auth_methods_supported`. [SPIFFE-AUTH §4]

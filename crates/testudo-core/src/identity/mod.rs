@@ -48,6 +48,9 @@ pub struct Sponsor {
     pub authority: Authority,
     /// Identity of the sponsor. Example: `spiffe://prod.example/portal`.
     pub subject: String,
+    /// The instance of the sponsor, where its credential named one: the uid of a pod, or the thumbprint of its key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instance: Option<String>,
     /// Kind of the credential with which the sponsor authenticated last.
     pub credential: CredentialKind,
 }

@@ -33,9 +33,9 @@ pub struct Event {
     /// `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub identity: Option<String>,
-    /// The running copy that made the request, where the rule makes one client of all copies of a workload (`client =
-    /// "workload"`): what `{instance}` stands for in the identity, or the thumbprint of the attested key. Example:
-    /// `pod-7f9c`.
+    /// The running copy of the workload that made the request, where its identity or its credential names one: what
+    /// `{instance}` of the rule matched, the uid of a pod, or the thumbprint of the attested key. Of a block, the copy that
+    /// is blocked. Example: `pod-7f9c`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
     /// Client id of the client that the event is about; of a refused request only where it proved the identity and a rule

@@ -75,6 +75,10 @@ pub struct RequestDetails {
     /// [RFC7638 §3]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed_key: Option<String>,
+    /// The running copy of the workload that a claim of the credential names. Example:
+    /// `77b3a5b4-2ad1-4a44-a3f7-3f9c0d2d5c11`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_instance: Option<String>,
     /// Thumbprint of the key of the DPoP proof, in base64url, 43 characters. [RFC9449 §6.1]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_key: Option<String>,
@@ -142,6 +146,7 @@ impl RequestDetails {
             .certificate_thumbprint
             .map(|digest| URL_SAFE_NO_PAD.encode(digest));
         self.confirmed_key = proof.confirmed_key().map(|digest| URL_SAFE_NO_PAD.encode(digest));
+        self.named_instance = proof.named_instance.as_deref().map(str::to_owned);
         self.is_for_registration = proof.is_for_registration;
         self.single_use = proof
             .single_use
@@ -194,6 +199,7 @@ impl RequestDetails {
             issued: self.credential_issued,
             certificate_thumbprint: self.certificate.as_deref().and_then(digest),
             recorded_confirmation: self.confirmed_key.as_deref().and_then(digest),
+            named_instance: self.named_instance.as_deref().map(Box::from),
             is_for_registration: self.is_for_registration,
             single_use: self.single_use.as_ref().and_then(|(key, keep_until)| {
                 let (key, keep_until) = (digest(key)?, *keep_until);
@@ -285,6 +291,7 @@ mod tests {
             issued: Some(Timestamp(5)),
             certificate_thumbprint: Some([7; 32]),
             recorded_confirmation: Some([8; 32]),
+            named_instance: Some("77b3a5b4".into()),
             is_for_registration: true,
             single_use: Some(SingleUse {
                 key: [9; 32],

@@ -1,9 +1,10 @@
-//! Blocked identities, exact ones and patterns. A block applies to an identity, not to a client, so it also applies
+//! Blocked identities: exact ones, patterns, and single instances. A block applies to an identity, not to a client, so it also applies
 //! before the first use and after a removal.
 
 use super::pattern::{Pattern, PatternError};
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind};
 use crate::records::Block;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Maximum number of patterns. Each request is compared with each of them.
@@ -14,6 +15,8 @@ pub const BLOCK_PATTERNS_MAX: usize = 1_000;
 pub struct Blocks {
     exact: HashSet<Box<str>>,
     patterns: Vec<Pattern>,
+    /// True if one of the exact texts is that of an instance which credentials name.
+    has_instances: bool,
 }
 
 impl Blocks {
@@ -27,6 +30,7 @@ impl Blocks {
                 // The text was checked when the block was made. A text that no longer compiles as a pattern is compared
                 // as an exact identity.
                 Some(Err(_)) | None => {
+                    compiled.has_instances |= Block::parts(&block.identity).1.is_some();
                     compiled.exact.insert(block.identity.as_str().into());
                 }
             }
@@ -39,11 +43,30 @@ impl Blocks {
         if self.exact.is_empty() && self.patterns.is_empty() {
             return None;
         }
-        let by_sponsor = identity
-            .sponsor
-            .as_ref()
-            .and_then(|sponsor| self.matching(&sponsor.authority, &sponsor.subject));
-        by_sponsor.or_else(|| self.matching(&identity.authority, &identity.subject))
+        let by_sponsor = identity.sponsor.as_ref().and_then(|sponsor| {
+            let whole = self.matching(&sponsor.authority, &sponsor.subject);
+            whole.or_else(|| {
+                self.of_instance(&sponsor.subject, || {
+                    sponsor.instance.as_deref().map(Cow::Borrowed)
+                })
+            })
+        });
+        by_sponsor
+            .or_else(|| self.matching(&identity.authority, &identity.subject))
+            .or_else(|| self.of_instance(&identity.subject, || identity.proof.instance()))
+    }
+
+    /// The block of the instance that the credential of the identity names.
+    fn of_instance<'i>(
+        &self,
+        identity: &str,
+        instance: impl FnOnce() -> Option<Cow<'i, str>>,
+    ) -> Option<&str> {
+        if !self.has_instances {
+            return None;
+        }
+        let text = Block::text_of_instance(identity, &instance()?);
+        self.exact.get(&*text).map(|exact| &**exact)
     }
 
     fn matching(&self, authority: &Authority, subject: &str) -> Option<&str> {
@@ -72,7 +95,9 @@ pub fn canonical(text: &str, named: impl Fn(&str) -> Option<Authority>) -> Strin
     all.unwrap_or_else(|| text.to_owned())
 }
 
-/// Parses `text` as a pattern; `None` if it has no wildcard and no capture, and an error if it is malformed.
+/// Parses `text` as a pattern; `None` if it has no wildcard and no capture, or is the block of an instance, and an error
+/// if it is malformed.
 pub fn pattern(text: &str) -> Option<Result<Pattern, PatternError>> {
-    text.contains(['*', '{']).then(|| Pattern::parse(text))
+    let (text, instance) = Block::parts(text);
+    (instance.is_none() && text.contains(['*', '{'])).then(|| Pattern::parse(text))
 }

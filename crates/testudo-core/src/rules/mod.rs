@@ -15,7 +15,7 @@ mod rule_set;
 mod spec;
 mod tree;
 
-pub use pattern::{Captures, Pattern, PatternError};
+pub use pattern::{Captures, INSTANCE, Pattern, PatternError};
 pub use rule::{Rule, RuleError};
 pub use rule_set::{Match, RuleSet};
 pub use spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};

@@ -6,6 +6,10 @@
 use crate::identity::Authority;
 use std::fmt;
 
+/// The name of the capture, always the last segment of a pattern of a rule, that distinguishes the running copies of a
+/// workload.
+pub const INSTANCE: &str = "instance";
+
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -141,9 +145,10 @@ impl Pattern {
             .any(|segment| matches!(segment, Segment::AnyOne | Segment::AnyRest))
     }
 
-    /// True if the last segment is `{instance}`: by default all instances of the workload share one client.
-    pub fn ends_in_instance(&self) -> bool {
-        matches!(self.segments.last(), Some(Segment::Capture(name)) if &**name == "instance")
+    /// True if a segment before the last one is `{instance}`.
+    pub fn has_instance_before_its_end(&self) -> bool {
+        let mut earlier = self.segments.iter().rev().skip(1);
+        earlier.any(|segment| matches!(segment, Segment::Capture(name) if &**name == INSTANCE))
     }
 
     /// True if the pattern ends with `**` and has no literal segment before: it matches every identity of its

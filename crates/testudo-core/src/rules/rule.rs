@@ -301,9 +301,15 @@ fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
     patterns
 }
 
-/// The error and the hint for a pattern that admits every identity of its authority, if the rule does not have the
-/// switch for this kind of authority.
+/// The error and the hint for a pattern with `{instance}` before its end, which names no running copy of a workload, and
+/// for one that admits every identity of its authority, if the rule does not have the switch for this kind of authority.
 fn unintended(spec: &RuleSpec, pattern: &Pattern) -> Option<(&'static str, &'static str)> {
+    if pattern.has_instance_before_its_end() {
+        return Some((
+            "has {instance} before its end",
+            "write {instance} as the last segment, or give the capture another name",
+        ));
+    }
     if !pattern.admits_entire_authority() {
         return None;
     }

@@ -15,7 +15,7 @@ use testudo_core::admission::client_name::name_client;
 use testudo_core::identity::Proof;
 use testudo_core::metadata::resolve::metadata_at_first_use;
 use testudo_core::rejection::CredentialReason;
-use testudo_core::rules::{Match, Rule};
+use testudo_core::rules::{GrainOfClient, INSTANCE, Match, Rule};
 use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
@@ -104,6 +104,8 @@ fn words(scopes: &ScopeSet) -> Vec<String> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {
     identities: Vec<String>,
+    /// The instance that the credential of each identity names: the uid of a pod, or the thumbprint of its key.
+    instance: Option<String>,
 }
 
 /// What an identity would get.
@@ -117,6 +119,10 @@ pub struct Governed {
     pub captures: std::collections::BTreeMap<String, String>,
     /// Client id of the client of this identity, registered or not.
     pub client_id: Option<String>,
+    /// True where each instance that a credential names is a client of its own. Where the request contains no `instance`,
+    /// `client_id` is then the id that all of them may send.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_per_instance: bool,
     /// `client_name` of that client.
     pub client_name: Option<String>,
     /// Scope values that it may request.
@@ -150,13 +156,18 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
     let in_force = app.in_force.load_full();
     let mut tested = Vec::with_capacity(test.identities.len());
     for identity in &test.identities {
-        tested.push(test_one(&app, &in_force, identity).await?);
+        tested.push(test_one(&app, &in_force, identity, test.instance.as_deref()).await?);
     }
     Ok(Json(tested))
 }
 
 /// What the identity would get, and the first reason to refuse it a token, by the same steps as in a request.
-async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Governed, ErrorAnswer> {
+async fn test_one(
+    app: &App,
+    in_force: &InForce,
+    identity: &str,
+    instance: Option<&str>,
+) -> Result<Governed, ErrorAnswer> {
     let authority = match Authority::of_identity(identity) {
         Ok(authority) => authority,
         Err(fault) => {
@@ -175,14 +186,18 @@ async fn test_one(app: &App, in_force: &InForce, identity: &str) -> Result<Gover
         authority.clone(),
         identity,
         first.unwrap_or(CredentialKind::JwtSvid),
-    );
+    )
+    .with_instance(instance);
     let rules = &in_force.policy.rules;
     let mut governed = match rules.first_match(&attested.authority, &attested.subject, |_| true) {
         None => Governed {
             identity: identity.to_owned(),
             ..Governed::default()
         },
-        Some(found) => governed(&attested, &found, &app.keys.load()),
+        Some(found) => {
+            let names_instances = trusted.credentials.iter().any(|kind| kind.names_instances());
+            governed(&attested, &found, &app.keys.load(), names_instances)
+        }
     };
     match condition(app, in_force, &attested, &trusted.credentials).await? {
         Ok(condition) => governed.condition = condition.map(str::to_owned),
@@ -286,7 +301,12 @@ pub(super) fn assumed(authority: Authority, subject: &str, kind: CredentialKind)
     AttestedIdentity::proven(authority, subject, kind, proof)
 }
 
-fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state::keys::Keyring) -> Governed {
+fn governed(
+    identity: &AttestedIdentity,
+    found: &Match<'_>,
+    keys: &crate::state::keys::Keyring,
+    names_instances: bool,
+) -> Governed {
     let name = name_client(identity, found, &keys.opaque_key);
     let metadata = metadata_at_first_use(identity, found).unwrap_or_default();
     let rule = view(found.rule, 0);
@@ -298,6 +318,9 @@ fn governed(identity: &AttestedIdentity, found: &Match<'_>, keys: &crate::state:
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         client_id: Some(name.client_id.to_string()),
+        is_per_instance: found.rule.client == GrainOfClient::Instance
+            && found.captures.get(INSTANCE).is_none()
+            && names_instances,
         client_name: metadata.labels.text("client_name").map(str::to_owned),
         scopes: rule.scopes,
         default_scopes: rule.default_scopes,

@@ -13,7 +13,7 @@ use super::reply::ErrorAnswer;
 use super::rules::assumed;
 use crate::audit::{AdminRefusal, note_admin_refusal};
 use crate::http::bearer;
-use crate::own_tokens::{ProvenKeys, holder, verify_own};
+use crate::own_tokens::{ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
@@ -21,9 +21,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
-use testudo_core::records::{Client, Record as _};
-use testudo_core::{Actor, Authority, AuthorityKind, OccasionKind};
-use testudo_protocol::oauth::access_token::{TokenError, VerifiedToken};
+use testudo_core::records::Record as _;
+use testudo_core::{Actor, OccasionKind};
+use testudo_protocol::oauth::access_token::TokenError;
 use testudo_protocol::printable::excerpt;
 use testudo_store::StoreFault;
 
@@ -120,11 +120,11 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
     };
     let client = holder(app, &verified).await?;
     let client = client.ok_or_else(|| not_admitted("the client is frozen or removed".to_owned()))?;
-    let subject = identity_of(&client, &verified);
-    let identity = subject.and_then(|subject| {
-        let authority = Authority::of_identity(subject).ok()?;
-        let identity = assumed(authority, subject, client.last_credential);
-        Some(identity.with_instance(verified.instance.as_deref()))
+    // Administrators are listed by identity, so a configured client is none.
+    let named = identity_of(&client, &verified).filter(|(authority, _)| authority.kind().attests());
+    let identity = named.map(|(authority, subject)| {
+        let identity = assumed(authority, &subject, client.last_credential);
+        identity.with_instance(verified.instance.as_deref())
     });
     let identity = identity.ok_or_else(|| not_allowed(NotAllowed::NotListed))?;
     let governed = app.govern(&identity, OccasionKind::Token, policy);
@@ -141,17 +141,6 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
         authority: identity.authority,
         subject: identity.subject,
     })
-}
-
-/// The identity to which a token was issued. Administrators are listed by identity, so the result is `None` for a
-/// configured client and for a client that registered without evidence.
-fn identity_of<'a>(client: &'a Client, token: &'a VerifiedToken) -> Option<&'a str> {
-    let kind = AuthorityKind::of_key(&client.authority)?;
-    match kind {
-        AuthorityKind::Spiffe => Some(token.spiffe_id.as_deref().unwrap_or(&token.client_id)),
-        AuthorityKind::Issuer => Some(client.identity()),
-        AuthorityKind::Configuration | AuthorityKind::Registration => None,
-    }
 }
 
 impl Denied {

@@ -469,6 +469,44 @@ async fn instances_share_one_client_and_are_blocked_one_by_one() {
         .await;
     assert_eq!(world.ask("/fleet/cam/1", &[]).await.error(), "invalid_client");
     assert_eq!(world.ask("/fleet/cam/2", &[]).await.status, 200);
+    // By the id of the client that they share, the block is the same.
+    let second = json!({ "identity": "spiffe://a.example/fleet/cam/*", "instance": "2" });
+    world.admin("POST", "/admin/v1/blocks", second.clone()).await;
+    assert_eq!(world.ask("/fleet/cam/2", &[]).await.error(), "invalid_client");
+    assert_eq!(world.ask("/fleet/cam/22", &[]).await.status, 200);
+    world.admin("POST", "/admin/v1/blocks/remove", second).await;
+    assert_eq!(world.ask("/fleet/cam/2", &[]).await.status, 200);
+    // The list names the workload of each instance that is a client of its own.
+    let listed: Vec<_> = world
+        .clients()
+        .await
+        .iter()
+        .map(|client| (client["workload"].clone(), client["instance"].clone()))
+        .collect();
+    let each = json!("spiffe://a.example/each/cam/*");
+    assert_eq!(
+        listed,
+        [
+            (each.clone(), json!("1")),
+            (each, json!("2")),
+            (json!(null), json!(null))
+        ]
+    );
+    // Events name the instance, whether or not it is a client of its own.
+    let registered = world.events("client.registered").await;
+    let instances: Vec<_> = registered
+        .iter()
+        .map(|event| (&event["identity"], &event["instance"]))
+        .collect();
+    for (identity, instance) in [
+        ("spiffe://a.example/fleet/cam/1", "1"),
+        ("spiffe://a.example/each/cam/2", "2"),
+    ] {
+        assert!(
+            instances.contains(&(&json!(identity), &json!(instance))),
+            "{instances:?}"
+        );
+    }
 }
 
 // Rows RF-95 to RF-98.

@@ -17,6 +17,9 @@ pub enum Rule {
     Test {
         /// SPIFFE IDs; without this argument they are read from stdin, one per line.
         identities: Vec<String>,
+        /// Instance that the credential of each identity names: the uid of a pod, or the thumbprint of its key.
+        #[arg(long, value_name = "INSTANCE")]
+        instance: Option<String>,
         #[command(flatten)]
         listing: Listing,
     },
@@ -44,14 +47,21 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
             let header = ["rule", "switch", "identities", "scopes", "resources", "clients"];
             return print_list("rules", &header, &rows, options.wide);
         }
-        Rule::Test { identities, listing } => {
+        Rule::Test {
+            identities,
+            instance,
+            listing,
+        } => {
             let identities = if identities.is_empty() {
                 read_identities()?
             } else {
                 identities
             };
             let governed: Vec<Governed> = admin
-                .post("/admin/v1/rules/test", &json!({ "identities": identities }))
+                .post(
+                    "/admin/v1/rules/test",
+                    &json!({ "identities": identities, "instance": instance }),
+                )
                 .await?;
             if listing.json.json {
                 print_json(&governed)?;
@@ -71,6 +81,12 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                 print_list("identities", &header, &rows, listing.wide)?;
             }
             for one in governed.iter().filter(|_| !listing.json.json) {
+                if one.is_per_instance && instance.is_none() {
+                    note(&format!(
+                        "instances: {}: each is a client of its own; --instance shows its id",
+                        one.identity
+                    ));
+                }
                 if let Some(condition) = &one.condition {
                     note(&format!("condition: {}: {condition}", one.identity));
                 }

@@ -1,7 +1,7 @@
 //! Tests of blocking and unblocking identities.
 
 use super::*;
-use crate::admin::block::{Held, block, canonical, unblock};
+use crate::admin::block::{Held, block, canonical, canonical_of_instance, unblock};
 use crate::records::Block;
 use crate::rules::blocks::{BLOCK_PATTERNS_MAX, Blocks};
 
@@ -175,4 +175,48 @@ fn block_of_an_authority_is_stored_as_the_pattern_of_all_its_identities() {
     ] {
         assert_eq!(canonical(text, &policy()), expected);
     }
+}
+
+#[test]
+fn block_of_an_instance_names_identity_and_instance_in_its_event() {
+    let (identity, instance) = ("ci:ops/deploy", "77b3a5b4-2ad1");
+    let text = canonical_of_instance(identity, instance).unwrap();
+    assert_eq!(text, "ci:ops/deploy{77b3a5b4-2ad1}");
+    let mut policy = policy();
+    let trusted = policy
+        .authorities
+        .get_mut(&Authority::of_identity(identity).unwrap());
+    trusted.unwrap().credentials = vec![CredentialKind::Attestation];
+    let decided = block(&order(), &text, None, &policy, &Blocks::default()).unwrap();
+    let insert = format!("insert Block {text}");
+    check(
+        &decided,
+        &[&insert, "identity.blocked"],
+        &format!("{text}: blocked"),
+    );
+    let removed = unblock(&order(), &text, Some((&text, 4))).unwrap();
+    for decided in [decided, removed] {
+        let event = &decided.changes.unwrap().events()[0].clone();
+        assert_eq!(
+            (event.identity.as_deref(), event.instance.as_deref()),
+            (Some(identity), Some(instance))
+        );
+    }
+    // Neither the text of a capture nor a brace inside an identity is that of an instance.
+    for text in [
+        "ci:{job}",
+        "ci:ops/{job}",
+        "spiffe://a.example/{a}",
+        "ci:ops/x{}",
+        "ci:ops/{a}/x{b}",
+    ] {
+        assert_eq!(Block::parts(text), (text, None), "{text}");
+    }
+    // Without a credential that names instances, the block has no effect.
+    let none = blocked("spiffe://a.example/x{1}");
+    check_not_done(
+        none,
+        false,
+        "no credential of the trust domain `a.example` names an instance",
+    );
 }

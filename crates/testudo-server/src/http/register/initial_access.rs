@@ -4,14 +4,14 @@
 
 use crate::fault::Fault;
 use crate::fault::Stop;
-use crate::own_tokens::{ProvenKeys, holder, verify_own};
+use crate::own_tokens::{ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
+use testudo_core::AttestedIdentity;
 use testudo_core::identity::Sponsor;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::Policy;
 use testudo_core::records::Client;
 use testudo_core::rejection::{CredentialReason, Rejection};
-use testudo_core::{AttestedIdentity, Authority, AuthorityKind};
 use testudo_protocol::oauth::access_token::VerifiedToken;
 
 /// The sponsor, found by its initial access token. A token that is bound to a key or a certificate is refused without
@@ -47,17 +47,11 @@ pub(super) async fn sponsor(
 
 /// A client that has a sponsor cannot become a sponsor itself.
 fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
-    let authority = Authority::of_key(&client.authority)?;
-    let subject = match authority.kind() {
-        AuthorityKind::Spiffe => verified.spiffe_id.clone().unwrap_or(client.subject.clone()),
-        // Several identities share this client, and the token does not state to which of them it was issued.
-        AuthorityKind::Issuer if client.subject.ends_with("/*") => return None,
-        AuthorityKind::Issuer | AuthorityKind::Configuration => client.identity().to_owned(),
-        AuthorityKind::Registration => return None,
-    };
+    let (authority, subject) = identity_of(client, verified)?;
     Some(Box::new(Sponsor {
         authority,
         subject,
+        instance: verified.instance.clone(),
         credential: client.last_credential,
     }))
 }

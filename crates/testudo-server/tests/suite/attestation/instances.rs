@@ -145,6 +145,39 @@ async fn frozen_instance_is_refused_and_the_others_are_served() {
     }
 }
 
+// Row RF-73.
+#[tokio::test]
+async fn blocked_key_is_refused_and_the_other_keys_are_served() {
+    for attested in [Attested::start().await, start("").await] {
+        let keys = [(); 2].map(|()| generate_key(Algorithm::ES256, None));
+        assert_granted(&attested.instance(&keys[0], "1", &[]).await, "before");
+        let block = json!({ "identity": format!("at1:{APP}"), "instance": thumbprint(&keys[0]) });
+        attested
+            .world
+            .admin("POST", "/admin/v1/blocks", block.clone())
+            .await;
+        let refused = attested.instance(&keys[0], "2", &[]).await;
+        assert_refused(&refused, "invalid_client", "blocked");
+        let events = attested.world.events("client.refused").await;
+        assert_eq!(
+            (&events[0]["reason"], &events[0]["instance"]),
+            (&json!("identity_blocked"), &block["instance"])
+        );
+        let question = json!({ "request_id": events[0]["request_id"] });
+        let explained = attested.world.admin("POST", "/admin/v1/explain", question).await;
+        assert_eq!(
+            explained["today"]["rejection"], "identity_blocked",
+            "{explained:#}"
+        );
+        assert_granted(&attested.instance(&keys[1], "2", &[]).await, "another key");
+        attested
+            .world
+            .admin("POST", "/admin/v1/blocks/remove", block)
+            .await;
+        assert_granted(&attested.instance(&keys[0], "2", &[]).await, "unblocked");
+    }
+}
+
 #[tokio::test]
 async fn all_instances_are_one_client_by_default() {
     let attested = Attested::start().await;

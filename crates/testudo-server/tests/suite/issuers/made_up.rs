@@ -24,6 +24,14 @@ client_name = "{job} of {team}"
 [[rules]]
 name = "runners"
 identities = ["ci:{team}/runners/{instance}"]
+scopes = ["client.register"]
+resources = ["https://as.example/register", "https://as.example"]
+[[rules]]
+name = "pods"
+identities = ["ci:pods/each/{name}"]
+client = "instance"
+registrations_per_minute = 60
+registrations_burst = 3
 [[rules]]
 name = "named"
 identities = ["ci:named/{group}/{job}"]
@@ -73,6 +81,16 @@ impl MadeUp {
         };
         made_up.publish();
         made_up.reload(change).await;
+        made_up
+    }
+
+    /// The same server after a restart.
+    pub async fn restart(self) -> MadeUp {
+        let made_up = MadeUp {
+            world: self.world.restart().await,
+            issuer: self.issuer,
+        };
+        made_up.reload(|_| {}).await;
         made_up
     }
 
@@ -126,6 +144,15 @@ impl MadeUp {
 
     pub fn token_by(&self, issuer: &TestIssuer, subject: &str) -> String {
         self.sign(issuer, subject, ISSUER)
+    }
+
+    /// A token request of one instance of a job, which a claim of its token names.
+    pub async fn ask_as(&self, subject: &str, instance: &str, more: &[(&str, &str)]) -> Answer {
+        let now = self.world.now();
+        let claims = serde_json::json!({
+            "sub": subject, "aud": ISSUER, "exp": now + 240, "iat": now, "instance": instance,
+        });
+        self.show(&self.issuer.sign(&claims), more).await
     }
 
     /// A token for the registration endpoint.

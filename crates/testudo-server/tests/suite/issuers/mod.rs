@@ -1,6 +1,7 @@
 //! Tests that all features of trust domains work for another kind of authority: first use, registration, blocks,
 //! limits, disabling, reloads and explanations.
 
+mod instances;
 mod made_up;
 
 use crate::registration::post;
