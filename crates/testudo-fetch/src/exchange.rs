@@ -25,9 +25,9 @@ pub(crate) async fn exchange(
     origin: UrlOrigin,
     body_bytes_max: usize,
 ) -> Result<Fetched, FetchFault> {
-    let request = outgoing.request().map_err(FetchFault::Http)?;
     let url = outgoing.url;
     let is_tls = check_url(url, origin)?;
+    let request = outgoing.request().map_err(FetchFault::Http)?;
     let addresses = addresses(fetcher, url, origin).await?;
     let stream = connect(addresses).await?;
     // Without TCP_NODELAY, small requests wait for the delayed acknowledgement of the other side.

@@ -14,12 +14,14 @@ mod exchange;
 mod kept;
 mod names;
 mod running;
+mod spiffe_server;
 mod tls_problem;
 
 pub use address::is_public;
 pub use kept::{Held, Kept, Moment, NotFetched, Pauses, Running};
 pub use names::{CLIENT_LOOKUPS_MAX, CONFIGURATION_LOOKUPS_MAX, NameLookup};
 pub use running::{CLIENT_FETCHES_MAX, CLIENT_FETCHES_PER_SITE_MAX};
+pub use spiffe_server::SpiffeServer;
 
 use names::Names;
 use running::RunningFetches;
@@ -375,6 +377,34 @@ impl Fetcher {
             .with_no_client_auth();
         tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Arc::new(tls))
+    }
+
+    /// Gets a document from a URL of the configuration, whose server is verified by its X.509-SVID.
+    pub async fn get_from_spiffe(
+        &self,
+        url: &Url,
+        server: SpiffeServer,
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
+        // [SPIFFE-FED §5.2.2.1] Without TLS nothing would be verified, so there is no exception for loopback.
+        if url.scheme() != "https" {
+            return Err(FetchFault::NotHttps);
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = spiffe_server::Verifier {
+            server,
+            provider: provider.clone(),
+        };
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| FetchFault::Tls(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        let request = Outgoing::get(url);
+        self.get_over(&Arc::new(tls), &request, UrlOrigin::Configuration, limits)
+            .await
     }
 
     async fn get_over(

@@ -1,5 +1,8 @@
 //! Tests of whole fetches over loopback.
 
+mod hostile;
+mod spiffe_server;
+
 use super::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,5 +1,6 @@
 //! Why a TLS handshake failed, in a sentence with the remedy: the texts of the TLS library are for programmers.
 
+use crate::spiffe_server::SvidRefused;
 use rustls::{CertificateError, Error};
 
 /// The sentence for an error of the handshake with `host`.
@@ -21,6 +22,11 @@ pub(crate) fn describe(host: &str, error: &std::io::Error) -> String {
     reason = "the enum is that of the TLS library, which adds variants"
 )]
 fn certificate(host: &str, problem: &CertificateError) -> String {
+    if let CertificateError::Other(other) = problem
+        && let Some(SvidRefused(why)) = other.0.downcast_ref()
+    {
+        return format!("the certificate of {host} {why}");
+    }
     let (what, remedy) = match problem {
         // The TLS library has no variant for this error.
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => (

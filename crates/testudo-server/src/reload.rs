@@ -14,7 +14,7 @@ use crate::state::app::App;
 use crate::state::certificates::Renewal;
 use crate::state::in_force::{Anchors, InForce, Serving};
 use crate::state::refused::{self, RefusedRecord};
-use crate::trust::{Anchor, first_bundles, keep_fresh};
+use crate::trust::{Anchor, first_bundles, join_verifiers, keep_fresh};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -389,6 +389,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         };
         anchors.insert(authority, anchor);
     }
+    join_verifiers(&anchors);
     first_bundles(app, &fresh).await;
     app.in_force.store(Arc::new(InForce {
         policy: configuration.policy,

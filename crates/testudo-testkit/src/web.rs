@@ -1,12 +1,13 @@
 //! A web server with documents, over TLS, that counts its connections; and an authorization server with prepared
 //! answers.
 
-use crate::x509::web_certificate;
+use crate::x509::{X509Chain, web_certificate};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use std::collections::HashMap;
 use std::future::Future;
@@ -29,6 +30,7 @@ pub struct DocumentServer {
 type Document = (u16, Option<String>, String);
 
 struct State {
+    tls: Mutex<tokio_rustls::TlsAcceptor>,
     answer: Mutex<Document>,
     /// Answers of single paths, instead of that of all.
     at: Mutex<HashMap<String, Document>>,
@@ -64,34 +66,34 @@ impl DocumentServer {
     /// Starts a server with the name `host` that answers 404.
     pub async fn start(host: &str) -> DocumentServer {
         let (leaf, root) = web_certificate(host);
-        let chain = leaf
-            .chain
-            .iter()
-            .map(|der| CertificateDer::from(der.clone()))
-            .collect();
-        let key = PrivatePkcs8KeyDer::from(leaf.key.clone()).into();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        DocumentServer {
+            root_pem: root.chain_pem(),
+            ..DocumentServer::start_as(&leaf).await
+        }
+    }
+
+    /// Starts a server with this certificate that answers 404. It has no root in PEM.
+    pub async fn start_as(leaf: &X509Chain) -> DocumentServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
+            tls: Mutex::new(acceptor(leaf)),
             answer: Mutex::new((404, None, String::new())),
             at: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
         });
-        tokio::spawn(accept(listener, acceptor, state.clone()));
+        tokio::spawn(accept(listener, state.clone()));
         DocumentServer {
             address,
-            root_pem: root.chain_pem(),
+            root_pem: String::new(),
             state,
         }
+    }
+
+    /// Sets the certificate of later connections.
+    pub fn shows(&self, leaf: &X509Chain) {
+        *locked(&self.state.tls) = acceptor(leaf);
     }
 
     /// Sets the answer from now on: status, `Location`, body.
@@ -116,10 +118,25 @@ impl DocumentServer {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: tokio_rustls::TlsAcceptor, state: Arc<State>) {
+fn acceptor(leaf: &X509Chain) -> tokio_rustls::TlsAcceptor {
+    let chain = leaf.chain.iter().cloned().map(CertificateDer::from).collect();
+    let key = PrivatePkcs8KeyDer::from(leaf.key.clone()).into();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    // The key is not compared with the certificate: an impostor has the certificate and another key.
+    let certified = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certified));
+    tokio_rustls::TlsAcceptor::from(Arc::new(config))
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
         state.connections.fetch_add(1, Ordering::SeqCst);
-        let (acceptor, state) = (acceptor.clone(), state.clone());
+        let (acceptor, state) = (locked(&state.tls).clone(), state.clone());
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;

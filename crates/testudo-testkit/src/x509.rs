@@ -93,6 +93,14 @@ impl X509Issuer {
         &self.der
     }
 
+    /// The authority's own certificate with its key, as a server would show it.
+    pub fn as_chain(&self) -> X509Chain {
+        X509Chain {
+            chain: vec![self.der.clone()],
+            key: self.issuer.key().serialize_der(),
+        }
+    }
+
     /// An X.509-SVID with the fields that SPIRE writes.
     pub fn svid(&self, path: &str) -> X509Chain {
         let id = format!("spiffe://{}{path}", self.trust_domain);

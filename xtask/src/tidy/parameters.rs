@@ -26,6 +26,19 @@ struct Functions<'a> {
 }
 
 impl<'ast> Visit<'ast> for Functions<'_> {
+    /// The signature of a method of a trait is that of the trait, which may be of a library. The traits of this repository
+    /// are checked where they are declared.
+    fn visit_item_impl(&mut self, implementation: &'ast syn::ItemImpl) {
+        if implementation.trait_.is_none() {
+            return visit::visit_item_impl(self, implementation);
+        }
+        for item in &implementation.items {
+            if let syn::ImplItem::Fn(method) = item {
+                self.visit_block(&method.block);
+            }
+        }
+    }
+
     fn visit_signature(&mut self, signature: &'ast syn::Signature) {
         let count: usize = signature.inputs.iter().map(parameters).sum();
         if count > PARAMETERS_MAX {
@@ -66,6 +79,14 @@ mod tests {
     #[test]
     fn sixth_parameter_is_a_complaint_also_in_a_tuple_a_method_and_a_trait() {
         assert!(complaints("fn f(a: A, b: B, c: C, d: D, e: E) {}").is_empty());
+        let six = "a: A, b: B, c: C, d: D, e: E, f: F";
+        assert!(complaints(&format!("impl T for X {{ fn f({six}) {{}} }}")).is_empty());
+        for counted in [
+            format!("trait T {{ fn f({six}); }}"),
+            format!("impl T for X {{ fn f() {{ fn g({six}) {{}} }} }}"),
+        ] {
+            assert_eq!(complaints(&counted).len(), 1, "{counted}");
+        }
         assert!(complaints("impl X { fn f(&self, a: A, (b, c): (B, C), d: D) {} }").is_empty());
         for source in [
             "\nfn f(a: A, b: B, c: C, d: D, e: E, g: G) {}",

@@ -19,6 +19,8 @@ const ALLOWED: &[&str] = &[
     "crates/testudo-core/src/rejection/hints.rs",
     // The configuration of trust domains, and their bundles from a Workload API.
     "crates/testudo-server/src/config/trust.rs",
+    "crates/testudo-server/src/config/https_spiffe.rs",
+    "crates/testudo-server/src/config/spiffe_endpoint.rs",
     "crates/testudo-server/src/trust/workload_api.rs",
     // X.509-SVIDs at the connection: the key of the handshake, the proxy's header, and the last refused chain.
     "crates/testudo-server/src/client_certificates.rs",

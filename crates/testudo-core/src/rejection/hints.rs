@@ -284,8 +284,8 @@ fn of_path(fault: &PathError) -> &'static str {
         PathError::TooDeep => {
             "have the certificate issued by an authority whose pathLenConstraint allows the intermediates below it"
         }
-        PathError::NotForClients => {
-            "have the certificates issued with clientAuth in the extended key usage, or without extended key usage"
+        PathError::NotForClients | PathError::NotForServers => {
+            "have the certificates issued with clientAuth and serverAuth in the extended key usage, or without extended key usage"
         }
         PathError::Key(_) => {
             "have the certificates of the chain issued for P-256 keys, or for another accepted kind of key"

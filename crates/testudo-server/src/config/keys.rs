@@ -433,7 +433,11 @@ pub const KEYS: &[Key] = &[
     ),
     key("trust_domains.bundle.file", PATH, "\"bundle.json\""),
     key("trust_domains.bundle.max_staleness", DURATION, "\"1h\""),
-    key("trust_domains.bundle.profile", "\"https_web\"", "\"https_web\""),
+    key(
+        "trust_domains.bundle.profile",
+        "\"https_web\" or \"https_spiffe\"",
+        "\"https_web\"",
+    ),
     key(
         "trust_domains.bundle.url",
         HTTPS,

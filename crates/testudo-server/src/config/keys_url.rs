@@ -56,6 +56,14 @@ impl Checker<'_> {
             BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } => "an http URL",
             BundleOrigin::File(_) => "a file",
             BundleOrigin::WorkloadApi(_) => "a Workload API",
+            BundleOrigin::HttpsSpiffe(_) => {
+                self.report.error(
+                    key,
+                    "is for the profile https_web: with https_spiffe, the keys of a trust domain verify the server",
+                    Some("remove it"),
+                );
+                return None;
+            }
         };
         self.report.error(
             key,

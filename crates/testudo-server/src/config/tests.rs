@@ -111,8 +111,8 @@ fn bundle_sources_without_https_or_with_two_places_are_refused() {
     );
     refused(
         &with(url, &format!("{url}, profile = \"https_spiffe\"")),
-        "trust_domains[0].bundle.profile",
-        "not available",
+        "trust_domains[0].bundle.endpoint_spiffe_id",
+        "is missing",
     );
     refused(
         &with(url, "workload_api = \"tcp://1.2.3.4:1\""),

@@ -2,6 +2,7 @@
 
 use super::checker::Checker;
 use super::keys_token::KeysToken;
+use super::spiffe_endpoint::{EndpointKeys, SpiffeEndpoint};
 use crate::socket_path::too_long;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,11 +63,15 @@ pub struct TrustDomainSection {
 pub struct BundleSection {
     /// https URL of a SPIFFE bundle endpoint.
     pub url: Option<String>,
-    /// Profile of the bundle endpoint. Default: `"https_web"`, the only one that this version has.
+    /// Profile of the bundle endpoint: `https_web` verifies its server by the host name, `https_spiffe` by its
+    /// X.509-SVID. Default: `"https_web"`.
     pub profile: Option<String>,
-    /// For `https_spiffe`: the endpoint's SPIFFE ID.
+    /// For `https_spiffe`: SPIFFE ID of the endpoint's server. If it is of another trust domain, that one must be
+    /// configured, and its bundle verifies the server. Default: none, required with `https_spiffe`.
     pub endpoint_spiffe_id: Option<String>,
-    /// For `https_spiffe`: path of the bundle with which the endpoint is verified the first time.
+    /// For `https_spiffe` with a server of the same trust domain: path of the bundle with which the server is verified
+    /// until a bundle was fetched. It is read with the configuration. If its content changes, the server is verified with
+    /// the new content again. Default: none, required for such a server.
     pub bootstrap: Option<String>,
     /// SPIFFE bundle document on disk; read again when it changes.
     pub file: Option<String>,
@@ -129,6 +134,8 @@ pub enum BundleOrigin {
         /// The token that the server of the issuer requires.
         token: Option<KeysToken>,
     },
+    /// A bundle endpoint whose server has an X.509-SVID. [SPIFFE-FED §5.2.2]
+    HttpsSpiffe(SpiffeEndpoint),
     /// A Workload API socket.
     WorkloadApi(String),
 }
@@ -138,22 +145,51 @@ impl BundleOrigin {
     pub fn is_on_this_machine(&self) -> bool {
         match self {
             BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) => true,
-            BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } => false,
+            BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } | BundleOrigin::HttpsSpiffe(_) => {
+                false
+            }
         }
     }
 
-    /// True if the document is the same one, also where its server is verified with other roots.
+    /// The other trust domain whose bundle verifies the server of the document, if one does.
+    pub fn verified_with(&self) -> Option<&Authority> {
+        match self.endpoint_keys()? {
+            EndpointKeys::Of(other) => Some(other),
+            EndpointKeys::Own { .. } => None,
+        }
+    }
+
+    /// The document that verifies the server of a bundle endpoint for the first time, if one does.
+    pub fn bootstrap(&self) -> Option<&[u8]> {
+        match self.endpoint_keys()? {
+            EndpointKeys::Own { bootstrap } => Some(bootstrap),
+            EndpointKeys::Of(_) => None,
+        }
+    }
+
+    fn endpoint_keys(&self) -> Option<&EndpointKeys> {
+        let BundleOrigin::HttpsSpiffe(endpoint) = self else {
+            return None;
+        };
+        Some(&endpoint.verified_with)
+    }
+
+    /// True if the document is the same one, also where its server is verified with other roots or another first bundle.
     pub fn is_same_document(&self, other: &BundleOrigin) -> bool {
         match (self, other) {
             (BundleOrigin::HttpsWeb { url, .. }, BundleOrigin::HttpsWeb { url: other, .. }) => url == other,
             (BundleOrigin::Discovery { urls, .. }, BundleOrigin::Discovery { urls: other, .. }) => {
                 urls == other
             }
+            (BundleOrigin::HttpsSpiffe(ours), BundleOrigin::HttpsSpiffe(theirs)) => {
+                ours.url == theirs.url && ours.spiffe_id == theirs.spiffe_id
+            }
             (
                 BundleOrigin::File(_)
                 | BundleOrigin::WorkloadApi(_)
                 | BundleOrigin::HttpsWeb { .. }
-                | BundleOrigin::Discovery { .. },
+                | BundleOrigin::Discovery { .. }
+                | BundleOrigin::HttpsSpiffe(_),
                 _,
             ) => self == other,
         }
@@ -166,6 +202,7 @@ impl std::fmt::Display for BundleOrigin {
             BundleOrigin::File(path) => path.display().fmt(f),
             BundleOrigin::HttpsWeb { url, .. } => url.fmt(f),
             BundleOrigin::Discovery { urls, .. } => urls.openid.fmt(f),
+            BundleOrigin::HttpsSpiffe(endpoint) => endpoint.fmt(f),
             BundleOrigin::WorkloadApi(socket) => f.write_str(socket),
         }
     }
@@ -204,12 +241,14 @@ impl Checker<'_> {
                 continue;
             }
             if let Some(source) = self.bundle(&key, &authority, &section.bundle) {
-                bundles.push(source);
+                bundles.push((key.clone(), source));
             }
             if let Some(policy) = self.trust_domain(&key, section) {
                 policies.insert(authority, policy);
             }
         }
+        self.endpoints_are_verifiable(&bundles);
+        let bundles = bundles.into_iter().map(|(_, source)| source).collect();
         (policies, bundles)
     }
 
@@ -331,18 +370,6 @@ impl Checker<'_> {
         section: &BundleSection,
     ) -> Option<BundleSource> {
         let key = format!("{key}.bundle");
-        for (name, value) in [
-            ("endpoint_spiffe_id", &section.endpoint_spiffe_id),
-            ("bootstrap", &section.bootstrap),
-        ] {
-            if value.is_some() {
-                self.report.warn(
-                    format!("{key}.{name}"),
-                    "has no effect: it is for the profile \"https_spiffe\", which is not available in this version",
-                    Some("remove it"),
-                );
-            }
-        }
         let max_staleness = self.duration(
             &format!("{key}.max_staleness"),
             section.max_staleness.as_deref(),
@@ -352,8 +379,12 @@ impl Checker<'_> {
             let problem = "is shorter than 1s: the bundle would be too old between two fetches";
             self.report.error(format!("{key}.max_staleness"), problem, None);
         }
+        let is_of_web = matches!(section.profile.as_deref(), None | Some("https_web"));
+        if section.url.is_none() || is_of_web {
+            self.has_no_spiffe_settings(&key, section)?;
+        }
         let origin = match (&section.url, &section.file, &section.workload_api) {
-            (Some(url), None, None) => self.bundle_url(&key, url, section)?,
+            (Some(url), None, None) => self.bundle_url(&key, authority, (url, section))?,
             (None, Some(file), None) => BundleOrigin::File(self.path(file)),
             (None, None, Some(socket)) if socket.starts_with("unix:") => {
                 let path = socket.trim_start_matches("unix:").trim_start_matches("//");
@@ -388,32 +419,50 @@ impl Checker<'_> {
         })
     }
 
-    /// [SPIFFE-FED §5.2.1.1] https, no user information; http for loopback trials.
-    pub(super) fn bundle_url(
+    /// Refuses the settings of `https_spiffe` beside another profile: no profile is inferred, and the server would be
+    /// verified otherwise than the administrator expects. [SPIFFE-FED §5.1] They have no effect beside another source.
+    fn has_no_spiffe_settings(&mut self, key: &str, section: &BundleSection) -> Option<()> {
+        let mut is_usable = true;
+        for (name, value) in [
+            ("endpoint_spiffe_id", &section.endpoint_spiffe_id),
+            ("bootstrap", &section.bootstrap),
+        ] {
+            let key = format!("{key}.{name}");
+            match (value, &section.url) {
+                (None, _) => {}
+                (Some(_), None) => {
+                    let problem = "has no effect: it is for a `url` with the profile \"https_spiffe\"";
+                    self.report.warn(key, problem, Some("remove it"));
+                }
+                (Some(_), Some(_)) => {
+                    let hint = "set profile = \"https_spiffe\", or remove it";
+                    let problem = "is for the profile \"https_spiffe\", and the profile is \"https_web\"";
+                    self.report.refuse(key, problem, Some(hint));
+                    is_usable = false;
+                }
+            }
+        }
+        is_usable.then_some(())
+    }
+
+    /// [SPIFFE-FED §5.2.1.1] https, no user information; http for loopback trials with `https_web`.
+    fn bundle_url(
         &mut self,
         key: &str,
-        text: &str,
-        section: &BundleSection,
+        authority: &Authority,
+        (url, section): (&str, &BundleSection),
     ) -> Option<BundleOrigin> {
         match section.profile.as_deref() {
-            None | Some("https_web") => {}
-            Some("https_spiffe") => {
-                self.report.refuse(
-                    format!("{key}.profile"),
-                    "\"https_spiffe\" is not available in this version",
-                    Some("use https_web, file or workload_api"),
-                );
-                return None;
-            }
+            None | Some("https_web") => self.keys_url(key, url),
+            Some("https_spiffe") => self.spiffe_endpoint(key, authority, (url, section)),
             Some(other) => {
                 self.report.error(
                     format!("{key}.profile"),
                     format!("{other:?} is not a profile of a bundle endpoint"),
                     None,
                 );
-                return None;
+                None
             }
         }
-        self.keys_url(key, text)
     }
 }

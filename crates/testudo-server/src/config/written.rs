@@ -126,6 +126,7 @@ fn is_read_with_the_configuration(key: &str) -> bool {
         "store.ca",
         "store.key_encryption_key.file",
         "store.url.file",
+        "trust_domains.bundle.bootstrap",
         "trust_domains.bundle.ca",
     ]
     .contains(&key)
@@ -153,7 +154,7 @@ mod tests {
         bundle = { file = "a.json" }
         [[trust_domains]]
         name = "b.example"
-        bundle = { url = "https://b.example/", ca = "b.pem" }
+        bundle = { url = "https://b.example/", ca = "b.pem", bootstrap = "b.json" }
         [[issuers]]
         name = "agents"
         jwks = { url = "https://agents.example/", ca = "agents.pem" }
@@ -172,7 +173,14 @@ mod tests {
     #[test]
     fn what_was_added_removed_and_changed_is_named_and_an_equal_text_is_no_change() {
         let folder = testudo_testkit::scratch::folder("written");
-        for file in ["roots.pem", "batch.json", "a.json", "b.pem", "agents.pem"] {
+        for file in [
+            "roots.pem",
+            "batch.json",
+            "a.json",
+            "b.pem",
+            "b.json",
+            "agents.pem",
+        ] {
             std::fs::write(folder.join(file), "first").unwrap();
         }
         let before = Written::of(&BEFORE.parse().unwrap(), &folder, [0; 32]);
@@ -224,6 +232,7 @@ mod tests {
             ("roots.pem", "1 setting changed (outbound.ca)"),
             ("batch.json", "1 configured client changed (batch)"),
             ("b.pem", "1 trust domain changed (b.example)"),
+            ("b.json", "1 trust domain changed (b.example)"),
             ("agents.pem", "1 issuer changed (agents)"),
             ("a.json", ""),
         ] {

@@ -3,9 +3,9 @@
 
 use super::finding::{Finding, Outcome, Problem, finding, problem};
 use super::store::Opened;
-use crate::config::{BundleOrigin, BundleSource, Configuration};
+use crate::config::{BundleOrigin, BundleSource, Configuration, EndpointKeys};
 use crate::state::clock::Clock;
-use crate::trust::{self, AuthorityStatus, NoKeys, SourceKeys};
+use crate::trust::{self, Asking, AuthorityStatus, NoKeys, SourceKeys};
 use std::os::unix::fs::FileTypeExt as _;
 use std::time::SystemTime;
 use testudo_core::doors::AuthorityKeys;
@@ -26,11 +26,21 @@ pub(super) struct Checked<'a> {
     pub(super) clock: &'a Clock,
 }
 
+impl Checked<'_> {
+    fn asking(&self) -> Asking<'_> {
+        Asking {
+            sources: &self.configuration.bundles,
+            fetcher: self.fetcher,
+            now: self.clock.now(),
+        }
+    }
+}
+
 pub(super) async fn examine(checked: &Checked<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in &checked.configuration.bundles {
         let subject = format!("keys of {}", source.authority);
-        match trust::fetch_once(source, checked.fetcher).await {
+        match trust::fetch_once(source, &checked.asking()).await {
             Ok(fetched) => findings.extend(check(checked, source, fetched).await),
             Err(NoKeys::Malformed(error)) => {
                 findings.push(finding(subject, Err(malformed(source, &error))));
@@ -85,6 +95,17 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
                 }
                 Some(_) => {
                     "try the URL with `curl --cacert` and the file `ca` of the source from this machine: its roots alone are trusted here; `outbound.resolve` is for the address of a host"
+                }
+            },
+        ),
+        BundleOrigin::HttpsSpiffe(endpoint) => problem(
+            format!("{endpoint}: {why}"),
+            match &endpoint.verified_with {
+                EndpointKeys::Own { .. } => {
+                    "`openssl s_client -showcerts -connect HOST:PORT` shows the certificate of the server, whose only URI name must be endpoint_spiffe_id; if the trust domain replaced all its X.509 authorities while this server could not fetch them, write its bundle of today into the file `bootstrap`"
+                }
+                EndpointKeys::Of(_) => {
+                    "`openssl s_client -showcerts -connect HOST:PORT` shows the certificate of the server, whose only URI name must be endpoint_spiffe_id; the bundle of the trust domain of that SPIFFE ID verifies it, and must be fetched first"
                 }
             },
         ),

@@ -18,8 +18,8 @@ use crate::state::refusals::RefusalLedger;
 use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
 use crate::state::verdicts::Verdicts;
-use crate::trust::Anchor;
 use crate::trust::remote_keys::RemoteKeys;
+use crate::trust::{Anchor, join_verifiers};
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -197,6 +197,7 @@ impl App {
             .into_iter()
             .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
             .collect();
+        join_verifiers(&anchors);
         let issuer = configuration.policy.issuer.as_str();
         let nonces = ServerNonces::new(&parts.keys.opaque_key.derived("nonces"), issuer);
         let (metrics, clock) = (Metrics::default(), Clock::default());

@@ -4,9 +4,12 @@
 use super::first_seen::FirstSeen;
 use crate::config::BundleSource;
 use crate::state::moment::Moment;
+use arc_swap::ArcSwapOption;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use testudo_core::Authority;
 use testudo_core::admin::bundle::{Floor, HeldBack};
 use testudo_core::doors::AuthorityKeys;
 use testudo_fetch::{Kept, Pauses};
@@ -48,6 +51,8 @@ pub struct Anchor {
     pub(super) wanted: Notify,
     /// The number of refreshes that brought nothing usable.
     pub(super) failures: AtomicU64,
+    /// The anchor of the other trust domain whose bundle verifies the server of the source, if one does.
+    pub(super) verifier: ArcSwapOption<Anchor>,
     /// The number of refreshes that have ended. A request that waits for an early fetch watches it.
     pub(super) ended: watch::Sender<u64>,
 }
@@ -56,6 +61,9 @@ pub struct Anchor {
 pub(super) struct HeldBundle {
     pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
+    /// The SHA-256 of the first bundle of the source, if it has one: a bundle that was fetched with another first bundle
+    /// does not verify the server any more.
+    pub(super) bootstrap: Option<[u8; 32]>,
 }
 
 /// No pauses: the loop that refreshes a bundle has intervals of its own.
@@ -107,6 +115,16 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Gives each anchor whose server is verified with the bundle of another trust domain the anchor of that one. Called
+/// before a set of anchors is put in force.
+pub(crate) fn join_verifiers(anchors: &HashMap<Authority, Arc<Anchor>>) {
+    for anchor in anchors.values() {
+        let other = anchor.source.origin.verified_with();
+        let verifier = other.and_then(|other| anchors.get(other));
+        anchor.verifier.store(verifier.cloned());
+    }
+}
+
 impl Anchor {
     /// An anchor that has no bundle yet.
     pub fn new(source: BundleSource) -> Anchor {
@@ -122,6 +140,7 @@ impl Anchor {
             turn: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
             failures: AtomicU64::new(0),
+            verifier: ArcSwapOption::empty(),
             ended: watch::Sender::new(0),
         }
     }
@@ -216,6 +235,7 @@ impl Anchor {
         let bundle = HeldBundle {
             keys: read.keys,
             digest: read.digest,
+            bootstrap: self.source.origin.bootstrap().map(sha256),
         };
         self.kept.keep(Arc::new(bundle), now);
         if is_same {

@@ -17,10 +17,11 @@ mod source_check;
 mod status;
 mod workload_api;
 
+pub(crate) use anchor::join_verifiers;
 pub use anchor::{Anchor, Refreshed};
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
 pub use bundle_keys::KeyStatus;
 pub(crate) use refresh::{accept, first_bundles, follow, follow_all, keep_fresh, refresh_for};
-pub(crate) use source_check::{NoKeys, SourceKeys, check_sequence, fetch_once};
+pub(crate) use source_check::{Asking, NoKeys, SourceKeys, check_sequence, fetch_once};
 pub use status::AnchorStatus;

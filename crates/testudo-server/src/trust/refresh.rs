@@ -3,6 +3,7 @@
 //!
 //! The event, the log line and the metric are written here, so that every kind of refresh has them.
 
+mod endpoint;
 mod known_floor;
 
 use super::anchor::{Anchor, FetchedBundle, LastFailure, Refreshed, locked};
@@ -203,7 +204,10 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
         true => Expected::Anything,
     };
     let fetcher = app.outbound.fetcher.load_full();
-    let fetching = source::fetch(&anchor.source, &fetcher, expected);
+    let fetching = async {
+        let server = anchor.server(app).await?;
+        source::fetch(&anchor.source, &fetcher, expected, server).await
+    };
     let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
         .await
         .unwrap_or_else(|_| {

@@ -4,7 +4,7 @@ use super::discovery;
 use super::workload_api::{self, Expected};
 use crate::config::{BundleOrigin, BundleSource, KeysToken};
 use std::time::{Duration, SystemTime};
-use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, UrlOrigin};
+use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, SpiffeServer, UrlOrigin};
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;
 use testudo_protocol::oauth::is_token68;
 use url::Url;
@@ -28,10 +28,12 @@ impl From<Vec<u8>> for Document {
     }
 }
 
+/// `server` is the server of a bundle endpoint with the profile `https_spiffe`; the other sources need none.
 pub(super) async fn fetch(
     source: &BundleSource,
     fetcher: &Fetcher,
     expected: Expected<'_>,
+    server: Option<SpiffeServer>,
 ) -> Result<Document, String> {
     match &source.origin {
         BundleOrigin::File(path) => read_file(path).await.map(Document::from),
@@ -52,6 +54,10 @@ pub(super) async fn fetch(
                 true => document(fetcher, &found.url, access).await,
                 false => document_elsewhere(fetcher, &found.url).await,
             }
+        }
+        BundleOrigin::HttpsSpiffe(endpoint) => {
+            let server = server.ok_or("the keys that verify the server are not known")?;
+            of_answer(fetcher.get_from_spiffe(&endpoint.url, server, LIMITS).await)
         }
         BundleOrigin::WorkloadApi(socket) => {
             let asked = workload_api::ask(socket, source.authority.name(), expected);

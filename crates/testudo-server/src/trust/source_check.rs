@@ -2,11 +2,13 @@
 
 use super::workload_api::Expected;
 use super::{floor, source};
-use crate::config::BundleSource;
+use crate::config::{BundleOrigin, BundleSource, EndpointKeys};
 use crate::key_encryption::KeyEncryption;
 use std::time::SystemTime;
+use testudo_core::Authority;
 use testudo_core::doors::AuthorityKeys;
-use testudo_fetch::Fetcher;
+use testudo_fetch::{Fetcher, SpiffeServer};
+use testudo_protocol::Timestamp;
 use testudo_store::Store;
 
 /// What a source gives.
@@ -24,15 +26,47 @@ pub(crate) enum NoKeys {
     Malformed(String),
 }
 
+/// What a check of sources needs.
+pub(crate) struct Asking<'a> {
+    /// All sources of the configuration: the bundle of one may verify the server of another.
+    pub(crate) sources: &'a [BundleSource],
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) now: Timestamp,
+}
+
 /// Fetches the keys of a source once and parses the document.
-pub(crate) async fn fetch_once(source: &BundleSource, fetcher: &Fetcher) -> Result<SourceKeys, NoKeys> {
-    let document = source::fetch(source, fetcher, Expected::AsMuchAs(None))
+pub(crate) async fn fetch_once(source: &BundleSource, asking: &Asking<'_>) -> Result<SourceKeys, NoKeys> {
+    let server = server(source, asking).await.map_err(NoKeys::Unreachable)?;
+    let document = source::fetch(source, asking.fetcher, Expected::AsMuchAs(None), server)
         .await
         .map_err(NoKeys::Unreachable)?;
     let keys = AuthorityKeys::parse(source.authority.kind(), &document.bytes).map_err(NoKeys::Malformed)?;
     Ok(SourceKeys {
         keys,
         date: document.date,
+    })
+}
+
+/// The server of a bundle endpoint with the profile `https_spiffe`, with the keys that a server would verify it with.
+async fn server(source: &BundleSource, asking: &Asking<'_>) -> Result<Option<SpiffeServer>, String> {
+    let BundleOrigin::HttpsSpiffe(endpoint) = &source.origin else {
+        return Ok(None);
+    };
+    let keys = match &endpoint.verified_with {
+        EndpointKeys::Own { bootstrap } => AuthorityKeys::parse(source.authority.kind(), bootstrap)?,
+        EndpointKeys::Of(other) => bundle_of(other, asking).await?,
+    };
+    endpoint.server(&keys, asking.now).map(Some)
+}
+
+/// The bundle of the trust domain that verifies the server of another one.
+async fn bundle_of(other: &Authority, asking: &Asking<'_>) -> Result<AuthorityKeys, String> {
+    let found = asking.sources.iter().find(|known| known.authority == *other);
+    let found = found.ok_or_else(|| format!("the trust domain {} is not configured", other.name()))?;
+    let fetched = Box::pin(fetch_once(found, asking)).await;
+    fetched.map(|fetched| fetched.keys).map_err(|fault| {
+        let (NoKeys::Unreachable(why) | NoKeys::Malformed(why)) = fault;
+        format!("the bundle of {}, which verifies the server: {why}", other.name())
     })
 }
 

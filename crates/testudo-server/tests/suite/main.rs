@@ -23,6 +23,7 @@ mod dpop;
 mod endpoints;
 mod events;
 mod explain;
+mod federation;
 mod first_use;
 mod issuer_keys;
 mod issuers;

@@ -10,7 +10,7 @@ use testudo_server::config::KEYS;
 use testudo_server::{App, Running};
 use testudo_testkit::http::{TlsClient, over_socket};
 use testudo_testkit::scratch::folder;
-use testudo_testkit::x509::web_certificate;
+use testudo_testkit::x509::{X509Issuer, web_certificate};
 use testudo_testkit::{TestIssuer, generate_key};
 use toml::{Table, Value};
 
@@ -282,12 +282,12 @@ const ROWS: &[Row] = &[
     ("tokens.signing_algorithm", "'EdDSA'", &[], AtNextStart),
     ("trust_domains.accept_audiences", "['https://old.example']", &[], InUse(of_domain!(accept_audiences), "old.example")),
     ("trust_domains.attested_metadata", "['client_name']", &[], InUse(of_domain!(attested_metadata), "client_name")),
-    ("trust_domains.bundle.bootstrap", "'a.json'", &[], Warning(HTTPS_SPIFFE)),
+    ("trust_domains.bundle.bootstrap", "'x.json'", &[SPIFFE[0], SPIFFE[1], SPIFFE[2], SPIFFE[3]], InUse(of_bundle!(origin), "Own(")),
     ("trust_domains.bundle.ca", "'roots.pem'", &["trust_domains.bundle.file", "trust_domains.bundle.url = 'https://127.0.0.1:1/'"], InUse(of_bundle!(origin), "roots: Some")),
-    ("trust_domains.bundle.endpoint_spiffe_id", "'spiffe://a.example/spire/server'", &[], Warning(HTTPS_SPIFFE)),
+    ("trust_domains.bundle.endpoint_spiffe_id", "'spiffe://a.example/other'", &[SPIFFE[0], SPIFFE[1], SPIFFE[2], SPIFFE[4]], InUse(of_bundle!(origin), "a.example/other")),
     ("trust_domains.bundle.file", "'b.json'", &[], InUse(of_bundle!(origin), "b.json")),
     ("trust_domains.bundle.max_staleness", "'77s'", &[], InUse(of_bundle!(max_staleness), "77")),
-    ("trust_domains.bundle.profile", "'https_spiffe'", &["trust_domains.bundle.file", "trust_domains.bundle.url = 'http://127.0.0.1:1/'"], OtherValueIsRefused),
+    ("trust_domains.bundle.profile", "'https_spiffe'", &[SPIFFE[0], SPIFFE[1], SPIFFE[3], SPIFFE[4]], InUse(of_bundle!(origin), "HttpsSpiffe")),
     ("trust_domains.bundle.url", "'http://127.0.0.1:1/'", &["trust_domains.bundle.file"], InUse(of_bundle!(origin), "HttpsWeb")),
     ("trust_domains.bundle.workload_api", "'unix:///absent.sock'", &["trust_domains.bundle.file"], InUse(of_bundle!(origin), "absent.sock")),
     ("trust_domains.challenge", "'none'", &["trust_domains.credentials = ['jwt_svid', 'wit_svid']"], InUse(of_domain!(challenge), "None")),
@@ -312,7 +312,13 @@ const TLS_CLIENT: &[&str] = &[
 ];
 const OTHER_KIND: &[&str] = &["issuers.kind = 'jwt'"];
 const NO_DOOR: &str = "at1 is not supported by this version";
-const HTTPS_SPIFFE: &str = "is for the profile \"https_spiffe\", which is not available in this version";
+const SPIFFE: [&str; 5] = [
+    "trust_domains.bundle.file",
+    "trust_domains.bundle.url = 'https://127.0.0.1:1/'",
+    "trust_domains.bundle.profile = 'https_spiffe'",
+    "trust_domains.bundle.endpoint_spiffe_id = 'spiffe://a.example/spire/server'",
+    "trust_domains.bundle.bootstrap = 'x.json'",
+];
 
 #[test]
 fn every_configuration_key_has_a_row_and_the_row_agrees_with_the_table_of_keys() {
@@ -369,6 +375,7 @@ impl Site {
         let bundle = TestIssuer::new("a.example").bundle().to_string();
         write("a.json", &bundle);
         write("b.json", &bundle);
+        write("x.json", &X509Issuer::new("a.example").bundle().to_string());
         let key = |kid| {
             let key = generate_key(testudo_protocol::jose::Algorithm::ES256, Some(kid));
             key.public_jwk("sig", true)

@@ -69,6 +69,7 @@ pub enum PathError {
     NotAuthority(SigningCertificateError),
     TooDeep,
     NotForClients,
+    NotForServers,
     Key(KeyError),
     Refused(String),
 }
@@ -209,6 +210,7 @@ impl fmt::Display for PathError {
             PathError::NotAuthority(fault) => write!(f, "a certificate of the chain is not a valid intermediate: {fault}"),
             PathError::TooDeep => f.write_str("the chain is longer than the pathLenConstraint of an authority allows"),
             PathError::NotForClients => f.write_str("the extended key usage of a certificate of the chain does not contain clientAuth"),
+            PathError::NotForServers => f.write_str("the extended key usage of a certificate of the chain does not contain serverAuth"),
             PathError::Key(fault) => write!(f, "a key of the chain is refused: {fault}"),
             PathError::Refused(why) => f.write_str(why),
         }

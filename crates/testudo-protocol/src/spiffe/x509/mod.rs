@@ -18,6 +18,7 @@ use super::id::SpiffeId;
 use crate::jose::{KeyOwner, PublicKey, sha256};
 use crate::limits::CHAIN_CERTIFICATES_MAX;
 use crate::time::Timestamp;
+use path::Role;
 use scan::Scan;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -60,10 +61,28 @@ impl X509Svid {
         self.chain.first().map(|leaf| sha256(leaf)).unwrap_or_default()
     }
 
-    /// Validates the path to one of `authorities` at the time `now`; returns when the first certificate of the path
-    /// expires. [X509-SVID §5.1] [RFC5280 §6]
+    /// Validates the path of a client to one of `authorities` at the time `now`; returns when the first certificate of
+    /// the path expires. [X509-SVID §5.1] [RFC5280 §6]
     pub fn verify(&self, authorities: &X509Authorities, now: Timestamp) -> Result<Timestamp, X509Error> {
-        path::validate(&path::scan(&self.chain)?, authorities, now).map_err(X509Error::Path)
+        self.verify_as(Role::Client, authorities, now)
+    }
+
+    /// The same for a server.
+    pub fn verify_server(
+        &self,
+        authorities: &X509Authorities,
+        now: Timestamp,
+    ) -> Result<Timestamp, X509Error> {
+        self.verify_as(Role::Server, authorities, now)
+    }
+
+    fn verify_as(
+        &self,
+        role: Role,
+        authorities: &X509Authorities,
+        now: Timestamp,
+    ) -> Result<Timestamp, X509Error> {
+        path::validate(&path::scan(&self.chain)?, authorities, now, role).map_err(X509Error::Path)
     }
 }
 

@@ -17,6 +17,13 @@ use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime}
 use std::time::Duration;
 use x509_parser::prelude::X509Certificate;
 
+/// What the holder of a leaf authenticates as.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    Client,
+    Server,
+}
+
 /// Checks that a chain is in order: the leaf first, and each certificate issued by the subject of the next one.
 pub(super) fn scan(chain: &[Vec<u8>]) -> Result<Vec<Scan<'_>>, X509Error> {
     let scans: Vec<Scan<'_>> = chain.iter().map(|der| Scan::new(der)).collect::<Result<_, _>>()?;
@@ -35,6 +42,7 @@ pub(super) fn validate(
     chain: &[Scan<'_>],
     authorities: &X509Authorities,
     now: Timestamp,
+    role: Role,
 ) -> Result<Timestamp, PathError> {
     let valid: Vec<&X509Authority> = authorities.iter().filter(|known| known.is_valid(now)).collect();
     // If the client sent a certificate that is an authority of the bundle, the path ends there, and the certificates
@@ -54,7 +62,7 @@ pub(super) fn validate(
     check_distinct(path)?;
     candidates.truncate(AUTHORITIES_TRIED_MAX);
     let tried = candidates.len();
-    let outcome = first_that_signed(path, &candidates, now);
+    let outcome = first_that_signed(path, &candidates, now, role);
     // A self-signed root at the end that is not in the bundle is ignored. Its signature shows whether it is
     // self-signed, or a certificate for a new key, issued by an authority with the same name.
     match (outcome, path.split_last()) {
@@ -64,7 +72,7 @@ pub(super) fn validate(
         ) if last.is_self_issued() && !rest.is_empty() => {
             let mut candidates = issuers(rest, &valid);
             candidates.truncate(AUTHORITIES_TRIED_MAX.saturating_sub(tried));
-            first_that_signed(rest, &candidates, now)
+            first_that_signed(rest, &candidates, now, role)
         }
         (outcome, _) => outcome,
     }
@@ -112,12 +120,13 @@ fn first_that_signed(
     path: &[Scan<'_>],
     candidates: &[&X509Authority],
     now: Timestamp,
+    role: Role,
 ) -> Result<Timestamp, PathError> {
     let last = path.last().ok_or(PathError::NoAuthority)?;
     let mut outcome = PathError::NoAuthority;
     for authority in candidates {
         match verify_signature(last, &authority.anchor.subject_public_key_info) {
-            Ok(()) => return descend(path, authority, now),
+            Ok(()) => return descend(path, authority, now, role),
             Err(fault) => outcome = fault,
         }
     }
@@ -125,7 +134,12 @@ fn first_that_signed(
 }
 
 /// Validates each certificate, from the one that the authority signed down to the leaf.
-fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Result<Timestamp, PathError> {
+fn descend(
+    path: &[Scan<'_>],
+    authority: &X509Authority,
+    now: Timestamp,
+    role: Role,
+) -> Result<Timestamp, PathError> {
     check_depth(authority.path_length, path)?;
     let mut ends = authority.valid_until();
     let mut issuer: Option<&Scan<'_>> = None;
@@ -139,7 +153,7 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
         webpki::EndEntityCert::try_from(&der).map_err(refused)?;
         let certificate = parse(scan.der).map_err(|fault| PathError::Refused(fault.to_string()))?;
         ends = ends.min(check_validity(ChainCertificate::at(at), &certificate, now)?);
-        check_extended_key_usage(&certificate)?;
+        check_extended_key_usage(&certificate, role)?;
         PublicKey::from_spki(scan.spki, KeyOwner::Client).map_err(PathError::Key)?;
         if at > 0 {
             let path_length = signing::check(&certificate).map_err(PathError::NotAuthority)?;
@@ -149,7 +163,7 @@ fn descend(path: &[Scan<'_>], authority: &X509Authority, now: Timestamp) -> Resu
     }
     let has_constraints = |scan: &Scan<'_>| scan.has_name_constraints;
     if authority.anchor.name_constraints.is_some() || path.iter().skip(1).any(has_constraints) {
-        check_name_constraints(path, authority, now)?;
+        check_name_constraints(path, authority, now, role)?;
     }
     Ok(ends)
 }
@@ -181,14 +195,15 @@ fn check_validity(
     Ok(expired)
 }
 
-/// [X509-SVID §4.4] Extended key usage may be absent; if present, it must contain clientAuth. The extended key usage of
-/// an intermediate limits the certificates below it.
-fn check_extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PathError> {
+/// [X509-SVID §4.4] Extended key usage may be absent; if present, it must contain clientAuth for a client and serverAuth
+/// for a server. The extended key usage of an intermediate limits the certificates below it.
+fn check_extended_key_usage(certificate: &X509Certificate<'_>, role: Role) -> Result<(), PathError> {
     let malformed = |_| PathError::Refused(X509Error::Malformed.to_string());
     let usage = certificate.extended_key_usage().map_err(malformed)?;
-    match usage {
-        Some(usage) if !usage.value.client_auth => Err(PathError::NotForClients),
-        Some(_) | None => Ok(()),
+    match (usage, role) {
+        (Some(usage), Role::Client) if !usage.value.client_auth => Err(PathError::NotForClients),
+        (Some(usage), Role::Server) if !usage.value.server_auth => Err(PathError::NotForServers),
+        (Some(_) | None, _) => Ok(()),
     }
 }
 
@@ -221,6 +236,7 @@ fn check_name_constraints(
     path: &[Scan<'_>],
     authority: &X509Authority,
     now: Timestamp,
+    role: Role,
 ) -> Result<(), PathError> {
     let ders: Vec<CertificateDer<'_>> = path.iter().map(|scan| CertificateDer::from(scan.der)).collect();
     let (leaf, intermediates) = ders.split_first().ok_or(PathError::NoAuthority)?;
@@ -231,7 +247,10 @@ fn check_name_constraints(
         std::slice::from_ref(&authority.anchor),
         intermediates,
         time,
-        webpki::KeyUsage::client_auth(),
+        match role {
+            Role::Client => webpki::KeyUsage::client_auth(),
+            Role::Server => webpki::KeyUsage::server_auth(),
+        },
         None,
         None,
     )

@@ -1,0 +1,219 @@
+//! Every kind of fetch with every hostile address, redirect and body.
+
+use super::*;
+use crate::spiffe_server::SpiffeServer;
+use testudo_protocol::Timestamp;
+use testudo_protocol::spiffe::{Bundle, SpiffeId};
+use testudo_testkit::web::DocumentServer;
+use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
+
+const ID: &str = "spiffe://z.example/spire/server";
+const HOST: &str = "keys.example";
+
+/// How the server of a URL is verified, and where the URL comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum FetchKind {
+    /// A URL of the configuration, verified with the roots of the system and the extra ones.
+    Configuration,
+    /// A URL of the configuration, verified with the roots of one file, and with a token.
+    OnlyRoots,
+    /// A URL of the configuration, verified by an X.509-SVID.
+    Spiffe,
+    /// A URL of a client.
+    Client,
+}
+
+impl FetchKind {
+    const ALL: [FetchKind; 4] = [
+        FetchKind::Configuration,
+        FetchKind::OnlyRoots,
+        FetchKind::Spiffe,
+        FetchKind::Client,
+    ];
+}
+
+/// A web server that each kind of fetch accepts.
+struct Publisher {
+    server: DocumentServer,
+    of_spiffe: DocumentServer,
+    authority: X509Issuer,
+    root: X509Chain,
+    fetcher: Fetcher,
+}
+
+const LIMITS: FetchLimits = FetchLimits {
+    body_bytes_max: 100,
+    deadline: Duration::from_secs(20),
+};
+
+impl Publisher {
+    async fn start() -> Publisher {
+        let (leaf, root) = web_certificate(HOST);
+        let authority = X509Issuer::new("z.example");
+        let server = DocumentServer::start_as(&leaf).await;
+        let of_spiffe = DocumentServer::start_as(&authority.leaf(ID, |_| {})).await;
+        let fetcher = fetcher(FetcherOptions {
+            extra_roots_pem: Some(root.chain_pem().into_bytes()),
+            resolve: HashMap::from([(HOST.to_owned(), "127.0.0.1".parse().unwrap())]),
+            network: Network {
+                client_url_routes: HashMap::from([(HOST.to_owned(), server.address)]),
+                ..Network::default()
+            },
+            ..FetcherOptions::default()
+        });
+        Publisher {
+            server,
+            of_spiffe,
+            authority,
+            root,
+            fetcher,
+        }
+    }
+
+    fn of(&self, kind: FetchKind) -> &DocumentServer {
+        match kind {
+            FetchKind::Spiffe => &self.of_spiffe,
+            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Client => &self.server,
+        }
+    }
+
+    /// The URL at which this publisher is reached. A client's URL has no port.
+    fn url(&self, kind: FetchKind) -> String {
+        match kind {
+            FetchKind::Client => format!("https://{HOST}/"),
+            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Spiffe => {
+                format!("https://{HOST}:{}/", self.of(kind).address.port())
+            }
+        }
+    }
+
+    async fn get(&self, kind: FetchKind, url: &str) -> Result<Fetched, FetchFault> {
+        let url: Url = url.parse().unwrap();
+        match kind {
+            FetchKind::Configuration => self.fetcher.get(&url, UrlOrigin::Configuration, LIMITS).await,
+            FetchKind::OnlyRoots => {
+                let roots = self.root.chain_pem();
+                let access = Access {
+                    roots_pem: Some(roots.as_bytes()),
+                    bearer_token: Some("token"),
+                };
+                self.fetcher.get_with(&url, access, LIMITS).await
+            }
+            FetchKind::Spiffe => {
+                let document = self.authority.bundle().to_string();
+                let server = SpiffeServer {
+                    spiffe_id: SpiffeId::parse(ID).unwrap(),
+                    bundle: Arc::new(Bundle::parse(document.as_bytes()).unwrap()),
+                    now: Timestamp::from(SystemTime::now()),
+                };
+                self.fetcher.get_from_spiffe(&url, server, LIMITS).await
+            }
+            FetchKind::Client => self.fetcher.get(&url, UrlOrigin::Client, LIMITS).await,
+        }
+    }
+}
+
+// Row FED-04.
+#[tokio::test]
+async fn body_over_the_limit_and_every_redirect_are_refused_for_every_kind_of_fetch() {
+    let publisher = Publisher::start().await;
+    for kind in FetchKind::ALL {
+        let (server, url) = (publisher.of(kind), publisher.url(kind));
+        server.answers(200, None, &"x".repeat(100));
+        let fetched = publisher.get(kind, &url).await;
+        assert_eq!(fetched.map(|fetched| fetched.body.len()), Ok(100), "{kind:?}");
+        server.answers(200, None, &"x".repeat(101));
+        let fault = publisher.get(kind, &url).await.err();
+        assert_eq!(
+            fault,
+            Some(FetchFault::TooLarge { body_bytes_max: 100 }),
+            "{kind:?}"
+        );
+        for status in [300, 301, 302, 303, 304, 307, 308] {
+            // Also to the same server: a redirect is never followed.
+            for location in [url.as_str(), "http://127.0.0.1/", "file:///etc/passwd"] {
+                server.answers(status, Some(location), "");
+                let before = server.connections();
+                let fault = publisher.get(kind, &url).await.err();
+                assert_eq!(
+                    fault,
+                    Some(FetchFault::Redirect { status }),
+                    "{kind:?} {location}"
+                );
+                assert_eq!(server.connections(), before + 1, "{kind:?} {status} {location}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_that_must_not_use_it() {
+    let publisher = Publisher::start().await;
+    let port = publisher.server.address.port();
+    use FetchKind::{Client, Configuration, OnlyRoots, Spiffe};
+    let of_clients = &[Client][..];
+    let all = &FetchKind::ALL[..];
+    for (url, kinds) in [
+        (format!("ftp://{HOST}/"), all),
+        ("file:///etc/passwd".to_owned(), all),
+        ("data:application/json,{}".to_owned(), all),
+        (format!("http://{HOST}/"), all),
+        (format!("https://user@{HOST}/"), all),
+        (format!("https://user:password@{HOST}/"), all),
+        (format!("http://127.0.0.1:{port}/"), &[Client, Spiffe][..]),
+        (format!("http://localhost:{port}/"), &[Client, Spiffe][..]),
+        (format!("https://{HOST}:{port}/"), of_clients),
+        ("https://127.0.0.1/".to_owned(), of_clients),
+        ("https://2130706433/".to_owned(), of_clients),
+        ("https://0x7f.1/".to_owned(), of_clients),
+        ("https://[::1]/".to_owned(), of_clients),
+        ("https://[::ffff:127.0.0.1]/".to_owned(), of_clients),
+        ("https://10.0.0.1/".to_owned(), of_clients),
+        ("https://169.254.169.254/latest/meta-data/".to_owned(), of_clients),
+        ("https://100.64.0.1/".to_owned(), of_clients),
+        ("https://0.0.0.0/".to_owned(), of_clients),
+        ("https://[fe80::1]/".to_owned(), of_clients),
+        ("https://[fd00::1]/".to_owned(), of_clients),
+        ("https://[64:ff9b::7f00:1]/".to_owned(), of_clients),
+    ] {
+        for kind in kinds {
+            let fault = publisher.get(*kind, &url).await.err();
+            let is_refused = matches!(
+                fault,
+                Some(
+                    FetchFault::NotHttps
+                        | FetchFault::HasUserInformation
+                        | FetchFault::AddressRefused
+                        | FetchFault::PortRefused { .. }
+                )
+            );
+            assert!(is_refused, "{kind:?} {url}: {fault:?}");
+        }
+    }
+    assert_eq!(
+        (publisher.server.connections(), publisher.of_spiffe.connections()),
+        (0, 0)
+    );
+    // The same fetches reach a server at a URL without these faults.
+    for kind in [Configuration, OnlyRoots, Spiffe, Client] {
+        publisher.of(kind).answers(200, None, "{}");
+        let fetched = publisher.get(kind, &publisher.url(kind)).await;
+        assert_eq!(fetched.map(|fetched| fetched.status), Ok(200), "{kind:?}");
+    }
+}
+
+// Rows FED-01, I-17.
+#[tokio::test]
+async fn server_of_one_kind_of_fetch_is_refused_for_the_kinds_that_verify_otherwise() {
+    let publisher = Publisher::start().await;
+    let web = publisher.url(FetchKind::Configuration);
+    let svid = publisher.url(FetchKind::Spiffe);
+    for (kind, url) in [
+        (FetchKind::Spiffe, &web),
+        (FetchKind::Configuration, &svid),
+        (FetchKind::OnlyRoots, &svid),
+    ] {
+        let fault = publisher.get(kind, url).await.err();
+        assert!(matches!(fault, Some(FetchFault::Tls(_))), "{kind:?}: {fault:?}");
+    }
+}
