@@ -36,7 +36,7 @@ pub enum ExpectedName {
 
 impl ExpectedName {
     /// True if the certificate has the name.
-    fn is_in(&self, leaf: &X509Certificate<'_>) -> bool {
+    pub(crate) fn is_in(&self, leaf: &X509Certificate<'_>) -> bool {
         if let ExpectedName::Subject(expected) = self {
             return DistinguishedName::of(leaf.subject()).as_ref() == Some(expected);
         }
@@ -88,6 +88,13 @@ impl ClientAuthorities {
             }
         }
         Ok(ClientAuthorities(authorities))
+    }
+
+    /// Those that are valid at this time.
+    pub(crate) fn valid_at(&self, now: Timestamp) -> Vec<TrustAnchor<'_>> {
+        let is_valid = |validity: &Validity| validity.not_before <= now && now <= validity.not_after;
+        let valid = self.0.iter().filter(|(_, validity)| is_valid(validity));
+        valid.map(|(anchor, _)| anchor.clone()).collect()
     }
 }
 
@@ -148,12 +155,7 @@ impl ClientChain {
         now: Timestamp,
     ) -> Result<Timestamp, ClientCertificateError> {
         let until = self.valid_until(now)?;
-        let valid: Vec<TrustAnchor<'_>> = authorities
-            .0
-            .iter()
-            .filter(|(_, validity)| validity.not_before <= now && now <= validity.not_after)
-            .map(|(anchor, _)| anchor.clone())
-            .collect();
+        let valid = authorities.valid_at(now);
         let ders: Vec<CertificateDer<'_>> = self
             .0
             .iter()

@@ -7,6 +7,7 @@
 
 pub mod certificate;
 pub mod client_certificate;
+pub mod credentials;
 mod der;
 pub mod distinguished_name;
 pub mod expected_form;

@@ -79,3 +79,23 @@ pub const RSA_BITS_MAX: usize = 8192;
 /// Maximum size of the RSA modulus of a client's key, bits. With 8192 bits, one request with the key of an unknown
 /// client would cost 60 times the CPU of a request with a bad ES256 signature.
 pub const CLIENT_RSA_BITS_MAX: usize = 4096;
+
+/// A software statement that is not one JWS, bytes: a credential with its disclosures and the proof of its holder.
+pub const CREDENTIAL_BYTES_MAX: usize = 32 * 1024;
+/// Disclosures of one SD-JWT. Each costs a digest and a parse.
+pub const DISCLOSURES_MAX: usize = 64;
+/// One disclosure, bytes, before it is decoded.
+pub const DISCLOSURE_BYTES_MAX: usize = 4 * 1024;
+/// A DID, bytes. The longest usual one is a `did:jwk` of an RSA key.
+pub const DID_BYTES_MAX: usize = 2048;
+/// A DID document, bytes.
+pub const DID_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+/// Verification methods of a DID document that are read.
+pub const DID_DOCUMENT_KEYS_MAX: usize = 50;
+/// The metadata document of an issuer of credentials, bytes. It may contain the key set itself.
+pub const CREDENTIAL_ISSUER_METADATA_BYTES_MAX: usize = 256 * 1024;
+/// A status list as it is sent, bytes: a million credentials of which every second one is revoked need 0.3 MiB.
+pub const STATUS_LIST_TOKEN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The status values of one list, bytes after decompression: 2^26 entries of one bit. The compression ratio is not
+/// limited, because an honest list without revoked credentials compresses 1,000 : 1.
+pub const STATUS_LIST_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -39,6 +39,10 @@ pub enum Status {
     Final,
     /// Kubernetes: a stable version of an API.
     StableApi,
+    /// W3C: Recommendation.
+    Recommendation,
+    /// W3C: document of a community group. It can change.
+    CommunityDraft,
 }
 
 impl fmt::Display for Status {
@@ -54,6 +58,8 @@ impl fmt::Display for Status {
             Incubating => "SPIFFE, incubating",
             Final => "OpenID, final",
             StableApi => "Kubernetes, stable",
+            Recommendation => "W3C Recommendation",
+            CommunityDraft => "W3C community group",
         })
     }
 }
@@ -266,6 +272,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "Fully-Specified Algorithms for JOSE and COSE",
     ),
     rfc(
+        "RFC9901",
+        ProposedStandard,
+        "Selective Disclosure for JSON Web Tokens",
+    ),
+    rfc(
         "RFC10070",
         ProposedStandard,
         "Updates to Audience Values for OAuth 2.0 Authorization Servers",
@@ -288,6 +299,60 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "draft-ietf-oauth-attestation-based-client-auth-11",
     ),
     draft("WPT", "WIMSE Workload Proof Token", "draft-ietf-wimse-wpt-02"),
+    draft(
+        "SD-JWT-VC",
+        "SD-JWT-based Verifiable Digital Credentials",
+        "draft-ietf-oauth-sd-jwt-vc-19",
+    ),
+    draft("TSL", "Token Status List", "draft-ietf-oauth-status-list-21"),
+    at(
+        "VCDM1",
+        Recommendation,
+        "Verifiable Credentials Data Model v1.1",
+        "https://www.w3.org/TR/vc-data-model/",
+    ),
+    at(
+        "VCDM2",
+        Recommendation,
+        "Verifiable Credentials Data Model v2.0",
+        "https://www.w3.org/TR/vc-data-model-2.0/",
+    ),
+    at(
+        "VC-JOSE-COSE",
+        Recommendation,
+        "Securing Verifiable Credentials using JOSE and COSE",
+        "https://www.w3.org/TR/vc-jose-cose/",
+    ),
+    at(
+        "BITSTRING",
+        Recommendation,
+        "Bitstring Status List v1.0",
+        "https://www.w3.org/TR/vc-bitstring-status-list/",
+    ),
+    at(
+        "DID-CORE",
+        Recommendation,
+        "Decentralized Identifiers (DIDs) v1.0",
+        "https://www.w3.org/TR/did-core/",
+    ),
+    at(
+        "DID-WEB",
+        CommunityDraft,
+        "did:web Method Specification, as of 1 August 2024",
+        "https://w3c-ccg.github.io/did-method-web/",
+    ),
+    at(
+        "DID-KEY",
+        CommunityDraft,
+        "The did:key Method, as of 2 November 2025",
+        "https://w3c-ccg.github.io/did-key-spec/",
+    ),
+    at(
+        "DID-JWK",
+        CommunityDraft,
+        "did:jwk Method Specification, as of 19 August 2023",
+        "https://github.com/quartzjer/did-jwk/blob/main/spec.md",
+    ),
     draft(
         "OAUTH-2.1",
         "The OAuth 2.1 Authorization Framework",

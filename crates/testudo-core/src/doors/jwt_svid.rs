@@ -55,7 +55,7 @@ impl JwtSvid {
         }
         // [JWT-SVID §2] No other header parameter is allowed: it could contain a key, refer to one, or change how the
         // token is verified.
-        if let Some(name) = jws.header.other {
+        if let Some(name) = jws.header.others.first().cloned() {
             return Err(CredentialReason::Jose(jose::JoseError::HeaderParameterRefused { name }).into());
         }
         // [JWT-SVID §2.1] Nine algorithms are allowed; EdDSA is supported elsewhere, but not in JWT-SVIDs.

@@ -6,7 +6,10 @@
 use super::algorithm::Algorithm;
 use super::key::{Jwk, KeySet, PublicKey};
 use crate::json::{self, JsonError};
-use crate::limits::{ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX};
+use crate::limits::{
+    ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX,
+    STATUS_LIST_TOKEN_BYTES_MAX,
+};
 use crate::printable::{excerpt, is_printable};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -87,8 +90,10 @@ pub struct Header {
     pub has_b64: bool,
     /// `jwk`, only in a proof ([`Jws::parse_proof`]): the key that the sender claims to have.
     pub jwk: Option<Box<Jwk>>,
-    /// The first parameter besides `alg`, `kid`, `typ`; in a proof besides `jwk` too.
-    pub other: Option<String>,
+    /// `x5c`, only in a credential ([`Jws::parse_credential`]).
+    pub x5c: Option<Vec<String>>,
+    /// The parameters besides `alg`, `kid`, `typ`; in a proof besides `jwk` too.
+    pub others: Vec<String>,
 }
 
 impl Header {
@@ -114,16 +119,34 @@ pub struct Jws {
 impl Jws {
     /// Splits and decodes a token. Sizes are checked before decoding, and decoding happens before JSON is parsed.
     pub fn parse(token: &str) -> Result<Jws, JoseError> {
-        Jws::parse_with(token, HeaderMembers { keeps_key: false })
+        Jws::parse_with(token, HeaderMembers::default(), ASSERTION_BYTES_MAX)
+    }
+
+    /// As [`Jws::parse`], for a credential: the chain in `x5c` is parsed. [RFC7515 §4.1.6]
+    pub fn parse_credential(token: &str) -> Result<Jws, JoseError> {
+        let members = HeaderMembers {
+            keeps_chain: true,
+            ..HeaderMembers::default()
+        };
+        Jws::parse_with(token, members, ASSERTION_BYTES_MAX)
+    }
+
+    /// As [`Jws::parse`], for a status list, which is larger than other tokens. Nothing of a request is parsed with it.
+    pub fn parse_list(token: &str) -> Result<Jws, JoseError> {
+        Jws::parse_with(token, HeaderMembers::default(), STATUS_LIST_TOKEN_BYTES_MAX)
     }
 
     /// As [`Jws::parse`], for a proof of possession that contains its own key in `jwk`. [RFC9449 §4.2]
     pub fn parse_proof(token: &str) -> Result<Jws, JoseError> {
-        Jws::parse_with(token, HeaderMembers { keeps_key: true })
+        let members = HeaderMembers {
+            keeps_key: true,
+            ..HeaderMembers::default()
+        };
+        Jws::parse_with(token, members, ASSERTION_BYTES_MAX)
     }
 
-    fn parse_with(token: &str, members: HeaderMembers) -> Result<Jws, JoseError> {
-        if token.len() > ASSERTION_BYTES_MAX {
+    fn parse_with(token: &str, members: HeaderMembers, bytes_max: usize) -> Result<Jws, JoseError> {
+        if token.len() > bytes_max {
             return Err(JoseError::TooLarge);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseError::NotCompact)?;
@@ -210,15 +233,17 @@ pub fn unverified_type(token: &str) -> Option<String> {
     if header.len() > JOSE_HEADER_BYTES_MAX.div_ceil(3) * 4 {
         return None;
     }
-    let members = HeaderMembers { keeps_key: false };
+    let members = HeaderMembers::default();
     members.of(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?.typ
 }
 
 /// Parses the members of a JOSE header. Duplicate members are refused.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct HeaderMembers {
     /// `jwk` is parsed. Otherwise it is skipped, like every parameter that is not evaluated.
     keeps_key: bool,
+    /// `x5c` is parsed.
+    keeps_chain: bool,
 }
 
 impl HeaderMembers {
@@ -254,6 +279,7 @@ impl<'de> Visitor<'de> for HeaderMembers {
                 "kid" => header.kid = Some(members.next_value()?),
                 "typ" => header.typ = Some(members.next_value()?),
                 "jwk" if self.keeps_key => header.jwk = Some(members.next_value()?),
+                "x5c" if self.keeps_chain => header.x5c = Some(members.next_value()?),
                 other => {
                     header.has_crit |= other == "crit";
                     header.has_b64 |= other == "b64";
@@ -267,7 +293,8 @@ impl<'de> Visitor<'de> for HeaderMembers {
             "jwk" => self.keeps_key,
             _ => false,
         };
-        header.other = names.into_iter().find(|name| !is_known(name));
+        names.retain(|name| !is_known(name));
+        header.others = names;
         Ok(header)
     }
 }
