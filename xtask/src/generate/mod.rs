@@ -81,6 +81,9 @@ fn stated_by(member: &Member) -> String {
             "attester, by a claim; a client may narrow the value".to_owned()
         }
         StatedBy::AttesterOrClient => format!("attester, by a claim; else {client}"),
+        StatedBy::AttesterAndClient => {
+            format!("attester, by a claim, and {client}: in force if either of them states `true`")
+        }
         StatedBy::Attester => "attester, by a claim".to_owned(),
     }
 }

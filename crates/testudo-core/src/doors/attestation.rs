@@ -4,6 +4,7 @@
 //! used. An attestation may be used until it expires: it is worth nothing without a proof of its key
 //! (`possession/attestation_pop.rs`).
 
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
@@ -65,7 +66,7 @@ impl Attestation {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let Terms { policy, now, .. } = terms;
+        let Terms { policy, purpose, now } = terms;
         let Facts::Attester(authority, facts) = facts else {
             return Err(AttestationReason::UnknownAttester.into());
         };
@@ -87,10 +88,14 @@ impl Attestation {
             .ok_or(AttestationReason::SubjectRefused)?;
         let confirmation = confirmed(&claims.cnf)?;
         trace.passed("confirmation key", || shown(&confirmation));
+        let Claimed { attested, unlisted } =
+            attested_claims(&self.jws, attester, purpose).map_err(refused)?;
         let proof = Proof {
             issued: claims.iat,
             digest: Some(self.digest),
             confirmation: Some(Arc::new(confirmation)),
+            attested_claims: attested,
+            unlisted_claims: unlisted,
             // The verdict is remembered until then; an attestation that became too old must not be accepted.
             ..Proof::until(claims.usable_until(attester.attestation_age_max))
         };

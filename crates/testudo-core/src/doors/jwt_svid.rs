@@ -4,12 +4,12 @@
 //! several times until it expires, because agents give the same one to a workload again; `single_use = true` of a trust
 //! domain forbids this.
 
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times, single_use_mark};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
-use crate::members::{base, shadowed};
 use crate::policy::AuthorityPolicy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -156,15 +156,16 @@ impl JwtSvid {
             )),
             (None, true) => return Err(CredentialReason::JwtIdMissing.into()),
         };
-        let (attested_claims, unlisted_claims) = attested_claims(&self.jws, domain, purpose)?;
+        let Claimed { attested, unlisted } =
+            attested_claims(&self.jws, domain, purpose).map_err(CredentialReason::Jose)?;
         let proof = Proof {
             issued: claims.iat,
             digest: Some(self.digest),
             jwt_id: claims.jti,
             single_use,
             is_for_registration,
-            attested_claims,
-            unlisted_claims,
+            attested_claims: attested,
+            unlisted_claims: unlisted,
             ..Proof::until(claims.exp)
         };
         Ok(AttestedIdentity::proven(
@@ -190,24 +191,4 @@ fn statement_issuer(jws: &Jws, domain: &AuthorityPolicy) -> Result<(), Rejection
     Err(Rejection::Credential(CredentialReason::StatementIssuerMismatch {
         expected: expected.clone(),
     }))
-}
-
-/// Claims by name, and the names of those that have no effect.
-type Claimed = (BTreeMap<String, serde_json::Value>, Vec<String>);
-
-/// [SPIFFE-ID §4.1.3] Additional claims have no effect unless the configuration allows this trust domain to state them.
-fn attested_claims(jws: &Jws, domain: &AuthorityPolicy, purpose: Purpose<'_>) -> Result<Claimed, Rejection> {
-    if domain.attested_metadata.is_empty() && purpose == Purpose::Authentication {
-        return Ok(Claimed::default());
-    }
-    let claims: BTreeMap<String, serde_json::Value> =
-        jws.unverified_claims().map_err(CredentialReason::Jose)?;
-    let is_listed = |name: &str| domain.attested_metadata.iter().any(|listed| listed == base(name));
-    let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        claims.into_iter().partition(|(name, _)| is_listed(name));
-    let unlisted = others
-        .into_keys()
-        .filter(|name| shadowed(name).is_some())
-        .collect();
-    Ok((attested, unlisted))
 }

@@ -3,6 +3,7 @@
 //! Only with the cargo feature `test-door`, which no release has. Its subject is an identity of the issuer,
 //! `NAME:SEGMENT/…`, and the JWK Set of the issuer verifies it.
 
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
@@ -79,7 +80,11 @@ impl TestToken {
             Purpose::Statement { endpoint } => vec![endpoint.to_owned()],
         };
         check_audience(&claims.aud, policy.issuer.as_str(), &others)?;
+        let Claimed { attested, unlisted } =
+            attested_claims(&self.jws, issuer, purpose).map_err(CredentialReason::Jose)?;
         let proof = Proof {
+            attested_claims: attested,
+            unlisted_claims: unlisted,
             issued: claims.iat,
             digest: Some(self.digest),
             named_instance: claims.instance.as_deref().map(segments_of).map(Box::from),

@@ -3,6 +3,7 @@
 //! The `wit-svid` keys of the trust domain in `sub` verify it. It may be used until it expires, and is worth nothing
 //! without a proof of its key (`possession/attestation_pop.rs`); `iss` and `jti` are ignored.
 
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime};
 use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
@@ -85,7 +86,7 @@ impl WitSvid {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let Terms { policy, now, .. } = terms;
+        let Terms { policy, purpose, now } = terms;
         // An unknown trust domain gets the answer of a forged WIT-SVID, so that no caller learns which are configured.
         let (domain, keys) = policy_and_keys(&self.unverified_authority, facts, policy, trace)
             .map_err(AttestationReason::of)?;
@@ -113,10 +114,13 @@ impl WitSvid {
             return Err(AttestationReason::ConfirmationAlgorithm.into());
         }
         trace.passed("confirmation key", || shown(&confirmation));
+        let Claimed { attested, unlisted } = attested_claims(&self.jws, domain, purpose).map_err(refused)?;
         let proof = Proof {
             issued: claims.iat,
             digest: Some(self.digest),
             confirmation: Some(Arc::new(confirmation)),
+            attested_claims: attested,
+            unlisted_claims: unlisted,
             ..Proof::until(claims.exp)
         };
         Ok(AttestedIdentity::proven(

@@ -2,6 +2,7 @@
 
 use super::requester::Requester;
 use crate::identity::SenderConstraint;
+use crate::metadata::attested::attested_demands;
 use crate::rejection::{AdmissionReason, Rejection};
 use testudo_protocol::oauth::access_token::Confirmation;
 use testudo_protocol::{Seconds, Timestamp};
@@ -29,9 +30,12 @@ impl Binding {
         let certificate = requester.governed.identity.proof.certificate_thumbprint;
         let of_rule = requester.governed.found.rule.sender_constraint;
         let registration = requester.registration;
-        let must_be_certificate =
-            of_rule == SenderConstraint::Mtls || registration.is_some_and(|stands| stands.must_bind_tokens);
+        let attested = attested_demands(requester.governed.identity)?;
+        let must_be_certificate = of_rule == SenderConstraint::Mtls
+            || attested.must_bind_tokens
+            || registration.is_some_and(|stands| stands.must_bind_tokens);
         let must_be_key = of_rule == SenderConstraint::Dpop
+            || attested.dpop_bound_access_tokens
             || registration.is_some_and(|stands| stands.dpop_bound_access_tokens);
         let needs_key = must_be_key || (of_rule == SenderConstraint::Any && certificate.is_none());
         let key = match needs_key {

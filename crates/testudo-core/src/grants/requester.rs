@@ -21,12 +21,11 @@ pub struct Requester<'a> {
 impl Requester<'_> {
     /// Checks that the grant is allowed by the rule, and by the attester and the registration if they list grants.
     pub fn may_use(&self, grant: &str) -> Result<(), Rejection> {
-        let attested = attested::attested_grant_types(self.governed.identity)?;
+        let is_attested = attested::attester_allows_grant(self.governed.identity, grant)?;
         let registered = self.registration.and_then(|stands| stands.grant_types.as_ref());
         let allows = |types: &Vec<String>| types.iter().any(|name| name == grant);
-        let is_allowed = allows(&self.governed.found.rule.grant_types)
-            && attested.as_ref().is_none_or(allows)
-            && registered.is_none_or(allows);
+        let is_allowed =
+            allows(&self.governed.found.rule.grant_types) && is_attested && registered.is_none_or(allows);
         if is_allowed {
             return Ok(());
         }

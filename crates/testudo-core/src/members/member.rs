@@ -97,6 +97,10 @@ pub enum StatedBy {
     /// The attester, if the configuration lists the claim; otherwise the request, unless the credential has the claim.
     /// If the member is a limit (`scope`), the request may reduce what the attester states.
     AttesterOrClient,
+    /// The request, and the attester if the configuration lists the claim: the member is a demand, which is in force if
+    /// either of them makes it. An unlisted claim has no effect: if it removed the demand of the client, the client would
+    /// have less protection than it asked for.
+    AttesterAndClient,
     /// The attester, if the configuration lists the claim. The value in a request is validated and not used.
     Attester,
 }
@@ -160,7 +164,10 @@ impl StatedBy {
     /// True if a request may set the member.
     pub fn may_request(self) -> bool {
         match self {
-            StatedBy::Client | StatedBy::ClientUnlessClaimed | StatedBy::AttesterOrClient => true,
+            StatedBy::Client
+            | StatedBy::ClientUnlessClaimed
+            | StatedBy::AttesterOrClient
+            | StatedBy::AttesterAndClient => true,
             StatedBy::Attester => false,
         }
     }
@@ -168,7 +175,7 @@ impl StatedBy {
     /// True if a claim that the configuration lists sets the member.
     pub fn may_attest(self) -> bool {
         match self {
-            StatedBy::AttesterOrClient | StatedBy::Attester => true,
+            StatedBy::AttesterOrClient | StatedBy::AttesterAndClient | StatedBy::Attester => true,
             StatedBy::Client | StatedBy::ClientUnlessClaimed => false,
         }
     }
@@ -177,7 +184,7 @@ impl StatedBy {
     pub fn is_shadowed_by_claims(self) -> bool {
         match self {
             StatedBy::ClientUnlessClaimed | StatedBy::AttesterOrClient | StatedBy::Attester => true,
-            StatedBy::Client => false,
+            StatedBy::Client | StatedBy::AttesterAndClient => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table of members, and functions that find rows by name.
 
-use super::member::StatedBy::{Attester, AttesterOrClient, Client, ClientUnlessClaimed};
+use super::member::StatedBy::{Attester, AttesterAndClient, AttesterOrClient, Client, ClientUnlessClaimed};
 use super::member::{Field, LabelKind, Member, field, label};
 
 const NAME: LabelKind = LabelKind::Name { characters_max: 120 };
@@ -31,7 +31,7 @@ pub static MEMBERS: &[Member] = &[
     field("token_endpoint_auth_method", Field::TokenEndpointAuthMethod, ClientUnlessClaimed),
     field("token_endpoint_auth_signing_alg", Field::TokenEndpointAuthSigningAlg, Client),
     field("grant_types", Field::GrantTypes, AttesterOrClient),
-    field("response_types", Field::ResponseTypes, ClientUnlessClaimed),
+    field("response_types", Field::ResponseTypes, AttesterOrClient),
     field("scope", Field::Scope, AttesterOrClient),
     label("client_name", NAME, AttesterOrClient).taggable(),
     label("client_uri", URL, AttesterOrClient).taggable().on_own_host(),
@@ -43,10 +43,10 @@ pub static MEMBERS: &[Member] = &[
     label("software_version", SOFTWARE, AttesterOrClient),
     field("jwks", Field::Jwks, Client),
     field("jwks_uri", Field::JwksUri, Client),
-    field("dpop_bound_access_tokens", Field::DpopBoundAccessTokens, Client),
-    field("tls_client_certificate_bound_access_tokens", Field::TlsClientCertificateBoundAccessTokens, Client),
-    field("require_pushed_authorization_requests", Field::RequirePushedAuthorizationRequests, Client),
-    field("require_signed_request_object", Field::RequireSignedRequestObject, Client),
+    field("dpop_bound_access_tokens", Field::DpopBoundAccessTokens, AttesterAndClient),
+    field("tls_client_certificate_bound_access_tokens", Field::TlsClientCertificateBoundAccessTokens, AttesterAndClient),
+    field("require_pushed_authorization_requests", Field::RequirePushedAuthorizationRequests, AttesterAndClient),
+    field("require_signed_request_object", Field::RequireSignedRequestObject, AttesterAndClient),
 ];
 
 /// The row with this name.

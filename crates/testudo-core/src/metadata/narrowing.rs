@@ -4,6 +4,8 @@ use super::requested::RequestedMetadata;
 use crate::rejection::MetadataReason;
 use testudo_protocol::oauth::ScopeSet;
 
+/// The response type of grants with a redirect.
+pub(crate) const CODE: &str = "code";
 pub(crate) const CODE_GRANT: &str = "authorization_code";
 const REFRESH_GRANT: &str = "refresh_token";
 
@@ -49,7 +51,7 @@ pub(crate) fn response_types(
     requested: &RequestedMetadata,
 ) -> Result<Vec<String>, MetadataReason> {
     let derived: Vec<String> = if redirects(grant_types) {
-        vec!["code".to_owned()]
+        vec![CODE.to_owned()]
     } else {
         Vec::new()
     };

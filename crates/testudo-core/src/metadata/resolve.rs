@@ -4,6 +4,7 @@
 //! an attested one.
 
 use super::attested::attested;
+use super::narrowing::{CODE, without_redirects};
 use super::redirect_uris::{derived, fits};
 use super::requested::RequestedMetadata;
 use crate::identity::AttestedIdentity;
@@ -30,9 +31,27 @@ pub(crate) fn authoritative(attested: RequestedMetadata, found: &Match<'_>) -> C
         labels: labels(attested.labels, found),
         redirect_uris: redirect_uris(found, attested.redirect_uris.as_deref().unwrap_or_default()),
         scope: attested.scope.map(|scope| scope.to_string()),
-        grant_types: attested.grant_types,
+        grant_types: grant_types(attested.grant_types, attested.response_types, found),
+        dpop_bound_access_tokens: attested.dpop_bound_access_tokens,
+        tls_client_certificate_bound_access_tokens: attested.tls_client_certificate_bound_access_tokens,
+        require_pushed_authorization_requests: attested.require_pushed_authorization_requests,
+        require_signed_request_object: attested.require_signed_request_object,
         ..ClientMetadata::default()
     }
+}
+
+/// The grant types to which the attester limits the client. Without the response type `code`, no grant with a redirect
+/// is left.
+fn grant_types(
+    grant_types: Option<Vec<String>>,
+    response_types: Option<Vec<String>>,
+    found: &Match<'_>,
+) -> Option<Vec<String>> {
+    if response_types.is_none_or(|types| types.iter().any(|name| name == CODE)) {
+        return grant_types;
+    }
+    let of_rule = || found.rule.grant_types.clone();
+    Some(without_redirects(grant_types.unwrap_or_else(of_rule)))
 }
 
 /// Adds the configured labels, which take precedence over attested ones. A configured label is left out if the captures

@@ -330,11 +330,15 @@ fn resolve_with_evidence(
         scope,
         token_endpoint_auth_method: only.map_or(identity.kind.auth_method(), AuthMethod::name),
         only: only.map(|method| method.kind),
-        must_bind_tokens: must_bind_tokens || rule.sender_constraint == SenderConstraint::Mtls,
+        // What the rule, the attester or the client demands is in force.
+        must_bind_tokens: must_bind_tokens
+            || authoritative.tls_client_certificate_bound_access_tokens
+            || rule.sender_constraint == SenderConstraint::Mtls,
         dpop_bound_access_tokens: requested.dpop_bound_access_tokens
+            || authoritative.dpop_bound_access_tokens
             || rule.sender_constraint == SenderConstraint::Dpop,
-        must_push: registration.must_push,
-        must_sign_requests: registration.must_sign_requests,
+        must_push: registration.must_push || authoritative.require_pushed_authorization_requests,
+        must_sign_requests: registration.must_sign_requests || authoritative.require_signed_request_object,
     };
     let metadata = labels::complete(authoritative, requested);
     Ok(Resolved(metadata, registration, answer))

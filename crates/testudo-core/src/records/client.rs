@@ -144,6 +144,18 @@ pub struct ClientMetadata {
     /// Grant types that the client may use; absent where its rule alone decides. Example: `client_credentials`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<String>>,
+    /// True where the authority attests that tokens must be bound to the key of a DPoP proof. [RFC9449 §5.2]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dpop_bound_access_tokens: bool,
+    /// True where the authority attests that tokens must be bound to the client's certificate. [RFC8705 §3.4]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls_client_certificate_bound_access_tokens: bool,
+    /// True where the authority attests that authorization requests must be pushed. [RFC9126 §6]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_pushed_authorization_requests: bool,
+    /// True where the authority attests that authorization requests must be signed. [RFC9101 §10.5]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_signed_request_object: bool,
     /// Public keys that a client without an attester registered by value, as a JWK set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<serde_json::Value>,

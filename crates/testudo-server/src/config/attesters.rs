@@ -20,6 +20,7 @@ impl Checker<'_> {
     ) {
         self.attester_use(key, section);
         self.without_effect(key, section);
+        self.attested_metadata(key, &section.attested_metadata);
         let has_same_issuer =
             |policy: &AuthorityPolicy| section.issuer.is_some() && policy.issuer == section.issuer;
         if let Some((other, _)) = found.policies.iter().find(|(_, policy)| has_same_issuer(policy)) {
@@ -56,7 +57,7 @@ impl Checker<'_> {
             accept_audiences: Vec::new(),
             single_use: false,
             lifetime_max: None,
-            attested_metadata: Vec::new(),
+            attested_metadata: section.attested_metadata.clone(),
             issuer: section.issuer.clone(),
             challenge: section.challenge.unwrap_or_default(),
             attestation_age_max: age_max.unwrap_or(ATTESTATION_AGE_MAX),

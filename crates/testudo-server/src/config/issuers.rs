@@ -50,6 +50,8 @@ pub struct IssuerSection {
     pub challenge: Option<ChallengeUse>,
     /// For `attester`: how old an attestation may be, even if it has not expired. Default: `"24h"`.
     pub attestation_age_max: Option<String>,
+    /// Claims of its credentials that may become client metadata. Default: none.
+    pub attested_metadata: Vec<String>,
     /// What happens to an identity that was never seen. Default: `"on"`.
     pub first_use: Option<FirstUse>,
     /// New clients per minute. Default: `600`.

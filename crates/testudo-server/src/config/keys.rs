@@ -171,6 +171,12 @@ pub const KEYS: &[Key] = &[
     )
     .list(),
     key("issuers.attestation_age_max", DURATION, "\"24h\""),
+    key(
+        "issuers.attested_metadata",
+        "a member of client metadata",
+        "\"client_name\"",
+    )
+    .list(),
     key("issuers.attests", TEXT, "\"client\"").list(),
     key(
         "issuers.challenge",

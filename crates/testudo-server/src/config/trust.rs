@@ -268,17 +268,7 @@ impl Checker<'_> {
         key: &str,
         section: &TrustDomainSection,
     ) -> Option<AuthorityPolicy> {
-        for (entry, claim) in section.attested_metadata.iter().enumerate() {
-            if !attestable().any(|name| name == claim) {
-                let names: Vec<&str> = attestable().collect();
-                let hint = format!("known members: {}", names.join(", "));
-                self.report.error(
-                    format!("{key}.attested_metadata[{entry}]"),
-                    format!("{claim:?} is not client metadata"),
-                    Some(&hint),
-                );
-            }
-        }
+        self.attested_metadata(key, &section.attested_metadata);
         let credentials = section
             .credentials
             .clone()
@@ -297,6 +287,13 @@ impl Checker<'_> {
             }
         }
         self.wit_svids(key, section, &credentials);
+        if !section.attested_metadata.is_empty() && credentials == [CredentialKind::X509Svid] {
+            self.report.warn(
+                format!("{key}.attested_metadata"),
+                "has no effect: X.509-SVIDs, the only kind in `credentials`, have no claims",
+                Some("remove it, or add \"jwt_svid\" or \"wit_svid\" to `credentials`"),
+            );
+        }
         for (entry, audience) in section.accept_audiences.iter().enumerate() {
             if audience.is_empty() {
                 let key = format!("{key}.accept_audiences[{entry}]");
@@ -340,6 +337,21 @@ impl Checker<'_> {
             velocity_prefix_segments: section.velocity_prefix_segments.unwrap_or(PREFIX_SEGMENTS),
             clients_max: Some(section.clients_max.unwrap_or(CLIENTS_MAX)),
         })
+    }
+
+    /// Checks the claims of an authority that may become client metadata.
+    pub(super) fn attested_metadata(&mut self, key: &str, claims: &[String]) {
+        for (entry, claim) in claims.iter().enumerate() {
+            if !attestable().any(|name| name == claim) {
+                let names: Vec<&str> = attestable().collect();
+                let hint = format!("known members: {}", names.join(", "));
+                self.report.error(
+                    format!("{key}.attested_metadata[{entry}]"),
+                    format!("{claim:?} is not client metadata that an authority may state"),
+                    Some(&hint),
+                );
+            }
+        }
     }
 
     /// Warns of settings for WIT-SVIDs that have no effect.

@@ -184,6 +184,7 @@ const ROWS: &[Row] = &[
     ("issuer", "'https://other.example'", &[], InUse(of_policy!(issuer), "other.example")),
     ("issuers.accept_audiences", "['x']", OTHER_KIND, Warning(NO_DOOR)),
     ("issuers.attestation_age_max", "'77s'", &[], InUse(of_attester!(attestation_age_max), "77")),
+    ("issuers.attested_metadata", "['client_name']", &[], InUse(of_attester!(attested_metadata), "client_name")),
     ("issuers.attests", "['client']", OTHER_KIND, Warning(NO_DOOR)),
     ("issuers.challenge", "'none'", &[], InUse(of_attester!(challenge), "None")),
     ("issuers.clients_max", "77", &[], InUse(of_attester!(clients_max), "77")),

@@ -1,5 +1,6 @@
 //! Code that the doors share: how credentials arrive, which facts their verification needs, and the checks of claims.
 
+pub(crate) mod attested_claims;
 pub mod audience;
 pub mod authority_keys;
 pub mod claims;

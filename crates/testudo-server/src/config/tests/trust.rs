@@ -68,3 +68,50 @@ fn setting_for_wit_svids_that_has_no_effect_is_warned_of() {
         ["trust_domains[0].challenge"]
     );
 }
+
+#[test]
+fn claims_that_no_authority_may_attest_are_refused_for_trust_domains_and_attesters() {
+    let of_domain = |line: &str| with("[[rules]]", &format!("{line}\n[[rules]]"));
+    let attester = "[[issuers]]\nname = \"at1\"\nkind = \"attester\"\nuse = [\"client\"]\njwks = { file = \"at1.json\" }\n";
+    let of_attester = |line: &str| with("[[rules]]", &format!("{attester}{line}\n[[rules]]"));
+    for (text, section) in [
+        (&of_domain as &dyn Fn(&str) -> String, "trust_domains[0]"),
+        (&of_attester, "issuers[0]"),
+    ] {
+        for claim in [
+            "jwks",
+            "jwks_uri",
+            "client_id",
+            "token_endpoint_auth_method",
+            "sub",
+            "",
+        ] {
+            let listed = text(&format!("attested_metadata = [\"scope\", {claim:?}]"));
+            let key = format!("{section}.attested_metadata[1]");
+            refused(
+                &listed,
+                &key,
+                "is not client metadata that an authority may state",
+            );
+        }
+        let listed = text("attested_metadata = [\"scope\", \"dpop_bound_access_tokens\", \"logo_uri\"]");
+        assert!(judge(&listed).is_ok(), "{section}");
+    }
+}
+
+#[test]
+fn attested_metadata_of_certificates_is_warned_of() {
+    for (kinds, is_warned) in [
+        ("\"x509_svid\"", true),
+        ("\"x509_svid\", \"jwt_svid\"", false),
+        ("\"wit_svid\"", false),
+    ] {
+        let line = format!("credentials = [{kinds}]\nattested_metadata = [\"scope\"]\n[[rules]]");
+        let report = judge(&with("[[rules]]", &line)).unwrap().1.to_string();
+        assert_eq!(
+            report.contains("X.509-SVIDs, the only kind"),
+            is_warned,
+            "{report}"
+        );
+    }
+}

@@ -7,6 +7,7 @@ mod clients;
 mod combined;
 mod configuration;
 mod instances;
+mod metadata;
 mod nodes;
 mod pops;
 mod registration;

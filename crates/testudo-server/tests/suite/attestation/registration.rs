@@ -13,7 +13,13 @@ const METHOD: &str = "token_endpoint_auth_method";
 
 /// The rule of C5 lets it register redirect URIs on a host.
 async fn start() -> Attested {
+    start_with_key("").await
+}
+
+/// The same, with a further key of the attester `at1`.
+pub async fn start_with_key(key: &str) -> Attested {
     let sections = "[registration]\ninitial_access_tokens = true";
+    let attesters = ATTESTERS.replacen("challenge", &format!("{key}\nchallenge"), 1);
     let attested = Attested::start_with(ATTESTERS, sections).await;
     let redirecting = RULES_OF_ATTESTERS.replacen(
         "scopes = [\"r\"]\ndefault_scopes = [\"r\"]",
@@ -21,7 +27,7 @@ async fn start() -> Attested {
          redirect_uri_hosts = [\"app.example\"]",
         1,
     );
-    let sections = format!("{sections}\n{}{ATTESTERS}", domains(""));
+    let sections = format!("{sections}\n{}{attesters}", domains(""));
     let rules = format!("{redirecting}{RULES}");
     attested.world.reload_with(&sections, &rules).await;
     attested
@@ -40,7 +46,7 @@ impl Attested {
     }
 
     /// Registers with this attestation and this PoP.
-    async fn register_by(&self, attestation: &Draft<'_>, pop: &Draft<'_>, body: &Value) -> Answer {
+    pub async fn register_by(&self, attestation: &Draft<'_>, pop: &Draft<'_>, body: &Value) -> Answer {
         let (attestation, pop) = (attestation.sign(), pop.sign());
         let headers = [
             ("OAuth-Client-Attestation", attestation.as_str()),

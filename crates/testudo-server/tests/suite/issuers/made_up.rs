@@ -15,6 +15,13 @@ use testudo_testkit::{TestIssuer, svid_form};
 
 const RULES_OF_CI: &str = r#"
 [[rules]]
+name = "claimed"
+identities = ["ci:claimed/*"]
+scopes = ["r", "w"]
+grant_types = ["client_credentials", "authorization_code"]
+redirect_uris = ["https://ci.example/cb"]
+redirect_uri_hosts = ["app.example"]
+[[rules]]
 name = "ci"
 identities = ["ci:{team}/{job}"]
 scopes = ["r", "w", "client.register"]
@@ -158,6 +165,17 @@ impl MadeUp {
     /// A token for the registration endpoint.
     pub fn statement(&self, issuer: &TestIssuer, subject: &str) -> String {
         self.sign(issuer, subject, &format!("{ISSUER}/register"))
+    }
+
+    /// The same with further claims.
+    pub fn statement_with(&self, subject: &str, more: &serde_json::Value) -> String {
+        let now = self.world.now();
+        let audience = format!("{ISSUER}/register");
+        let mut claims = serde_json::json!({ "sub": subject, "aud": audience, "exp": now + 240, "iat": now });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        self.issuer.sign(&claims)
     }
 
     fn sign(&self, issuer: &TestIssuer, subject: &str, audience: &str) -> String {

@@ -4,9 +4,11 @@
 mod instances;
 mod made_up;
 
+use crate::registration::each_claim::check_each;
 use crate::registration::post;
 use made_up::{MadeUp, ci};
 use serde_json::{Value, json};
+use testudo_core::members::attestable;
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_testkit::http::Answer;
@@ -618,4 +620,22 @@ async fn trust_domain_and_issuer_with_the_same_name_are_different_authorities() 
     let reloaded = world.admin("POST", "/admin/v1/reload", json!({})).await;
     let done = reloaded["done"].as_str().unwrap();
     assert!(done.contains("-1 trust domain (ci), -1 issuer (ci)"), "{done}");
+}
+
+// Rows RF-95 to RF-98.
+#[tokio::test]
+async fn each_claim_of_an_issuer_has_its_effect_if_it_is_listed_and_none_otherwise() {
+    for is_listed in [true, false] {
+        let made_up = MadeUp::start_with("[registration]\nstatements = true", |policy| {
+            if is_listed {
+                policy.attested_metadata = attestable().map(str::to_owned).collect();
+            }
+        })
+        .await;
+        check_each(is_listed, async |claims, mut body| {
+            body["software_statement"] = json!(made_up.statement_with("ci:claimed/build", &claims));
+            post(&made_up.world, &body).await
+        })
+        .await;
+    }
 }

@@ -1,6 +1,7 @@
 //! Tests of registration by evidence: the rows DR that need only JWT-SVIDs.
 
 mod altered_rows;
+pub mod each_claim;
 mod each_label;
 mod in_the_field;
 mod initial_access;

@@ -3,10 +3,10 @@
 use super::{POP, WORKLOAD, Wits, send};
 use crate::attestation::ICA;
 use crate::dpop::thumbprint;
-use crate::world::{RULES, TLS, World, assert_granted, assert_refused};
+use crate::world::{RULES, TLS, World, assert_granted, assert_refused, domains};
 use serde_json::{Value, json};
 use testudo_testkit::svid_form;
-use testudo_testkit::token::claims;
+use testudo_testkit::token::{Draft, claims};
 
 // Row DR-130.
 #[tokio::test]
@@ -139,4 +139,43 @@ async fn wit_svid_with_its_proof_registers_a_client_which_can_commit_itself_to_w
         &wits.prove(&wits.wit(), &[("DPoP", &dpop)]).await,
         "with a DPoP proof",
     );
+}
+
+// Rows RF-95 to RF-98.
+#[tokio::test]
+async fn claims_of_a_wit_svid_have_their_effect_if_they_are_listed_and_none_otherwise() {
+    let listed = "attested_metadata = [\"client_name\", \"contacts\", \"scope\"]";
+    for (listed, is_listed) in [(listed, true), ("", false)] {
+        let sections = domains(&format!(
+            "credentials = [\"jwt_svid\", \"wit_svid\"]\nchallenge = \"none\"\n{listed}"
+        ));
+        let wits = Wits::over(World::start_with(&sections, RULES).await).await;
+        let now = wits.world.now();
+        let ask = async |jti: &str, claimed: Value| {
+            let mut wit = Draft::wit_svid(&wits.a, "spiffe://a.example/ns/pay/sa/api", &wits.key, now);
+            for (name, value) in claimed.as_object().unwrap() {
+                wit = wit.claim(name, value.clone());
+            }
+            wits.show(&wit, jti).await
+        };
+        let named = json!({ "client_name": "Attested", "contacts": ["ops@a.example"], "scope": "w" });
+        let answer = ask("1", named).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let scope = claims(&answer.access_token())["scope"].clone();
+        let metadata = wits.world.clients().await[0]["metadata"].clone();
+        // The rule sets the name, which takes precedence.
+        assert_eq!(metadata["client_name"], "api in pay");
+        match is_listed {
+            true => assert_eq!(
+                (scope, &metadata["contacts"]),
+                (Value::Null, &json!(["ops@a.example"]))
+            ),
+            false => assert_eq!((scope, &metadata["contacts"]), (json!("r"), &Value::Null)),
+        }
+        let malformed = ask("2", json!({ "scope": 7 })).await;
+        match is_listed {
+            true => assert_eq!(malformed.error(), "invalid_client"),
+            false => assert_eq!(malformed.status, 200, "{malformed:?}"),
+        }
+    }
 }
