@@ -229,6 +229,11 @@ pub const LINES: &[Line] = &[
         &["fault"],
         "A bundle was put in force although its sequence could not be stored.",
     ),
+    warn(
+        "bundle.unshared",
+        &["fault"],
+        "A bundle was put in force, but could not be stored for other nodes and the next start.",
+    ),
     debug(
         "client_keys.unavailable",
         &["url", "fault"],

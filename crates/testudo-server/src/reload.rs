@@ -14,7 +14,7 @@ use crate::state::app::App;
 use crate::state::certificates::Renewal;
 use crate::state::in_force::{Anchors, InForce, Serving};
 use crate::state::refused::{self, RefusedRecord};
-use crate::trust::{Anchor, first_bundles, join_verifiers, keep_fresh};
+use crate::trust::{Anchor, first_bundles, forget, join_verifiers, keep_fresh};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -411,5 +411,10 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     }));
     for anchor in fresh {
         keep_fresh(app, anchor);
+    }
+    for (authority, anchor) in &current.anchors {
+        if app.in_force.load().anchor(authority).is_none() {
+            forget(app, anchor).await;
+        }
     }
 }

@@ -194,9 +194,12 @@ mod tests {
                 | Kind::ReloadOrder
                 | Kind::WithdrawnKey
                 | Kind::BundleSequence => [true, true, true, false],
-                Kind::Removed | Kind::Event | Kind::Replay | Kind::ServerSecret | Kind::ClientIdAlias => {
-                    [false; 4]
-                }
+                Kind::Removed
+                | Kind::Event
+                | Kind::Replay
+                | Kind::ServerSecret
+                | Kind::ClientIdAlias
+                | Kind::SharedBundle => [false; 4],
             };
             assert_eq!(announced(kind, false), expected, "{kind:?}");
             assert_eq!(announced(kind, true), [false; 4], "{kind:?}");

@@ -24,6 +24,7 @@ mod replay;
 mod request_details;
 mod rfc3339;
 mod secret;
+mod shared_bundle;
 mod switch;
 
 pub use alias::ClientIdAlias;
@@ -47,6 +48,7 @@ pub use replay::Replay;
 pub use request_details::{RequestDetails, RequestRef};
 pub use rfc3339::Rfc3339;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
+pub use shared_bundle::SharedBundle;
 pub use switch::Switch;
 
 kinds! {
@@ -74,6 +76,8 @@ kinds! {
     WithdrawnKey = 11 is secret::WithdrawnKey;
     /// The highest used sequence of a trust domain's bundles, encrypted.
     BundleSequence = 12 is bundle_sequence::BundleSequence;
+    /// The last good bundle of an authority, encrypted.
+    SharedBundle = 13 is shared_bundle::SharedBundle;
 }
 
 #[cfg(test)]

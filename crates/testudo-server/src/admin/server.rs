@@ -40,7 +40,13 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
     let of_bundles: Vec<_> = in_force
         .anchors
         .values()
-        .filter_map(|anchor| RefusedRecord::of_bundle(anchor))
+        .flat_map(|anchor| {
+            [
+                RefusedRecord::of_bundle(anchor),
+                RefusedRecord::of_shared_bundle(anchor),
+            ]
+        })
+        .flatten()
         .collect();
     let of_clients = app.refused.clients.load();
     let refused: Vec<_> = keys

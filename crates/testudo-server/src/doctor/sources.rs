@@ -32,6 +32,9 @@ impl Checked<'_> {
             sources: &self.configuration.bundles,
             fetcher: self.fetcher,
             now: self.clock.now(),
+            stored: self
+                .opened
+                .and_then(|opened| Some((&opened.store, opened.encryption.as_ref()?))),
         }
     }
 }

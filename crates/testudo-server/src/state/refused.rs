@@ -17,7 +17,8 @@ pub(crate) const EVENTS_MAX: usize = 20;
 /// A record of the store that is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RefusedRecord {
-    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order`, `client` or `bundle_sequence`.
+    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order`, `client`, `bundle_sequence`
+    /// or `shared_bundle`.
     pub kind: &'static str,
     /// The key of the record.
     pub key: String,
@@ -47,6 +48,18 @@ impl RefusedRecord {
     pub(crate) fn of_bundle(anchor: &Anchor) -> Option<RefusedRecord> {
         let (key, why) = anchor.refused_floor()?;
         Some(RefusedRecord::new("bundle_sequence", key.as_bytes(), why))
+    }
+
+    /// The stored bundle of an authority, where it is not used.
+    pub(crate) fn of_shared_bundle(anchor: &Anchor) -> Option<RefusedRecord> {
+        let why = "cannot be decrypted with this server's key-encryption key, and is not used: the next bundle that is \
+                   fetched replaces it";
+        let key = anchor.refused_shared()?;
+        Some(RefusedRecord::new(
+            "shared_bundle",
+            key.as_bytes(),
+            why.to_owned(),
+        ))
     }
 }
 

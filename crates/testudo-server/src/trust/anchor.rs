@@ -13,8 +13,8 @@ use testudo_core::Authority;
 use testudo_core::admin::bundle::{Floor, HeldBack};
 use testudo_core::doors::AuthorityKeys;
 use testudo_fetch::{Kept, Pauses};
-use testudo_protocol::Seconds;
 use testudo_protocol::jose::sha256;
+use testudo_protocol::{Seconds, Timestamp};
 use tokio::sync::{Notify, watch};
 
 /// Pause between fetches where the bundle has no `spiffe_refresh_hint`. [SPIFFE-BUNDLE §4.1.2]
@@ -44,6 +44,10 @@ pub struct Anchor {
     pub(super) last_failure: Mutex<Option<LastFailure>>,
     /// Why the stored record of the lowest accepted sequence is not used, where it is not.
     pub(super) refused_floor: Mutex<Option<String>>,
+    /// The bundle in the store, as far as this node knows.
+    pub(super) shared: Mutex<Option<SharedAt>>,
+    /// True if the bundle in the store is not used, because it cannot be decrypted.
+    pub(super) is_shared_refused: AtomicBool,
     /// Held during a refresh, so that only one runs at a time: what is fetched, checked, stored and reported is then one
     /// bundle.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -64,6 +68,16 @@ pub(super) struct HeldBundle {
     /// The SHA-256 of the first bundle of the source, if it has one: a bundle that was fetched with another first bundle
     /// does not verify the server any more.
     pub(super) bootstrap: Option<[u8; 32]>,
+    /// True if the document was read from the store, and this node has not fetched it since.
+    pub(super) is_from_store: bool,
+}
+
+/// What this node knows of the bundle in the store.
+#[derive(Clone, Copy)]
+pub(super) struct SharedAt {
+    pub(super) digest: [u8; 32],
+    /// When a node last stored it, as far as this node knows.
+    pub(super) confirmed: Timestamp,
 }
 
 /// No pauses: the loop that refreshes a bundle has intervals of its own.
@@ -77,6 +91,7 @@ const NO_PAUSES: Pauses = Pauses {
 pub(super) struct FetchedBundle {
     pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
+    pub(super) document: Vec<u8>,
     /// The kind of authority that is missing compared with the bundle in force, where an administrator accepts that.
     pub(super) lost: Option<&'static str>,
 }
@@ -137,6 +152,8 @@ impl Anchor {
             is_accepted_elsewhere: AtomicBool::new(false),
             last_failure: Mutex::default(),
             refused_floor: Mutex::default(),
+            shared: Mutex::default(),
+            is_shared_refused: AtomicBool::new(false),
             turn: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
             failures: AtomicU64::new(0),
@@ -209,16 +226,17 @@ impl Anchor {
     }
 
     /// Parses a document with keys. Where it is that of the keys in force, the result is the same object.
-    pub(super) fn read(&self, document: &[u8]) -> Result<FetchedBundle, String> {
-        let digest = sha256(document);
+    pub(super) fn read(&self, document: Vec<u8>) -> Result<FetchedBundle, String> {
+        let digest = sha256(&document);
         let held = self.kept.held();
         let keys = match held.filter(|held| held.value.digest == digest) {
             Some(held) => held.value.keys.clone(),
-            None => AuthorityKeys::parse(self.source.authority.kind(), document)?,
+            None => AuthorityKeys::parse(self.source.authority.kind(), &document)?,
         };
         Ok(FetchedBundle {
             keys,
             digest,
+            document,
             lost: None,
         })
     }
@@ -236,6 +254,7 @@ impl Anchor {
             keys: read.keys,
             digest: read.digest,
             bootstrap: self.source.origin.bootstrap().map(sha256),
+            is_from_store: false,
         };
         self.kept.keep(Arc::new(bundle), now);
         if is_same {
@@ -243,6 +262,14 @@ impl Anchor {
         } else {
             Refreshed::Updated
         }
+    }
+
+    /// Puts a bundle from the store in force. Returns true if another document was in force before.
+    pub(super) fn put_shared_in_force(&self, bundle: HeldBundle, confirmed: Moment) -> bool {
+        let held = self.kept.held();
+        let is_same = held.is_some_and(|held| held.value.digest == bundle.digest);
+        self.kept.keep(Arc::new(bundle), confirmed);
+        !is_same
     }
 
     /// Takes over the bundle and the state of an earlier anchor of the same source, so that a reload loses nothing.
@@ -258,6 +285,8 @@ impl Anchor {
             .store(is_accepted_elsewhere, Ordering::Relaxed);
         (*locked(&self.last_failure)).clone_from(&locked(&earlier.last_failure));
         (*locked(&self.refused_floor)).clone_from(&locked(&earlier.refused_floor));
+        let is_shared_refused = earlier.is_shared_refused.load(Ordering::Relaxed);
+        self.is_shared_refused.store(is_shared_refused, Ordering::Relaxed);
     }
 }
 

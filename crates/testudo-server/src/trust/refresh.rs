@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod known_floor;
+mod share;
 
 use super::anchor::{Anchor, FetchedBundle, LastFailure, Refreshed, locked};
 use super::floor::{self, FloorFault, Remembered};
@@ -17,6 +18,7 @@ use crate::state::app::App;
 use crate::state::event_lines::log_event;
 use crate::state::moment::Moment;
 use known_floor::{KnownFloor, known};
+pub(crate) use share::forget;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -185,10 +187,17 @@ pub(crate) async fn accept(app: &App, anchor: &Anchor, note: Note<'_>) -> Refres
 
 async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
     let _turn = anchor.turn.lock().await;
+    // First, so that a source that does not answer does not delay what another node fetched.
+    if anchor.current(app.moment()).is_none() {
+        share::take(app, anchor).await;
+    }
     let outcome = match fetch(app, anchor, cause).await {
         Ok(read) => take(app, anchor, read, cause).await,
         Err(why) => Refreshed::Failed(why),
     };
+    if let (Refreshed::Failed(_), true) = (&outcome, anchor.may_need_another(app)) {
+        share::take(app, anchor).await;
+    }
     announce(app, anchor, &outcome, cause).await;
     anchor.ended.send_modify(|number| *number += 1);
     outcome
@@ -214,7 +223,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
             let seconds = REFRESH_DEADLINE.as_secs();
             Err(format!("no complete answer within {seconds} s"))
         })?;
-    let mut read = anchor.read(&document.bytes)?;
+    let mut read = anchor.read(document.bytes)?;
     if let (true, BundleOrigin::WorkloadApi(_)) = (cause.accepts(), &anchor.source.origin) {
         read.lost = read.keys.bundle().and_then(|bundle| {
             as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty())
@@ -226,7 +235,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
 /// Compares a bundle with the sequences that this node and other nodes accepted before, stores its sequence, then puts
 /// it in force. Where an administrator accepts it, the sequence and the event are one batch; if the batch cannot be
 /// written, the bundle is not accepted.
-async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>) -> Refreshed {
+async fn take(app: &App, anchor: &Anchor, mut read: FetchedBundle, cause: Cause<'_>) -> Refreshed {
     let authority = &anchor.source().authority;
     let offered = Offered {
         lost: read.lost,
@@ -300,7 +309,9 @@ async fn take(app: &App, anchor: &Anchor, read: FetchedBundle, cause: Cause<'_>)
         }
         *locked(&anchor.floor) = Some(next.floor);
         *locked(&anchor.first_seen) = next.first_seen;
+        let document = std::mem::take(&mut read.document);
         let outcome = anchor.put_in_force(read, app.moment());
+        share::store(app, anchor, &document, next.floor).await;
         return accepted.map_or(outcome, Refreshed::Accepted);
     }
     Refreshed::NotTaken("other nodes changed the stored sequence at the same time, several times".into())
@@ -350,16 +361,18 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
         Refreshed::Updated => {
             *locked(&anchor.last_failure) = None;
             let status = anchor.status(app.moment());
-            let keys = status.jwt_keys.len() + status.wit_keys.len();
+            let has = match status.keys.is_empty() {
+                true => "no keys: every credential of the authority is refused".to_owned(),
+                false => {
+                    let keys = status.jwt_keys.len() + status.wit_keys.len();
+                    format!("{} for tokens", counted(keys, "key"))
+                }
+            };
             let follows = match anchor.is_accepted_elsewhere.swap(false, Ordering::Relaxed) {
                 true => ", after an administrator accepted a bundle on another node",
                 false => "",
             };
-            (
-                EventKind::BundleUpdated,
-                format!("{} for tokens{follows}", counted(keys, "key")),
-                true,
-            )
+            (EventKind::BundleUpdated, format!("{has}{follows}"), true)
         }
         // Its event was stored with the sequence.
         Refreshed::Accepted(_) => {

@@ -1,5 +1,6 @@
 //! Checks of a bundle source for `doctor`, which put nothing in force.
 
+use super::shared::{self, Of, Stored};
 use super::workload_api::Expected;
 use super::{floor, source};
 use crate::config::{BundleOrigin, BundleSource, EndpointKeys};
@@ -9,6 +10,7 @@ use testudo_core::Authority;
 use testudo_core::doors::AuthorityKeys;
 use testudo_fetch::{Fetcher, SpiffeServer};
 use testudo_protocol::Timestamp;
+use testudo_protocol::jose::sha256;
 use testudo_store::Store;
 
 /// What a source gives.
@@ -32,6 +34,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) sources: &'a [BundleSource],
     pub(crate) fetcher: &'a Fetcher,
     pub(crate) now: Timestamp,
+    /// The store, if it can be opened and decrypted.
+    pub(crate) stored: Option<(&'a Store, &'a KeyEncryption)>,
 }
 
 /// Fetches the keys of a source once and parses the document.
@@ -53,10 +57,30 @@ async fn server(source: &BundleSource, asking: &Asking<'_>) -> Result<Option<Spi
         return Ok(None);
     };
     let keys = match &endpoint.verified_with {
-        EndpointKeys::Own { bootstrap } => AuthorityKeys::parse(source.authority.kind(), bootstrap)?,
+        EndpointKeys::Own { bootstrap } => own_keys(source, bootstrap, asking).await?,
         EndpointKeys::Of(other) => bundle_of(other, asking).await?,
     };
     endpoint.server(&keys, asking.now).map(Some)
+}
+
+/// The bundle that was fetched last with this first bundle, or the first bundle.
+async fn own_keys(
+    source: &BundleSource,
+    bootstrap: &[u8],
+    asking: &Asking<'_>,
+) -> Result<AuthorityKeys, String> {
+    let (kind, origin) = (source.authority.kind(), source.origin.to_string());
+    let of = Of {
+        authority: source.authority.key(),
+        source: &origin,
+    };
+    if let Some((store, encryption)) = asking.stored
+        && let Ok(Stored::Bundle { shared, .. }) = shared::read(store, encryption, of).await
+        && shared.bootstrap == Some(hex::encode(sha256(bootstrap)))
+    {
+        return AuthorityKeys::parse(kind, shared.document.as_bytes());
+    }
+    AuthorityKeys::parse(kind, bootstrap)
 }
 
 /// The bundle of the trust domain that verifies the server of another one.

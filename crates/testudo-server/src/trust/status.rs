@@ -4,6 +4,7 @@ use super::anchor::{Anchor, locked};
 use super::bundle_keys::KeyStatus;
 use crate::state::moment::Moment;
 use serde::Serialize;
+use std::sync::atomic::Ordering;
 use testudo_core::doors::AuthorityKeys;
 use testudo_protocol::jose::KeySet;
 
@@ -18,6 +19,9 @@ pub struct AnchorStatus {
     pub source: String,
     /// `fresh`, `stale`, `expired` or `none`.
     pub state: &'static str,
+    /// True where the bundle was read from the store, and this node has not fetched it since: another node fetched it, or
+    /// this one before its start.
+    pub is_from_store: bool,
     /// Seconds since the source last returned this bundle.
     pub age_seconds: Option<i64>,
     /// Age in seconds from which the bundle is no longer used. The publisher's hint does not extend it.
@@ -52,6 +56,12 @@ impl Anchor {
         Some((self.source.authority.key().to_owned(), why))
     }
 
+    /// The key of the stored bundle, where it is not used because it cannot be decrypted.
+    pub(crate) fn refused_shared(&self) -> Option<&str> {
+        let is_refused = self.is_shared_refused.load(Ordering::Relaxed);
+        is_refused.then(|| self.source.authority.key())
+    }
+
     /// The state at `now`.
     pub fn status(&self, now: Moment) -> AnchorStatus {
         let held = self.kept.held();
@@ -76,6 +86,7 @@ impl Anchor {
             trust_domain: self.source.authority.trust_domain().map(str::to_owned),
             source: self.source.origin.to_string(),
             state,
+            is_from_store: held.as_ref().is_some_and(|held| held.value.is_from_store),
             age_seconds: held.as_ref().map(|held| held.confirmed.age(now).0),
             max_staleness_seconds: self.source.max_staleness.0,
             refresh_hint_seconds: bundle.and_then(|bundle| bundle.refresh_hint).map(|hint| hint.0),

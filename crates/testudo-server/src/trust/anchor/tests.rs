@@ -19,7 +19,7 @@ fn anchor_of(max_staleness: i64) -> Anchor {
 }
 
 fn put(anchor: &Anchor, document: &str, now: i64) -> Refreshed {
-    match anchor.read(document.as_bytes()) {
+    match anchor.read(document.as_bytes().to_vec()) {
         Ok(read) => anchor.put_in_force(read, Moment::of(now)),
         Err(why) => Refreshed::Failed(why),
     }

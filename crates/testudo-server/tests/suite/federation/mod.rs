@@ -2,6 +2,7 @@
 
 mod configuration;
 mod https_spiffe;
+mod shared;
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};

@@ -1,0 +1,206 @@
+//! Stores the last good bundle for other nodes and for the next start, and uses what they stored while this node has no
+//! usable bundle of its own.
+
+use super::super::anchor::{Anchor, HeldBundle, SharedAt, locked};
+use super::super::floor;
+use super::super::shared::{self, Of, Stored};
+use crate::audit::{tell, write_event};
+use crate::state::app::App;
+use crate::state::refused::RefusedRecord;
+use std::sync::atomic::Ordering;
+use testudo_core::admin::bundle::Floor;
+use testudo_core::doors::AuthorityKeys;
+use testudo_core::records::{Batch, EventKind, Kind};
+use testudo_protocol::jose::sha256;
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_store::CommitError;
+
+/// The stored time of the last fetch is renewed after this part of the maximum age. A node that starts then has at least
+/// the rest, and the store receives few writes.
+const RENEWED_AFTER: i64 = 4;
+
+impl Anchor {
+    /// True if the bundle is shared through the store. A source on this machine is read again within seconds instead.
+    fn is_shared(&self) -> bool {
+        !self.source.origin.is_on_this_machine()
+    }
+
+    /// True if this node has no bundle, or one that no fetch confirmed for some time.
+    pub(super) fn may_need_another(&self, app: &App) -> bool {
+        let age = self.kept.held().map(|held| held.confirmed.age(app.moment()));
+        self.is_shared() && age.is_none_or(|age| age >= self.renewed_after())
+    }
+
+    fn renewed_after(&self) -> Seconds {
+        Seconds(self.source.max_staleness.0 / RENEWED_AFTER)
+    }
+
+    fn is_due(&self, digest: [u8; 32], now: Timestamp) -> bool {
+        let renewed = self.renewed_after();
+        locked(&self.shared).is_none_or(|at| at.digest != digest || at.confirmed + renewed <= now)
+    }
+}
+
+/// Stores the document that was put in force, if the stored one differs or its time is to be renewed. A failure is logged,
+/// and the next refresh tries again.
+pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Floor) {
+    let (digest, now) = (sha256(document), app.now());
+    if !anchor.is_shared() || !anchor.is_due(digest, now) {
+        return;
+    }
+    let source = anchor.source.origin.to_string();
+    let of = Of {
+        authority: anchor.source.authority.key(),
+        source: &source,
+    };
+    let stored = match shared::read(&app.store, &app.encryption, of).await {
+        Ok(stored) => stored,
+        Err(fault) => return warn_unstored(&CommitError::Unavailable(fault)),
+    };
+    // Another node stored the same document, or one with a higher sequence, which this node will fetch too.
+    if let Stored::Bundle { shared, .. } = &stored {
+        let is_renewed = shared.confirmed + anchor.renewed_after() > now;
+        let is_same = shared.document.as_bytes() == document;
+        if shared.floor > floor || (is_same && is_renewed) {
+            *locked(&anchor.shared) = Some(SharedAt {
+                digest,
+                confirmed: now,
+            });
+            return;
+        }
+    }
+    let next = shared::Shared {
+        authority: of.authority.to_owned(),
+        source: of.source.to_owned(),
+        // A document that was parsed is JSON, and JSON is UTF-8.
+        document: String::from_utf8_lossy(document).into_owned(),
+        confirmed: now,
+        floor,
+        bootstrap: anchor
+            .source
+            .origin
+            .bootstrap()
+            .map(|first| hex::encode(sha256(first))),
+    };
+    let mut batch = Batch::default();
+    let committed = match shared::put(&mut batch, &app.encryption, &next, stored.version()) {
+        Ok(()) => app.store.commit(batch).await,
+        Err(fault) => Err(CommitError::Unavailable(fault)),
+    };
+    match committed {
+        // A conflict means that another node stored the bundle at the same moment.
+        Ok(()) | Err(CommitError::Conflict(_)) => {
+            *locked(&anchor.shared) = Some(SharedAt {
+                digest,
+                confirmed: now,
+            });
+            anchor.is_shared_refused.store(false, Ordering::Relaxed);
+        }
+        Err(error) => warn_unstored(&error),
+    }
+}
+
+/// Puts the stored bundle in force, if it was fetched later than that of this node.
+pub(super) async fn take(app: &App, anchor: &Anchor) {
+    if !anchor.is_shared() {
+        return;
+    }
+    let source = anchor.source.origin.to_string();
+    let authority = &anchor.source.authority;
+    let of = Of {
+        authority: authority.key(),
+        source: &source,
+    };
+    let shared = match shared::read(&app.store, &app.encryption, of).await {
+        Ok(Stored::Bundle { shared, .. }) => shared,
+        Ok(Stored::Unreadable { .. }) => return refuse_record(app, anchor).await,
+        // The refresh reports that the store cannot be read.
+        Ok(Stored::Nothing { .. }) | Err(_) => return,
+    };
+    // The lowest accepted sequence may be higher by now. If it cannot be read, an old bundle cannot be told from the
+    // latest one.
+    let Ok((remembered, _)) = floor::read(&app.store, &app.encryption, authority.key()).await else {
+        return;
+    };
+    if shared.floor < remembered.floor {
+        return;
+    }
+    let Ok(keys) = AuthorityKeys::parse(authority.kind(), shared.document.as_bytes()) else {
+        return;
+    };
+    let now = app.moment();
+    // The clock of the other node may be ahead.
+    let confirmed = now.earlier(now.wall() - shared.confirmed.min(now.wall()));
+    let held = anchor.kept.held();
+    if held.is_some_and(|held| held.confirmed.age(now) <= confirmed.age(now)) {
+        return;
+    }
+    let digest = sha256(shared.document.as_bytes());
+    let bootstrap = shared
+        .bootstrap
+        .as_deref()
+        .and_then(|text| hex::decode(text).ok());
+    let is_new = anchor.put_shared_in_force(
+        HeldBundle {
+            keys,
+            digest,
+            bootstrap: bootstrap.and_then(|digest| digest.try_into().ok()),
+            is_from_store: true,
+        },
+        confirmed,
+    );
+    *locked(&anchor.shared) = Some(SharedAt {
+        digest,
+        confirmed: shared.confirmed,
+    });
+    // A bundle that is too old for credentials is kept: the server of its endpoint is verified with it.
+    if is_new && anchor.current(now).is_some() {
+        write_event(app, EventKind::BundleUpdated, |event| {
+            event.authority = Some(authority.key().to_owned());
+            let fetched = shared.confirmed;
+            event.detail = Some(format!(
+                "from the store, fetched at {fetched} by another node or before the start"
+            ));
+        })
+        .await;
+    }
+}
+
+/// Deletes the stored bundle of an authority that was removed from the configuration: where it is added again, it must not
+/// begin with the bundle from before. [SPIFFE-FED §6.3]
+pub(crate) async fn forget(app: &App, anchor: &Anchor) {
+    if !anchor.is_shared() {
+        return;
+    }
+    let source = anchor.source.origin.to_string();
+    let of = Of {
+        authority: anchor.source.authority.key(),
+        source: &source,
+    };
+    let version = match shared::read(&app.store, &app.encryption, of).await {
+        Ok(stored) => stored.version(),
+        Err(fault) => return warn_unstored(&CommitError::Unavailable(fault)),
+    };
+    if version == 0 {
+        return;
+    }
+    let mut batch = Batch::default();
+    batch.remove(Kind::SharedBundle, of.authority.as_bytes().to_vec(), version);
+    match app.store.commit(batch).await {
+        // A node that still has the authority stored it again.
+        Ok(()) | Err(CommitError::Conflict(_)) => {}
+        Err(error) => warn_unstored(&error),
+    }
+}
+
+/// Notes that the stored bundle is not used, and writes an event the first time.
+async fn refuse_record(app: &App, anchor: &Anchor) {
+    let was_refused = anchor.is_shared_refused.swap(true, Ordering::Relaxed);
+    if let (false, Some(record)) = (was_refused, RefusedRecord::of_shared_bundle(anchor)) {
+        tell(app, vec![(EventKind::RecordRefused, record.to_string())]).await;
+    }
+}
+
+fn warn_unstored(error: &CommitError) {
+    tracing::warn!(event = "bundle.unshared", fault = %error, "a bundle could not be stored for other nodes and the next start");
+}

@@ -1,0 +1,173 @@
+//! The last good bundle of an authority in the store: a node that starts while the source does not answer uses it until its
+//! maximum age, which is counted from the fetch of the node that stored it. [decision 0024]
+//!
+//! The record is encrypted under the key-encryption key and contains its authority: an attacker who can write to the
+//! database cannot add a key. Such an attacker can put back an older record, which is refused if its sequence is lower than
+//! the lowest accepted one, and which is too old after the maximum age.
+
+use crate::key_encryption::KeyEncryption;
+use serde::{Deserialize, Serialize};
+use testudo_core::admin::bundle::Floor;
+use testudo_core::records::{Batch, Record as _, SharedBundle};
+use testudo_protocol::{Seconds, Timestamp};
+use testudo_store::{Store, StoreFault, typed};
+
+/// How long the record is kept after the fetch, where a later fetch did not replace it. The maximum age is shorter; but
+/// the server of a self-serving bundle endpoint is verified with the last fetched bundle also when it is older.
+const KEPT: Seconds = Seconds(30 * 86_400);
+
+/// What a node stores of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shared {
+    pub(super) authority: String,
+    /// The source as the configuration names it: a bundle of another source is not used.
+    pub(super) source: String,
+    pub(super) document: String,
+    /// When the source last returned the document.
+    pub(super) confirmed: Timestamp,
+    /// The lowest accepted sequence after the document was accepted.
+    pub(super) floor: Floor,
+    /// SHA-256 of the first bundle with which the server was verified before, in hexadecimal.
+    #[serde(default)]
+    pub(super) bootstrap: Option<String>,
+}
+
+/// Which bundle a record is of.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) authority: &'a str,
+    pub(super) source: &'a str,
+}
+
+/// What the store has.
+pub(super) enum Stored {
+    /// No record, or one of another source.
+    Nothing { version: u64 },
+    /// A record that was encrypted by this server for this authority.
+    Bundle { shared: Shared, version: u64 },
+    /// A record that was not.
+    Unreadable { version: u64 },
+}
+
+impl Stored {
+    pub(super) fn version(&self) -> u64 {
+        match self {
+            Stored::Nothing { version } | Stored::Bundle { version, .. } | Stored::Unreadable { version } => {
+                *version
+            }
+        }
+    }
+}
+
+/// The record of an authority; the version of a record that does not exist is 0.
+pub(super) async fn read(
+    store: &Store,
+    encryption: &KeyEncryption,
+    of: Of<'_>,
+) -> Result<Stored, StoreFault> {
+    let Some(stored) = store.get(SharedBundle::KIND, of.authority.as_bytes()).await? else {
+        return Ok(Stored::Nothing { version: 0 });
+    };
+    let version = stored.version;
+    let record = typed::<SharedBundle>(stored).ok();
+    let shared = record.and_then(|found| open(encryption, of.authority, &found.record.sealed));
+    Ok(match shared {
+        None => Stored::Unreadable { version },
+        Some(shared) if shared.source != of.source => Stored::Nothing { version },
+        Some(shared) => Stored::Bundle { shared, version },
+    })
+}
+
+/// Adds the write of the record to a batch. The batch fails where the record no longer has the version that was read.
+pub(super) fn put(
+    batch: &mut Batch,
+    encryption: &KeyEncryption,
+    shared: &Shared,
+    version: u64,
+) -> Result<(), StoreFault> {
+    let plain = serde_json::to_vec(shared).map_err(|error| StoreFault(error.to_string()))?;
+    let purpose = purpose(&shared.authority);
+    let record = SharedBundle {
+        authority: shared.authority.clone(),
+        keep_until: shared.confirmed + KEPT,
+        sealed: encryption.wrap(&purpose, &plain).map_err(StoreFault)?,
+    };
+    match version {
+        0 => batch.insert(&record),
+        version => batch.replace(&record, version),
+    }
+    Ok(())
+}
+
+fn open(encryption: &KeyEncryption, authority: &str, sealed: &str) -> Option<Shared> {
+    let plain = encryption.unwrap(&purpose(authority), sealed).ok()?;
+    let shared: Shared = serde_json::from_slice(&plain).ok()?;
+    (shared.authority == authority).then_some(shared)
+}
+
+fn purpose(authority: &str) -> String {
+    format!("shared-bundle/{authority}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF: Of<'static> = Of {
+        authority: "spiffe://a.example",
+        source: "https://a.example/",
+    };
+
+    #[tokio::test]
+    async fn stored_bundle_is_decrypted_for_its_own_authority_source_and_key_only() {
+        let store = Store::memory();
+        let encryption = KeyEncryption::new(&[7; 32]).unwrap();
+        assert!(matches!(
+            read(&store, &encryption, OF).await,
+            Ok(Stored::Nothing { version: 0 })
+        ));
+        let shared = Shared {
+            authority: OF.authority.to_owned(),
+            source: OF.source.to_owned(),
+            document: "{}".to_owned(),
+            confirmed: Timestamp(100),
+            floor: Floor::default(),
+            bootstrap: None,
+        };
+        let mut batch = Batch::default();
+        put(&mut batch, &encryption, &shared, 0).unwrap();
+        store.commit(batch).await.unwrap();
+        let found = read(&store, &encryption, OF).await.unwrap();
+        assert!(matches!(&found, Stored::Bundle { shared: found, version: 1 } if *found == shared));
+        let elsewhere = Of {
+            source: "https://b.example/",
+            ..OF
+        };
+        assert!(matches!(
+            read(&store, &encryption, elsewhere).await,
+            Ok(Stored::Nothing { version: 1 })
+        ));
+        let other = KeyEncryption::new(&[8; 32]).unwrap();
+        assert!(matches!(
+            read(&store, &other, OF).await,
+            Ok(Stored::Unreadable { version: 1 })
+        ));
+        // The record of one authority, stored under the key of another one.
+        let record = store.read::<SharedBundle>(OF.authority.as_bytes()).await;
+        let foreign = SharedBundle {
+            authority: "spiffe://b.example".into(),
+            ..record.unwrap().unwrap().record
+        };
+        let mut batch = Batch::default();
+        batch.insert(&foreign);
+        store.commit(batch).await.unwrap();
+        let of_other = Of {
+            authority: "spiffe://b.example",
+            ..OF
+        };
+        assert!(matches!(
+            read(&store, &encryption, of_other).await,
+            Ok(Stored::Unreadable { version: 1 })
+        ));
+    }
+}
