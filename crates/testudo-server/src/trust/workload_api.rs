@@ -5,6 +5,9 @@
 //! just started and does not know them yet. So an answer in which all authorities of a kind are missing is a failed
 //! fetch: the last good bundle is used until its maximum age. After that, no bundle is in use, and the answer of the
 //! agent is accepted. An administrator who knows that the authorities were removed can accept the answer earlier.
+//!
+//! An answer that lists other trust domains with their authorities, and not this one, is no such case: the agent knows its
+//! bundles, and the federation with this trust domain has ended. It counts as a bundle without keys. [SPIFFE-FED §6.3]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +26,11 @@ pub(super) enum Expected<'a> {
 }
 
 impl Expected<'_> {
+    /// True if a bundle of the trust domain is in force.
+    fn has_bundle(self) -> bool {
+        matches!(self, Expected::AsMuchAs(Some(_)))
+    }
+
     /// The kind of authority that is missing, if one is.
     pub(super) fn missing(self, has_jwt: bool, has_x509: bool) -> Option<&'static str> {
         let Expected::AsMuchAs(held) = self else {
@@ -47,9 +55,21 @@ pub(super) async fn ask(socket: &str, trust_domain: &str, expected: Expected<'_>
         .map_err(refused)?;
     let jwt = offered(client.fetch_jwt_bundles().await)?;
     let x509 = offered(client.fetch_x509_bundles().await)?;
+    // Both calls were answered, and one of them lists authorities of a trust domain.
+    let knows_others = match (&jwt, &x509) {
+        (Some(jwt), Some(x509)) => {
+            let (mut jwt, mut x509) = (jwt.iter(), x509.iter());
+            jwt.any(|(_, other)| other.jwt_authorities().next().is_some())
+                || x509.any(|(_, other)| !other.authorities().is_empty())
+        }
+        (Some(_) | None, _) => false,
+    };
     let jwt = jwt.as_ref().and_then(|bundles| bundles.get(&name));
     let x509 = x509.as_ref().and_then(|bundles| bundles.get(&name));
     if jwt.is_none() && x509.is_none() {
+        if expected.has_bundle() && knows_others {
+            return Ok(br#"{"keys":[]}"#.to_vec());
+        }
         return Err(format!(
             "the Workload API has no bundle of {trust_domain}: is it federated with it?"
         ));

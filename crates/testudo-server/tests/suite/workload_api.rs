@@ -102,6 +102,44 @@ async fn answers_of_a_failing_agent_do_not_remove_authorities() {
     assert_eq!(shown(&world).await["state"], "fresh");
 }
 
+// Row FED-07.
+#[tokio::test]
+async fn trust_domain_that_the_agent_lists_no_more_beside_another_one_is_refused_at_once() {
+    let agent = Agent::start();
+    let world = agent.world().await;
+    let svid = agent.issuer.svid("/w/1", ISSUER, world.now());
+    let ask = async || world.send(&svid_form(&svid, &[])).await;
+    assert_eq!(ask().await.status, 200);
+    let other = "other.example".to_owned();
+    let (tokens, x509) = (TestIssuer::new(&other), X509Issuer::new(&other));
+    let jwt = Offer::Bundles(vec![(other.clone(), tokens.bundle().to_string().into_bytes())]);
+    let certificates = Offer::Bundles(vec![(other, x509.der().to_vec())]);
+    // While one of the calls fails, the agent may only have started.
+    agent.api.offers(jwt.clone(), Offer::Status(14));
+    assert_eq!(refresh(&world).await, 502);
+    assert_eq!(ask().await.status, 200);
+    agent.api.offers(jwt, certificates);
+    assert_eq!(refresh(&world).await, 200);
+    let answer = ask().await;
+    assert_eq!(
+        (answer.status, answer.error()),
+        (400, "invalid_client".to_owned())
+    );
+    let now = shown(&world).await;
+    assert_eq!(
+        (&now["state"], &now["keys"]),
+        (&json!("fresh"), &json!([])),
+        "{now}"
+    );
+    let updated = world.events("authority.bundle_updated").await;
+    let detail = updated.last().unwrap()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("no keys"), "{detail}");
+    // The federation begins again.
+    agent.api.offers(agent.jwt(), agent.certificates());
+    assert_eq!(refresh(&world).await, 200);
+    assert_eq!(ask().await.status, 200);
+}
+
 #[tokio::test]
 async fn trust_domain_has_no_bundle_while_the_agent_has_failed_since_the_start() {
     let agent = Agent::start();
