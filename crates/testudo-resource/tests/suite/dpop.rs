@@ -175,7 +175,7 @@ async fn rfc9449_4_3_proof_that_is_not_for_this_request_is_refused() {
     let rows = [
         ("typ", good().header("typ", "JWT"), "typ"),
         ("alg none", good().header("alg", "none"), "alg"),
-        ("alg HS256", good().header("alg", "HS256"), "alg"),
+        ("alg HS256", good().mac(api.key.proof_jwk().as_bytes()), "alg"),
         ("no jwk", good().without_header("jwk"), "jwk"),
         ("jwk of another key", good().header("jwk", other_jwk), "signature"),
         ("no jti", good().without_claim("jti"), "jti"),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::jose::{Algorithm, Jwk, SigningKey, sha256};
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 
@@ -13,6 +14,18 @@ fn key() -> SigningKey {
     let random = aws_lc_rs::rand::SystemRandom::new();
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
     SigningKey::from_pkcs8(Algorithm::ES256, document.as_ref(), None).unwrap()
+}
+
+/// A JWS whose MAC has the text of a public key as its secret.
+fn with_mac(header: &str, claims: &str, secret: &str) -> String {
+    let input = [header, claims]
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .join(".");
+    let tag = hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+        input.as_bytes(),
+    );
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
 /// Verifies a proof by `signer` with the key `confirmed` of the WIT; one member of the header or of the claims is changed.
@@ -35,9 +48,11 @@ fn verify(
     } else {
         part[name] = value;
     }
-    let text = signer
-        .sign_compact(header.to_string().as_bytes(), claims.to_string().as_bytes())
-        .unwrap();
+    let (head, body) = (header.to_string(), claims.to_string());
+    let text = match header["alg"] == "HS256" {
+        true => with_mac(&head, &body, &confirmed.proof_jwk()),
+        false => signer.sign_compact(head.as_bytes(), body.as_bytes()).unwrap(),
+    };
     let mut jwk: Value = serde_json::from_str(&confirmed.proof_jwk()).unwrap();
     jwk["alg"] = json!("ES256");
     let jwk: Jwk = serde_json::from_value(jwk).unwrap();
