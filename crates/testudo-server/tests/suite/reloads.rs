@@ -149,7 +149,10 @@ fn keys_of_the_schema() -> Vec<String> {
     fn walk(schema: &Value, path: &str, root: &Value, keys: &mut Vec<String>) {
         let of_value = kinds(schema, root);
         let of_entry = of_value.iter().flat_map(|kind| kinds(&kind["items"], root));
-        let is_secret = path.starts_with("store.");
+        let forms = schema["anyOf"].as_array();
+        let is_optional_secret =
+            |forms: &Vec<Value>| forms.iter().any(|form| form["$ref"] == "#/$defs/SecretText");
+        let is_secret = path.starts_with("store.") || forms.is_some_and(is_optional_secret);
         let all: Vec<&Value> = of_value.iter().copied().chain(of_entry).collect();
         let tables: Vec<_> = all
             .iter()
