@@ -1,9 +1,11 @@
 //! The policy of an authority: which credentials it may issue, and what they allow.
 
 use crate::identity::CredentialKind;
+use crate::members::{base, shadowed};
 use crate::rules::FirstUse;
 use crate::velocity::Rate;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use testudo_protocol::Seconds;
 
 /// Whether the proof of an attested key must have a challenge of this server.
@@ -48,6 +50,31 @@ pub struct AuthorityPolicy {
     pub velocity_prefix_segments: usize,
     /// Maximum number of clients, active and frozen.
     pub clients_max: Option<u64>,
+}
+
+/// Claims of a credential that are about client metadata.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The claims that the configuration allows the authority to state, by name.
+    pub attested: BTreeMap<String, serde_json::Value>,
+    /// The names of the others. They have no effect, and neither do members with the same names in a registration.
+    pub unlisted: Vec<String>,
+}
+
+impl AuthorityPolicy {
+    /// The claims of a credential that are about client metadata. [SPIFFE-ID §4.1.3] They have no effect unless
+    /// `attested_metadata` lists them.
+    pub fn claimed(&self, claims: BTreeMap<String, serde_json::Value>) -> Claimed {
+        let listed = &self.attested_metadata;
+        let is_listed = |name: &str| listed.iter().any(|listed| listed == base(name));
+        let (attested, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            claims.into_iter().partition(|(name, _)| is_listed(name));
+        let unlisted = others
+            .into_keys()
+            .filter(|name| shadowed(name).is_some())
+            .collect();
+        Claimed { attested, unlisted }
+    }
 }
 
 /// How old an attestation may be if its attester has no `attestation_age_max`.

@@ -3,7 +3,7 @@
 mod authority;
 mod client;
 
-pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
+pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse, Claimed};
 pub use client::{ClientMethod, ConfiguredClient};
 
 use crate::administration::Administration;

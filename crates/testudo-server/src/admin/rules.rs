@@ -9,10 +9,12 @@ use crate::state::in_force::InForce;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admission::client_name::name_client;
 use testudo_core::identity::Proof;
+use testudo_core::metadata::attested::attested_scope;
 use testudo_core::metadata::resolve::metadata_at_first_use;
 use testudo_core::rejection::CredentialReason;
 use testudo_core::rules::{GrainOfClient, INSTANCE, Match, Rule};
@@ -106,6 +108,9 @@ pub(super) struct Test {
     identities: Vec<String>,
     /// The instance that the credential of each identity names: the uid of a pod, or the thumbprint of its key.
     instance: Option<String>,
+    /// The claims of that credential. Those that `attested_metadata` of the authority lists become metadata of the client.
+    #[serde(default)]
+    claims: BTreeMap<String, serde_json::Value>,
 }
 
 /// What an identity would get.
@@ -116,7 +121,7 @@ pub struct Governed {
     /// The rule that governs it; absent where no rule does, so that it gets no token.
     pub rule: Option<String>,
     /// Values of the captures in the pattern. Example: `{"service": "api"}`.
-    pub captures: std::collections::BTreeMap<String, String>,
+    pub captures: BTreeMap<String, String>,
     /// Client id of the client of this identity, registered or not.
     pub client_id: Option<String>,
     /// True where each instance that a credential names is a client of its own. Where the request contains no `instance`,
@@ -156,7 +161,7 @@ pub(super) async fn test(State(app): State<Arc<App>>, Json(test): Json<Test>) ->
     let in_force = app.in_force.load_full();
     let mut tested = Vec::with_capacity(test.identities.len());
     for identity in &test.identities {
-        tested.push(test_one(&app, &in_force, identity, test.instance.as_deref()).await?);
+        tested.push(test_one(&app, &in_force, identity, &test).await?);
     }
     Ok(Json(tested))
 }
@@ -166,7 +171,7 @@ async fn test_one(
     app: &App,
     in_force: &InForce,
     identity: &str,
-    instance: Option<&str>,
+    test: &Test,
 ) -> Result<Governed, ErrorAnswer> {
     let authority = match Authority::of_identity(identity) {
         Ok(authority) => authority,
@@ -182,12 +187,13 @@ async fn test_one(
         return Ok(Governed::refused(identity, problem));
     };
     let first = trusted.credentials.first().copied();
-    let attested = assumed(
+    let mut attested = assumed(
         authority.clone(),
         identity,
         first.unwrap_or(CredentialKind::JwtSvid),
     )
-    .with_instance(instance);
+    .with_instance(test.instance.as_deref());
+    attested.proof.attested_claims = trusted.claimed(test.claims.clone()).attested;
     let rules = &in_force.policy.rules;
     let mut governed = match rules.first_match(&attested.authority, &attested.subject, |_| true) {
         None => Governed {
@@ -310,6 +316,12 @@ fn governed(
     let name = name_client(identity, found, &keys.opaque_key);
     let metadata = metadata_at_first_use(identity, found).unwrap_or_default();
     let rule = view(found.rule, 0);
+    // A malformed claim is refused, which the caller finds by itself.
+    let attested = attested_scope(identity).unwrap_or_default();
+    let lowered = |scopes: &ScopeSet| match &attested {
+        Some(attested) => words(&scopes.intersection(attested)),
+        None => words(scopes),
+    };
     Governed {
         identity: identity.subject.to_string(),
         captures: found
@@ -322,8 +334,8 @@ fn governed(
             && found.captures.get(INSTANCE).is_none()
             && names_instances,
         client_name: metadata.labels.text("client_name").map(str::to_owned),
-        scopes: rule.scopes,
-        default_scopes: rule.default_scopes,
+        scopes: lowered(&found.rule.scopes),
+        default_scopes: lowered(&found.rule.default_scopes),
         resources: rule.resources,
         redirect_uris: metadata.redirect_uris,
         rule: Some(rule.name),

@@ -4,7 +4,8 @@ use crate::admin::Admin;
 use crate::arguments::{Listing, Place};
 use crate::output::{Failed, note, print_json, print_list};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 use testudo_core::records::counted;
 use testudo_server::admin::{Governed, RuleView};
 
@@ -20,6 +21,10 @@ pub enum Rule {
         /// Instance that the credential of each identity names: the uid of a pod, or the thumbprint of its key.
         #[arg(long, value_name = "INSTANCE")]
         instance: Option<String>,
+        /// File with the claims of that credential, a JSON object. Those that `attested_metadata` of the authority lists
+        /// become metadata of the client.
+        #[arg(long, value_name = "FILE")]
+        claims: Option<PathBuf>,
         #[command(flatten)]
         listing: Listing,
     },
@@ -50,8 +55,13 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
         Rule::Test {
             identities,
             instance,
+            claims,
             listing,
         } => {
+            let claims = claims
+                .map(|file| read_claims(&file))
+                .transpose()?
+                .unwrap_or_default();
             let identities = if identities.is_empty() {
                 read_identities()?
             } else {
@@ -60,7 +70,7 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
             let governed: Vec<Governed> = admin
                 .post(
                     "/admin/v1/rules/test",
-                    &json!({ "identities": identities, "instance": instance }),
+                    &json!({ "identities": identities, "instance": instance, "claims": claims }),
                 )
                 .await?;
             if listing.json.json {
@@ -104,6 +114,12 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+fn read_claims(file: &Path) -> Result<Map<String, Value>, Failed> {
+    let failed = |why: String| Failed::new(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| failed(format!("is not a JSON object: {error}")))
 }
 
 fn read_identities() -> Result<Vec<String>, Failed> {

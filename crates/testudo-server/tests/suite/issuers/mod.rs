@@ -639,3 +639,41 @@ async fn each_claim_of_an_issuer_has_its_effect_if_it_is_listed_and_none_otherwi
         .await;
     }
 }
+
+#[tokio::test]
+async fn rule_test_shows_what_an_identity_gets_with_the_claims_that_its_issuer_may_state() {
+    let listed = [
+        "client_name",
+        "scope",
+        "redirect_uris",
+        "dpop_bound_access_tokens",
+    ];
+    let made_up = MadeUp::start_with("", |policy| {
+        policy.attested_metadata = listed.map(str::to_owned).to_vec();
+    })
+    .await;
+    let test = async |claims: Value| {
+        let asked = json!({ "identities": ["ci:claimed/build"], "claims": claims });
+        made_up.world.admin("POST", "/admin/v1/rules/test", asked).await[0].clone()
+    };
+    let without = test(json!({ "contacts": ["not listed"] })).await;
+    assert_eq!(
+        (&without["scopes"], &without["client_name"], &without["condition"]),
+        (&json!(["r", "w"]), &Value::Null, &Value::Null)
+    );
+    let stated = json!({
+        "scope": "r admin", "client_name": "Build", "dpop_bound_access_tokens": true,
+        "redirect_uris": ["https://app.example/cb", "https://evil.example/cb"],
+    });
+    let with = test(stated).await;
+    assert_eq!(
+        (&with["scopes"], &with["client_name"], &with["condition"]),
+        (&json!(["r"]), &json!("Build"), &json!("needs a DPoP proof"))
+    );
+    assert_eq!(
+        with["redirect_uris"],
+        json!(["https://ci.example/cb", "https://app.example/cb"])
+    );
+    let malformed = test(json!({ "scope": 7 })).await;
+    assert_eq!(malformed["rejection"], "attested_claim_malformed", "{malformed}");
+}
