@@ -38,8 +38,26 @@ pub fn install(folder: &Path) -> Result<PathBuf, String> {
     Ok(bin)
 }
 
+/// The bundle endpoint of a SPIRE server.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// The server has no bundle endpoint.
+    None,
+    /// Profile `https_web`: the PEM files of the certificate and its key.
+    Web {
+        /// The certificate chain.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// Profile `https_spiffe`.
+    Spiffe,
+}
+
 /// A running SPIRE. It is stopped when the value is dropped.
 pub struct Spire {
+    trust_domain: String,
+    endpoint_port: u16,
     bin: PathBuf,
     folder: PathBuf,
     server: Child,
@@ -49,16 +67,28 @@ pub struct Spire {
 impl Spire {
     /// Starts server and agent, which write all their files into `folder`.
     pub fn start(bin: &Path, folder: &Path) -> Result<Spire, String> {
+        Spire::start_federated(bin, folder, TRUST_DOMAIN, &Endpoint::None)
+    }
+
+    /// Starts server and agent of a trust domain, with a bundle endpoint on loopback. The server trusts the web
+    /// certificates in the file `roots.pem` beside `folder`, if it exists, in place of those of the system.
+    pub fn start_federated(
+        bin: &Path,
+        folder: &Path,
+        trust_domain: &str,
+        endpoint: &Endpoint,
+    ) -> Result<Spire, String> {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder.join("server")).map_err(|error| error.to_string())?;
         std::fs::create_dir_all(folder.join("agent")).map_err(|error| error.to_string())?;
-        let port = crate::free_port();
-        write_configuration(folder, port)?;
+        let endpoint_port = crate::free_port();
+        let federation = federation(endpoint, endpoint_port);
+        write_configuration(folder, crate::free_port(), trust_domain, &federation)?;
         let server = spawn(bin, folder, "server", &[])?;
         wait_for("the SPIRE server", || {
             run(bin, &["healthcheck", "-socketPath", &socket(folder, "server")]).is_ok()
         })?;
-        let node = format!("spiffe://{TRUST_DOMAIN}/node");
+        let node = format!("spiffe://{trust_domain}/node");
         let token = run(
             bin,
             &[
@@ -73,6 +103,8 @@ impl Spire {
         let token = token.split_whitespace().last().unwrap_or_default().to_owned();
         let agent = spawn(bin, folder, "agent", &["-joinToken", &token])?;
         let spire = Spire {
+            trust_domain: trust_domain.to_owned(),
+            endpoint_port,
             bin: bin.to_owned(),
             folder: folder.to_owned(),
             server,
@@ -87,12 +119,26 @@ impl Spire {
         format!("unix:{}", socket(&self.folder, "agent"))
     }
 
+    /// The port of the bundle endpoint.
+    pub fn endpoint_port(&self) -> u16 {
+        self.endpoint_port
+    }
+
     /// Registers a workload, which is identified by the user id of its process.
     pub fn register(&self, path: &str, uid: u32) -> Result<(), String> {
-        let id = format!("spiffe://{TRUST_DOMAIN}{path}");
-        let parent = format!("spiffe://{TRUST_DOMAIN}/node");
+        self.register_federated(path, uid, &[])
+    }
+
+    /// Registers a workload that also receives the bundles of these trust domains.
+    pub fn register_federated(&self, path: &str, uid: u32, federates_with: &[&str]) -> Result<(), String> {
+        let id = format!("spiffe://{}{path}", self.trust_domain);
+        let parent = format!("spiffe://{}/node", self.trust_domain);
         let selector = format!("unix:uid:{uid}");
-        self.server(&[
+        let others: Vec<String> = federates_with
+            .iter()
+            .map(|other| format!("spiffe://{other}"))
+            .collect();
+        let mut arguments = vec![
             "entry",
             "create",
             "-parentID",
@@ -101,8 +147,11 @@ impl Spire {
             &id,
             "-selector",
             &selector,
-        ])
-        .map(drop)
+        ];
+        for other in &others {
+            arguments.extend(["-federatesWith", other]);
+        }
+        self.server(&arguments).map(drop)
     }
 
     /// A JWT-SVID from the agent; waits until the agent has received the registration entry.
@@ -165,12 +214,28 @@ impl Spire {
             .map(drop)
     }
 
+    /// Taints, then revokes the authority that signed before the active one; `kind` is `jwt` or `x509`.
+    pub fn retire_old(&self, kind: &str, id: &str, step: &str) -> Result<(), String> {
+        self.server(&["localauthority", kind, step, "-authorityID", id])
+            .map(drop)
+    }
+
+    /// The id of the authority of this kind that signs.
+    pub fn active_authority(&self, kind: &str) -> Result<String, String> {
+        let shown = self.server(&["localauthority", kind, "show", "-output", "json"])?;
+        let shown: serde_json::Value = serde_json::from_str(&shown).map_err(|error| error.to_string())?;
+        let id = shown["active"]["authority_id"].as_str();
+        id.map(str::to_owned)
+            .ok_or_else(|| format!("SPIRE printed no active authority: {shown}"))
+    }
+
     /// The bundle document.
     pub fn bundle(&self) -> Result<String, String> {
         self.server(&["bundle", "show", "-format", "spiffe"])
     }
 
-    fn server(&self, arguments: &[&str]) -> Result<String, String> {
+    /// Runs a command of `spire-server` at this server.
+    pub fn server(&self, arguments: &[&str]) -> Result<String, String> {
         let socket = socket(&self.folder, "server");
         run(&self.bin, &[arguments, &["-socketPath", &socket]].concat())
     }
@@ -189,7 +254,23 @@ fn socket(folder: &Path, name: &str) -> String {
     folder.join(format!("{name}.sock")).display().to_string()
 }
 
-fn write_configuration(folder: &Path, port: u16) -> Result<(), String> {
+/// The section of the server's configuration for its bundle endpoint.
+fn federation(endpoint: &Endpoint, port: u16) -> String {
+    let profile = match endpoint {
+        Endpoint::None => return String::new(),
+        Endpoint::Spiffe => "profile \"https_spiffe\" {}".to_owned(),
+        Endpoint::Web { certificate, key } => format!(
+            "profile \"https_web\" {{ serving_cert_file {{ cert_file_path = \"{}\", key_file_path = \"{}\", file_sync_interval = \"1h\" }} }}",
+            certificate.display(),
+            key.display()
+        ),
+    };
+    format!(
+        "federation {{ bundle_endpoint {{ address = \"127.0.0.1\", port = {port}, refresh_hint = \"60s\"\n{profile} }} }}"
+    )
+}
+
+fn write_configuration(folder: &Path, port: u16, trust_domain: &str, federation: &str) -> Result<(), String> {
     let place = folder.display();
     let server = format!(
         r#"
@@ -197,11 +278,12 @@ server {{
   bind_address = "127.0.0.1"
   bind_port = "{port}"
   socket_path = "{place}/server.sock"
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{trust_domain}"
   data_dir = "{place}/server"
   log_level = "WARN"
   default_jwt_svid_ttl = "5m"
   default_x509_svid_ttl = "30s"
+  {federation}
 }}
 plugins {{
   DataStore "sql" {{ plugin_data {{ database_type = "sqlite3", connection_string = "{place}/server/datastore.sqlite3" }} }}
@@ -218,7 +300,7 @@ agent {{
   server_address = "127.0.0.1"
   server_port = "{port}"
   socket_path = "{place}/agent.sock"
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{trust_domain}"
   insecure_bootstrap = true
 }}
 plugins {{
@@ -235,11 +317,14 @@ plugins {{
 fn spawn(bin: &Path, folder: &Path, name: &str, more: &[&str]) -> Result<Child, String> {
     let log = std::fs::File::create(folder.join(format!("{name}.log"))).map_err(|error| error.to_string())?;
     let errors = log.try_clone().map_err(|error| error.to_string())?;
+    let roots = folder.with_file_name("roots.pem");
+    let roots = roots.exists().then_some(("SSL_CERT_FILE", roots));
     Command::new(bin.join(format!("spire-{name}")))
         .arg("run")
         .arg("-config")
         .arg(folder.join(format!("{name}.conf")))
         .args(more)
+        .envs(roots)
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)

@@ -13,7 +13,7 @@ pub fn page(name: &str) -> String {
 }
 
 /// The commands in the console blocks of a page, each on one line.
-fn commands(page: &str) -> Vec<String> {
+pub fn commands(page: &str) -> Vec<String> {
     let blocks = page
         .split("```console\n")
         .skip(1)
@@ -36,7 +36,7 @@ fn curl_commands(page: &str) -> Vec<String> {
 }
 
 /// The TOML blocks of a page.
-fn configurations(page: &str) -> Vec<String> {
+pub fn configurations(page: &str) -> Vec<String> {
     page.split("```toml\n")
         .skip(1)
         .filter_map(|rest| rest.split("```").next())

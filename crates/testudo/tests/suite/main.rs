@@ -31,6 +31,7 @@ mod event_follow;
 mod every_command;
 mod failover;
 mod faults;
+mod federation;
 mod files;
 mod helm;
 mod incidents;

@@ -134,6 +134,32 @@ const BROKEN: &[Broken] = &[
         remedy: "exactly one",
     },
     Broken {
+        name: "spiffe-id-without-profile",
+        how: "The source of a trust domain names the SPIFFE ID of the endpoint's server, and no profile.",
+        set_up: |site| {
+            edit(
+                site,
+                "{ file = \"bundle.json\" }",
+                "{ url = \"https://spire.prod.example:8443\", endpoint_spiffe_id = \"spiffe://prod.example/spire/server\" }",
+            );
+        },
+        fault: "trust_domains[0].bundle.endpoint_spiffe_id",
+        remedy: "set profile = \"https_spiffe\"",
+    },
+    Broken {
+        name: "endpoint-of-an-unknown-trust-domain",
+        how: "The server of a bundle endpoint has an SVID of a trust domain that is not configured.",
+        set_up: |site| {
+            edit(
+                site,
+                "{ file = \"bundle.json\" }",
+                "{ url = \"https://hub.example:8443\", profile = \"https_spiffe\", endpoint_spiffe_id = \"spiffe://hub.example/federation\" }",
+            );
+        },
+        fault: "trust domain hub.example, which has no entry",
+        remedy: "add [[trust_domains]] for it",
+    },
+    Broken {
         name: "plain-listener-for-all",
         how: "The server listens without TLS on every address.",
         set_up: |site| edit(site, "127.0.0.1:0", "0.0.0.0:8080"),
