@@ -45,6 +45,7 @@ usage: cargo xtask COMMAND
   soak failover        PostgreSQL fails over under load, three rounds of every fault; as root, eight minutes
   soak events          a month with a million events: filters, and their export with bounded memory
   soak proofs          a million marks of used proofs: speed, memory, and one client that uses more than its share
+  soak domains         1,000 trust domains: start, memory, refresh traffic, latency of tokens
   soak install         install Patroni into target/patroni, for `soak failover` and the failover test of CI
   fuzz [SECONDS]       run every fuzz target for this time (default 60)
   spire install|up     build SPIRE; run it in the foreground with one registered workload
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         ] => bench("testudo", "server", &[&[*what], more].concat()),
         ["soak", "connections"] => soak("crowds::soak_"),
         ["soak", "reloads"] => soak("reload_load::soak_"),
+        ["soak", "domains"] => soak("many_domains::soak_"),
         ["soak", "proofs"] => soak("proof_load::soak_"),
         ["soak", "events"] => soak("event_export::soak_"),
         ["soak", "install"] => failover::install(),

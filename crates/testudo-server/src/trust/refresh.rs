@@ -29,12 +29,18 @@ use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, Event, EventKind, counted};
 use testudo_protocol::Seconds;
 use testudo_store::{CommitError, StoreFault};
+use tokio::sync::Semaphore;
 
 /// How long the start of the server waits for the sources of bundles. A source that does not answer must not delay the
 /// identities of other authorities.
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 /// Most time for one fetch, from the first byte that is sent to the last byte that is read.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
+/// Most fetches of bundles over the network at the same time. With a thousand trust domains, the fetches at the start would
+/// otherwise use a thousand open files.
+const FETCHES_MAX: usize = 128;
+/// The fetches that may still begin.
+static FETCHES: Semaphore = Semaphore::const_new(FETCHES_MAX);
 /// How often the line of a refresh that keeps failing is written to the log.
 const LINE_EVERY: Seconds = Seconds(3600);
 /// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is checked again.
@@ -213,16 +219,16 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
         true => Expected::Anything,
     };
     let fetcher = app.outbound.fetcher.load_full();
-    let fetching = async {
-        let server = anchor.server(app).await?;
-        source::fetch(&anchor.source, &fetcher, expected, server).await
+    // Before the permit: the server may be verified with a bundle that is still being fetched.
+    let server = within_deadline(anchor.server(app)).await?;
+    // An order of an administrator does not wait for the fetches of sources that hang. The semaphore is never closed.
+    let is_counted = cause.note().is_none() && !anchor.source.origin.is_on_this_machine();
+    let _permit = match is_counted {
+        true => FETCHES.acquire().await.ok(),
+        false => None,
     };
-    let document = tokio::time::timeout(REFRESH_DEADLINE, fetching)
-        .await
-        .unwrap_or_else(|_| {
-            let seconds = REFRESH_DEADLINE.as_secs();
-            Err(format!("no complete answer within {seconds} s"))
-        })?;
+    let fetching = source::fetch(&anchor.source, &fetcher, expected, server);
+    let document = within_deadline(fetching).await?;
     let mut read = anchor.read(document.bytes)?;
     if let (true, BundleOrigin::WorkloadApi(_)) = (cause.accepts(), &anchor.source.origin) {
         read.lost = read.keys.bundle().and_then(|bundle| {
@@ -230,6 +236,15 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
         });
     }
     Ok(read)
+}
+
+async fn within_deadline<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    tokio::time::timeout(REFRESH_DEADLINE, work)
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = REFRESH_DEADLINE.as_secs();
+            Err(format!("no complete answer within {seconds} s"))
+        })
 }
 
 /// Compares a bundle with the sequences that this node and other nodes accepted before, stores its sequence, then puts

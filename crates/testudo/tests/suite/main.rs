@@ -38,6 +38,7 @@ mod incidents;
 mod interop;
 mod listeners;
 mod logs;
+mod many_domains;
 mod metrics;
 mod output;
 mod pages;
