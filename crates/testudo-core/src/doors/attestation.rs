@@ -4,13 +4,12 @@
 //! used. An attestation may be used until it expires: it is worth nothing without a proof of its key
 //! (`possession/attestation_pop.rs`).
 
-use super::shared::attested_claims::attested_claims;
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
-use crate::policy::Claimed;
 use crate::rejection::{AttestationReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;

@@ -4,13 +4,13 @@
 //! several times until it expires, because agents give the same one to a workload again; `single_use = true` of a trust
 //! domain forbids this.
 
-use super::shared::attested_claims::attested_claims;
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times, single_use_mark};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
-use crate::policy::{AuthorityPolicy, Claimed};
+use crate::policy::AuthorityPolicy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;

@@ -3,14 +3,13 @@
 //! Only with the cargo feature `test-door`, which no release has. Its subject is an identity of the issuer,
 //! `NAME:SEGMENT/…`, and the JWK Set of the issuer verifies it.
 
-use super::shared::attested_claims::attested_claims;
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, Proof};
-use crate::policy::Claimed;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;

@@ -3,13 +3,12 @@
 //! The `wit-svid` keys of the trust domain in `sub` verify it. It may be used until it expires, and is worth nothing
 //! without a proof of its key (`possession/attestation_pop.rs`); `iss` and `jti` are ignored.
 
-use super::shared::attested_claims::attested_claims;
+use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime};
 use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
-use crate::policy::Claimed;
 use crate::rejection::{AttestationReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::de::IgnoredAny;

@@ -1,7 +1,8 @@
 //! The claims of a credential that become client metadata, for every door whose credentials are JWTs.
 
 use super::facts::Purpose;
-use crate::policy::{AuthorityPolicy, Claimed};
+use crate::policy::AuthorityPolicy;
+pub(crate) use crate::policy::Claimed;
 use testudo_protocol::jose::{JoseError, Jws};
 
 /// Reads the claims of a token whose signature was verified.
