@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 use testudo_core::Authority;
-use testudo_core::rules::{Rule, RuleSet, RuleSpec};
+use testudo_core::rules::{ClaimCaptures, Rule, RuleSet, RuleSpec};
 
 fn main() {
     println!("rules    first match   last match     no match   (ns per match, medians)");
@@ -36,7 +36,7 @@ fn measure(count: usize) -> [f64; 3] {
             Rule::compile(&spec).unwrap()
         })
         .collect();
-    let set = RuleSet::new(rules);
+    let set = RuleSet::new(rules, ClaimCaptures::default());
     let authority = Authority::of_key("spiffe://a.example").unwrap();
     let times = [0, count - 1, count].map(|number| {
         let id = format!("spiffe://a.example/ns/n{number}/sa/api");

@@ -14,6 +14,12 @@ pub fn server_metadata(
     usable: &[CredentialKind],
     mtls_base: Option<&str>,
 ) -> AuthorizationServerMetadata {
+    // Metadata has no name for tokens of other issuers; `private_key_jwt` is for clients with keys of their own.
+    let usable: Vec<CredentialKind> = usable
+        .iter()
+        .copied()
+        .filter(|kind| !kind.is_found_by_issuer())
+        .collect();
     let at = |path: &str| format!("{}{path}", policy.issuer);
     let open = policy.registration.open.as_ref();
     let mut scopes: Vec<String> = policy

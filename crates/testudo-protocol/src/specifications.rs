@@ -163,6 +163,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
         ProposedStandard,
         "The OAuth 2.0 Authorization Framework: Bearer Token Usage",
     ),
+    rfc(
+        "RFC6901",
+        ProposedStandard,
+        "JavaScript Object Notation (JSON) Pointer",
+    ),
     rfc("RFC7239", ProposedStandard, "Forwarded HTTP Extension"),
     rfc("RFC7515", ProposedStandard, "JSON Web Signature (JWS)"),
     rfc("RFC7517", ProposedStandard, "JSON Web Key (JWK)"),

@@ -9,6 +9,8 @@ use testudo_core::Authority;
 use testudo_core::doors::{ClientAssertion, ClientKeys, Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
+use testudo_protocol::Seconds;
+use testudo_protocol::limits::ISSUERS_TRIED_MAX;
 use testudo_store::StoreFault;
 
 /// The facts for a lookup.
@@ -22,6 +24,10 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
             unverified_issuer,
             unverified_kid,
         } => Ok(attester_keys(app, in_force, unverified_issuer, unverified_kid).await),
+        Lookup::Issuer {
+            unverified_issuer,
+            unverified_kid,
+        } => Ok(issuer_keys(app, in_force, unverified_issuer, unverified_kid).await),
         Lookup::Certificates { unverified_client_id } => {
             registered_certificates(app, &in_force.policy, unverified_client_id).await
         }
@@ -82,6 +88,56 @@ async fn attester_keys(app: &App, in_force: &InForce, issuer: Option<&str>, kid:
         }
         None => Facts::Nothing,
     }
+}
+
+/// The entries that may have issued a token with this `iss`, and their keys. If several entries share the `iss`, these are
+/// the ones that have the key `kid`; a token without `kid` is of none of them.
+async fn issuer_keys(app: &App, in_force: &InForce, issuer: &str, kid: Option<&str>) -> Facts {
+    let entries = in_force.policy.issuers.entries(issuer);
+    let mut found = Vec::new();
+    match (entries, kid) {
+        ([], _) => return Facts::Nothing,
+        ([only], _) => found.push((only.clone(), authority_keys(app, in_force, only, kid).await)),
+        (_, None) => {}
+        (several, Some(kid)) => {
+            let has_kid = |authority: &&Authority| {
+                let anchor = in_force.anchor(authority);
+                anchor.is_some_and(|anchor| anchor.has_kid(kid, app.moment()))
+            };
+            let holders = || several.iter().filter(has_kid).take(ISSUERS_TRIED_MAX);
+            if holders().next().is_none() {
+                refresh_some(app, in_force, several).await;
+            }
+            for authority in holders() {
+                let keys = authority_keys(app, in_force, authority, Some(kid)).await;
+                found.push((authority.clone(), keys));
+            }
+        }
+    }
+    Facts::Issuers(found)
+}
+
+/// Early fetches for a `kid` that none of these entries has: together at most [`ISSUERS_TRIED_MAX`] in the time in which
+/// one entry would have one, of those that were not asked for the longest time. A caller can invent any number of key ids.
+async fn refresh_some(app: &App, in_force: &InForce, entries: &[Authority]) {
+    let (now, switches) = (app.moment(), app.switches.load());
+    let enabled = entries.iter().filter(|entry| switches.is_enabled(entry));
+    let anchors = enabled.filter_map(|entry| in_force.anchor(entry));
+    let (recent, mut others): (Vec<_>, Vec<_>) = anchors.partition(|anchor| anchor.was_early_lately(now));
+    others.sort_by_cached_key(|anchor| {
+        anchor
+            .age_of_early(now)
+            .map_or(Seconds(i64::MIN), |age| Seconds(-age.0))
+    });
+    let mut fetches = tokio::task::JoinSet::new();
+    for anchor in others
+        .into_iter()
+        .take(ISSUERS_TRIED_MAX.saturating_sub(recent.len()))
+    {
+        let anchor = anchor.clone();
+        fetches.spawn(async move { anchor.refresh_early(now).await });
+    }
+    fetches.join_all().await;
 }
 
 /// The keys of a registered client. A client id contains a MAC of this server, so an invented id is recognised without

@@ -7,7 +7,7 @@
 
 use crate::audit::{Note, tell, write_event};
 use crate::change::Change;
-use crate::config::{self, BundleOrigin, Configuration, Report};
+use crate::config::{self, Configuration, Report};
 use crate::reload_changes::{AtNextStart, Reloaded, WithoutBundle, no_longer_governed};
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
@@ -344,48 +344,38 @@ fn take_settings(app: &App, configuration: &Configuration) -> Result<(), Report>
     Ok(())
 }
 
-/// Authorities without usable keys, and those whose file cannot be read although the reload has read it again.
+/// Authorities without usable keys.
 fn without_bundle(app: &App, in_force: &InForce) -> Vec<WithoutBundle> {
     let moment = app.moment();
-    let state_of = |anchor: &Arc<Anchor>| {
-        let is_kept = anchor.current(moment).is_some();
-        let last_error = anchor.status(moment).last_error;
-        let why = match is_kept {
-            true => last_error.filter(|_| is_file(anchor))?,
-            false => last_error.unwrap_or_else(|| "it was not fetched yet".to_owned()),
-        };
-        Some(WithoutBundle {
+    let empty = in_force
+        .anchors
+        .values()
+        .filter(|anchor| anchor.current(moment).is_none());
+    let mut without: Vec<_> = empty
+        .map(|anchor| WithoutBundle {
             authority: anchor.source().authority.clone(),
-            why,
-            is_kept,
+            why: anchor
+                .status(moment)
+                .last_error
+                .unwrap_or_else(|| "it was not fetched yet".to_owned()),
         })
-    };
-    let mut without: Vec<_> = in_force.anchors.values().filter_map(state_of).collect();
+        .collect();
     without.sort_by_key(|one| one.authority.to_string());
     without
 }
 
-fn is_file(anchor: &Anchor) -> bool {
-    matches!(anchor.source().origin, BundleOrigin::File(_))
-}
-
-/// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; files are read
-/// again. This waits up to 2 s for files and for the keys of the other authorities.
+/// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; for the others
+/// this waits up to 2 s for the keys.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     let serving = Serving::of(&configuration);
     let current = app.in_force.load_full();
     let arrival = current.arrival.reloaded(&configuration);
     let mut anchors = Anchors::new();
-    let (mut fresh, mut to_fetch) = (Vec::new(), Vec::new());
+    let mut fresh = Vec::new();
     for source in configuration.bundles {
         let authority = source.authority.clone();
         let anchor = match current.anchor(&authority) {
-            Some(anchor) if *anchor.source() == source => {
-                if is_file(anchor) {
-                    to_fetch.push(anchor.clone());
-                }
-                anchor.clone()
-            }
+            Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
                 let anchor = Arc::new(Anchor::new(source));
                 if let Some(earlier) = earlier
@@ -400,8 +390,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         anchors.insert(authority, anchor);
     }
     join_verifiers(&anchors);
-    to_fetch.extend(fresh.iter().cloned());
-    first_bundles(app, &to_fetch).await;
+    first_bundles(app, &fresh).await;
     app.in_force.store(Arc::new(InForce {
         policy: configuration.policy,
         anchors,

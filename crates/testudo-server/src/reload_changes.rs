@@ -22,7 +22,7 @@ pub struct Reloaded {
     pub ungoverned: Option<String>,
     /// Settings that take effect at the next start.
     pub at_next_start: Vec<AtNextStart>,
-    /// Authorities without usable keys, whose identities get no token now, and those whose file cannot be read now.
+    /// Authorities without usable keys: their identities get no token now.
     pub without_bundle: Vec<WithoutBundle>,
     /// Warnings about the files. Those of the two lists above are in [`Reloaded::all_warnings`].
     pub warnings: Report,
@@ -44,15 +44,13 @@ impl AtNextStart {
     }
 }
 
-/// An authority without usable keys, or whose file cannot be read.
+/// An authority without usable keys.
 #[derive(Debug, Clone)]
 pub struct WithoutBundle {
     /// The authority.
     pub authority: Authority,
     /// Why there is none.
     pub why: String,
-    /// True if the keys that were read before are still in use.
-    pub is_kept: bool,
 }
 
 impl WithoutBundle {
@@ -65,12 +63,8 @@ impl WithoutBundle {
         };
         let document = self.authority.kind().document();
         let problem = format!("gives no usable {document}: {}", self.why);
-        let consequence = match self.is_kept {
-            true => format!("the {document} that was read before is used until its maximum age"),
-            false => format!("its identities are refused until a {document} is fetched"),
-        };
         let hint = format!(
-            "{consequence}; `testudo trust show {}` shows the state",
+            "its identities are refused until a {document} is fetched; `testudo trust show {}` shows the state",
             self.authority.key()
         );
         Problem {
@@ -166,7 +160,6 @@ mod tests {
             let without = WithoutBundle {
                 authority: Authority::of_key(key).unwrap(),
                 why: "it is a folder".to_owned(),
-                is_kept: false,
             };
             let problem = without.problem();
             assert_eq!(

@@ -63,7 +63,7 @@ pub fn check_instance(identity: &str, instance: &str, policy: &Policy) -> Result
         return refused(problem, INSTANCE_HINT);
     };
     let found = policy.rules.first_match(&authority, named, |_| true);
-    let captured = found.as_ref().and_then(|found| found.captures.get(INSTANCE));
+    let captured = found.as_ref().and_then(|found| found.captures.segment(INSTANCE));
     let credentials = policy.authority(&authority).map(|trusted| &trusted.credentials);
     match (is_shared, captured) {
         (true, Some(_)) => Ok(()),

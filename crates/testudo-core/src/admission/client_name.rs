@@ -95,7 +95,7 @@ pub fn name_client(identity: &AttestedIdentity, found: &Match<'_>, key: &OpaqueK
             id_of_all_instances: None,
         };
     }
-    let instance = found.captures.get(INSTANCE);
+    let instance = found.captures.segment(INSTANCE);
     let of_credential = || Some(Box::<str>::from(identity.proof.instance()?));
     let (subject, folded_instance): (Box<str>, _) = match (found.rule.client, instance) {
         (GrainOfClient::Workload, Some(instance)) => {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | [`authority_is_enabled`] | `AuthorityDisabled` |
 //! | 2 | [`identity_is_not_blocked`] | `IdentityBlocked` |
-//! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `RuleDisabled` |
+//! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `ClaimDiffers`, `RuleDisabled` |
 //! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_no_other_clients`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
 //!
 //! Every kind of request begins with these steps; then the server loads the client, and the request continues with step
@@ -16,7 +16,7 @@ use crate::policy::{Policy, Switches};
 use crate::records::client_key;
 use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
 use crate::rules::client_id::ClientIdTemplate;
-use crate::rules::{INSTANCE, Match};
+use crate::rules::{INSTANCE, Match, Shown};
 use crate::trace::Trace;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 
@@ -37,7 +37,7 @@ impl GovernedIdentity<'_> {
     /// The running copy of the workload that made the request, whether or not it is a client of its own.
     pub fn instance(&self) -> Option<&str> {
         let folded = self.name.folded_instance.as_deref();
-        folded.or_else(|| self.found.captures.get(INSTANCE))
+        folded.or_else(|| self.found.captures.segment(INSTANCE))
     }
 }
 
@@ -129,7 +129,14 @@ fn governing_rule<'a>(
     let (authority, subject, kind) = identity.governed_as();
     match authority.kind() {
         AuthorityKind::Spiffe | AuthorityKind::Issuer => {
-            policy.rules.governing(authority, subject, kind, occasion)
+            let claims = identity.governing_claims();
+            let shown = Shown {
+                authority,
+                subject,
+                kind,
+                claims,
+            };
+            policy.rules.governing(shown, occasion)
         }
         AuthorityKind::Configuration => {
             let client = policy.clients.get(subject).ok_or(AdmissionReason::NoRule)?;

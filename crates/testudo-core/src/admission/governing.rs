@@ -28,7 +28,10 @@ pub fn governing_match<'p>(client: &Client, policy: &'p Policy) -> Option<Match<
                 Some(prefix) => format!("{prefix}/x"),
                 None => subject.to_owned(),
             };
-            policy.rules.first_match(&authority, &subject, |_| true)
+            // The claims of its credentials are not stored. A rule that requires some governs only the clients that were
+            // registered under it.
+            let may_govern = |rule: &Rule| rule.claims.is_empty() || rule.name == client.rule;
+            policy.rules.first_match(&authority, &subject, may_govern)
         }
     }
 }
@@ -47,7 +50,7 @@ pub fn workload_and_instance(client: &Client, found: Option<&Match<'_>>) -> Opti
     }
     let found =
         found.filter(|found| found.rule.client == GrainOfClient::Instance && client.sponsor.is_none())?;
-    let instance = found.captures.get(INSTANCE)?;
+    let instance = found.captures.segment(INSTANCE)?;
     let before = client.subject.strip_suffix(instance)?;
     Some((format!("{before}*"), instance.to_owned()))
 }

@@ -7,6 +7,7 @@
 use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::confirmation::{Confirmation, check_fresh, confirmed, refused, shown};
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
+use super::shared::issued_token::VerifiedClaims;
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
@@ -73,6 +74,7 @@ impl Attestation {
         let (attester, keys) = policy_and_keys(authority, facts, policy, trace)?;
         self.jws.verify(keys.token_keys()).map_err(refused)?;
         trace.passed("signature", || self.jws.header.algorithm_and_key());
+        let named = VerifiedClaims::of(&self.jws, authority, attester, terms)?.named(authority, policy);
         let claims = self.unverified_claims;
         if attester.issuer.is_some() && claims.iss.is_some() && claims.iss != attester.issuer {
             return Err(AttestationReason::UnknownAttester.into());
@@ -96,6 +98,7 @@ impl Attestation {
             confirmation: Some(Arc::new(confirmation)),
             attested_claims: attested,
             unlisted_claims: unlisted,
+            claims: named,
             // The verdict is remembered until then; an attestation that became too old must not be accepted.
             ..Proof::until(claims.usable_until(attester.attestation_age_max))
         };

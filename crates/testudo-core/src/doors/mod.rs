@@ -6,6 +6,7 @@
 //! here.
 
 mod attestation;
+mod issuer_jwt;
 pub mod jwt_svid;
 pub mod private_key_jwt;
 mod self_signed_tls_client_auth;
@@ -19,6 +20,7 @@ pub mod x509_svid;
 #[cfg(test)]
 mod tests;
 
+pub use issuer_jwt::ISSUER_JWT_LIFETIME_MAX;
 pub use shared::authority_keys::AuthorityKeys;
 pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;
@@ -30,6 +32,7 @@ use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use attestation::Attestation;
+use issuer_jwt::IssuerJwt;
 use jwt_svid::JwtSvid;
 use private_key_jwt::PrivateKeyJwt;
 use self_signed_tls_client_auth::SelfSignedTlsClientAuth;
@@ -84,6 +87,8 @@ doors! {
     JwtSvid is JwtSvid;
     /// An attestation of the client's key.
     Attestation is Attestation;
+    /// A token of a configured issuer.
+    IssuerJwt is IssuerJwt;
     /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
     /// SPIFFE WIT-SVID.

@@ -102,7 +102,12 @@ impl PrivateKeyJwt {
             }
             (
                 None,
-                Facts::Keys(_) | Facts::Attester(..) | Facts::NoKeys | Facts::Disabled | Facts::Nothing,
+                Facts::Keys(_)
+                | Facts::Attester(..)
+                | Facts::Issuers(_)
+                | Facts::NoKeys
+                | Facts::Disabled
+                | Facts::Nothing,
             ) => {
                 return Err(CredentialReason::UnknownClient.into());
             }

@@ -1,6 +1,6 @@
 //! An identity that an authority attested, with the content of the credential that proved it.
 
-use super::{Authority, AuthorityKind, CredentialKind, Sponsor};
+use super::{Authority, AuthorityKind, CredentialKind, NamedClaims, Sponsor};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::borrow::Cow;
@@ -53,6 +53,8 @@ pub struct Proof {
     /// Claims that the configuration allows the authority to state about a client, by name. Other claims are not
     /// included.
     pub attested_claims: BTreeMap<String, serde_json::Value>,
+    /// The claims that rules and `captures` of the authority name.
+    pub claims: NamedClaims,
     /// Names of claims about client metadata that the configuration does not allow the authority to state. These claims
     /// have no effect, and neither do members with the same names in the request.
     pub unlisted_claims: Vec<String>,
@@ -73,6 +75,7 @@ impl Proof {
             named_instance: None,
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
+            claims: NamedClaims::new(),
             unlisted_claims: Vec::new(),
         }
     }
@@ -165,6 +168,15 @@ impl AttestedIdentity {
     /// True if the request presented this kind of credential, alone or together with another one.
     pub fn shows(&self, kind: CredentialKind) -> bool {
         self.kind == kind || (kind == CredentialKind::X509Svid && self.has_certificate())
+    }
+
+    /// The claims of the credential that determine which rule governs. Those of a sponsor are not stored.
+    pub fn governing_claims(&self) -> &NamedClaims {
+        static NONE: NamedClaims = NamedClaims::new();
+        match &self.sponsor {
+            Some(_) => &NONE,
+            None => &self.proof.claims,
+        }
     }
 
     /// The identity and kind of credential that determine rule, rate limits and quota: those of the client, or those of

@@ -51,6 +51,9 @@ struct Row {
     statement: Option<fn(&Jws) -> bool>,
     /// True if it can name the running copy of the workload that has it.
     names_instances: bool,
+    /// True if `iss` names the `[[issuers]]` entry that issued it: it is sent as an assertion of the type jwt-bearer, or
+    /// as a software statement, and the entry determines its kind.
+    is_found_by_issuer: bool,
 }
 
 /// True if the unverified `sub` of a token begins with the name of an authority of this kind.
@@ -86,6 +89,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(|token| names_an_identity(token, AuthorityKind::Spiffe)),
         names_instances: false,
+        is_found_by_issuer: false,
     };
     /// A SPIFFE X.509-SVID. [X509-SVID]
     X509Svid "x509_svid" Row {
@@ -95,6 +99,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::Certificates),
         statement: None,
         names_instances: false,
+        is_found_by_issuer: false,
     };
     /// A SPIFFE WIT-SVID. [WIT-SVID]
     WitSvid "wit_svid" Row {
@@ -104,6 +109,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::WitKeys),
         statement: None,
         names_instances: true,
+        is_found_by_issuer: false,
     };
     /// An attestation of the client's key by a configured attester. [ABCA §4]
     Attestation "attestation" Row {
@@ -113,6 +119,17 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: None,
         names_instances: true,
+        is_found_by_issuer: false,
+    };
+    /// A token of a configured issuer, such as a CI system or a cloud. [RFC7523 §2.2]
+    IssuerJwt "issuer_jwt" Row {
+        auth_method: "issuer_jwt",
+        assertion_type: None,
+        issued_by: Some(AuthorityKind::Issuer),
+        verified_by: Some(VerifiedBy::TokenKeys),
+        statement: None,
+        names_instances: false,
+        is_found_by_issuer: true,
     };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
@@ -122,6 +139,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
         names_instances: false,
+        is_found_by_issuer: false,
     };
     /// A certificate that an authority issued which is configured for the client. [RFC8705 §2.1]
     TlsClientAuth "tls_client_auth" Row {
@@ -131,6 +149,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
         names_instances: false,
+        is_found_by_issuer: false,
     };
     /// A certificate that the client itself registered, or that is configured for it. [RFC8705 §2.2]
     SelfSignedTlsClientAuth "self_signed_tls_client_auth" Row {
@@ -140,6 +159,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::ClientKeys),
         statement: None,
         names_instances: false,
+        is_found_by_issuer: false,
     };
     /// No credential: a public client, which sends only its `client_id`. [RFC6749 §2.1]
     Public "none" Row {
@@ -149,6 +169,7 @@ credential_kinds! {
         verified_by: None,
         statement: None,
         names_instances: false,
+        is_found_by_issuer: false,
     };
     /// A token of an issuer that exists in tests only.
     #[cfg(feature = "test-door")]
@@ -159,6 +180,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(|token| names_an_identity(token, AuthorityKind::Issuer)),
         names_instances: true,
+        is_found_by_issuer: false,
     };
 }
 
@@ -190,7 +212,13 @@ impl CredentialKind {
 
     /// True if a software statement can be of this kind.
     pub fn can_be_statement(self) -> bool {
-        self.row().statement.is_some()
+        self.row().statement.is_some() || self.is_found_by_issuer()
+    }
+
+    /// True if the `iss` of a token names the entry of the configuration that determines this kind. Metadata lists no
+    /// such kind: `private_key_jwt` is the name for clients that sign with keys of their own.
+    pub fn is_found_by_issuer(self) -> bool {
+        self.row().is_found_by_issuer
     }
 
     /// The kind of authority that issues it; `None` if the client creates it itself.

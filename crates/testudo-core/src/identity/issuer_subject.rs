@@ -2,8 +2,8 @@
 //!
 //! Two subjects never give one identity: `%` is encoded too, and so is every slash that would make an empty segment.
 
-/// The segments of an identity with this subject, for a subject in VSCHAR: split at `/`, with the characters of patterns
-/// percent-encoded.
+/// The segments of an identity with this subject: split at `/`, with the characters of patterns and those outside of
+/// VSCHAR percent-encoded.
 pub(crate) fn segments_of(subject: &str) -> String {
     let mut segments = String::with_capacity(subject.len());
     for (position, character) in subject.char_indices() {
@@ -15,13 +15,19 @@ pub(crate) fn segments_of(subject: &str) -> String {
             '*' => segments.push_str("%2A"),
             '{' => segments.push_str("%7B"),
             '}' => segments.push_str("%7D"),
-            character => segments.push(character),
+            ' '..='~' => segments.push(character),
+            character => {
+                let mut bytes = [0; 4];
+                for byte in character.encode_utf8(&mut bytes).bytes() {
+                    segments.push_str(&format!("%{byte:02X}"));
+                }
+            }
         }
     }
     segments
 }
 
-/// The subject with these segments.
+/// The subject with these segments, for a subject in VSCHAR.
 pub(crate) fn subject_of(segments: &str) -> String {
     ["%2F", "%2A", "%7B", "%7D", "%25"]
         .into_iter()
@@ -55,11 +61,20 @@ mod tests {
         ] {
             assert_eq!(segments_of(subject), segments);
             assert_eq!(subject_of(segments), subject);
-            assert!(known.insert(segments), "{segments}");
+            assert!(known.insert(segments.to_owned()), "{segments}");
             assert!(
                 Authority::of_identity(&format!("at:{segments}")).is_ok(),
                 "{segments}"
             );
+        }
+        for (subject, segments) in [
+            ("caf\u{e9}/x", "caf%C3%A9/x"),
+            ("caf%C3%A9/x", "caf%25C3%25A9/x"),
+            ("a\u{0}b", "a%00b"),
+            ("\u{1f422}", "%F0%9F%90%A2"),
+        ] {
+            assert_eq!(segments_of(subject), segments);
+            assert!(known.insert(segments.to_owned()), "{segments}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod attested;
 mod auth_method;
 mod authority;
+pub mod claims;
 mod credential;
 pub(crate) mod issuer_subject;
 mod scheme;
@@ -12,6 +13,7 @@ mod spiffe;
 pub use attested::{AttestedIdentity, Proof, SingleUse};
 pub use auth_method::{ATTESTATION_BY_DPOP, AuthMethod};
 pub use authority::Authority;
+pub use claims::{ClaimSource, ClaimValue, NamedClaims};
 pub use credential::{CredentialKind, VerifiedBy};
 pub use scheme::AuthorityKind;
 pub use sender_constraint::SenderConstraint;

@@ -13,7 +13,7 @@ use crate::records::ClientMetadata;
 use crate::rejection::Rejection;
 use crate::rules::Match;
 use crate::rules::label::{ConfiguredLabel, LabelTemplate};
-use crate::rules::pieces::{fill, pieces};
+use crate::rules::pieces::{Piece, fill, pieces};
 use testudo_protocol::oauth::is_label_url;
 
 /// The metadata of `identity`'s client under the rule that governs it: the values of the rule, then those of the
@@ -62,8 +62,12 @@ fn labels(mut labels: Labels, found: &Match<'_>) -> Labels {
         let name = LabelName::of(member);
         match template {
             LabelTemplate::Text(text) => {
-                if let Ok(pieces) = pieces(text) {
+                let pieces = pieces(text).unwrap_or_default();
+                let mut captures = pieces.iter().filter_map(Piece::capture);
+                if captures.all(|name| found.captures.get(name).is_some()) {
                     labels.insert(name, Label::Text(fill(&pieces, &found.captures)));
+                } else {
+                    labels.retain(|label| *label != name);
                 }
             }
             LabelTemplate::Url(template) => {

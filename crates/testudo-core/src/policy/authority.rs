@@ -1,6 +1,6 @@
 //! The policy of an authority: which credentials it may issue, and what they allow.
 
-use crate::identity::CredentialKind;
+use crate::identity::{ClaimSource, CredentialKind};
 use crate::members::{base, shadowed};
 use crate::rules::FirstUse;
 use crate::velocity::Rate;
@@ -19,11 +19,38 @@ pub enum ChallengeUse {
     Required,
 }
 
+/// What an authority may speak for. [decision 0007]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorityUse {
+    /// Its credentials authenticate clients.
+    Client,
+    /// Its credentials are software statements.
+    Registration,
+    /// Its tokens are authorization grants.
+    Grant,
+}
+
+impl AuthorityUse {
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthorityUse::Client => "client",
+            AuthorityUse::Registration => "registration",
+            AuthorityUse::Grant => "grant",
+        }
+    }
+}
+
 /// The settings of a `[[trust_domains]]` entry, or of an entry of another kind of authority.
 #[derive(Debug, Clone)]
 pub struct AuthorityPolicy {
     /// Kinds of credential that it may issue. All others are refused.
     pub credentials: Vec<CredentialKind>,
+    /// What its credentials are accepted for.
+    pub uses: Vec<AuthorityUse>,
+    /// The claim that names the client, instead of `sub`.
+    pub subject_claim: Option<ClaimSource>,
     /// What happens at the first request of an unknown identity.
     pub first_use: FirstUse,
     /// Further exact audience values, besides the issuer identifier of this server.
@@ -86,6 +113,8 @@ impl AuthorityPolicy {
     pub(crate) fn of_tests() -> AuthorityPolicy {
         AuthorityPolicy {
             credentials: vec![CredentialKind::JwtSvid],
+            uses: vec![AuthorityUse::Client, AuthorityUse::Registration],
+            subject_claim: None,
             first_use: FirstUse::On,
             accept_audiences: Vec::new(),
             single_use: false,

@@ -2,9 +2,11 @@
 
 mod authority;
 mod client;
+mod issuers;
 
-pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse, Claimed};
+pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, Claimed};
 pub use client::{ClientMethod, ConfiguredClient};
+pub use issuers::Issuers;
 
 use crate::administration::Administration;
 use crate::identity::{Authority, AuthorityKind, CredentialKind};
@@ -28,6 +30,8 @@ pub struct Policy {
     pub issuer: IssuerUrl,
     /// The configured authorities with their policies.
     pub authorities: HashMap<Authority, AuthorityPolicy>,
+    /// The authorities whose tokens are found by `iss`.
+    pub issuers: Issuers,
     /// Clients that the configuration names, by `client_id`.
     pub clients: HashMap<Box<str>, ConfiguredClient>,
     /// Rules.
@@ -136,6 +140,7 @@ impl Policy {
                 Authority::of_key("spiffe://a.example").unwrap(),
                 AuthorityPolicy::of_tests(),
             )]),
+            issuers: Issuers::default(),
             clients: HashMap::new(),
             rules: RuleSet::default(),
             tokens: TokenPolicy {

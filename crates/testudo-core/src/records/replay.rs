@@ -9,8 +9,6 @@ use testudo_protocol::Timestamp;
 /// The record of the use of one credential. Its insert fails if the credential was used before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
-    // As an array of numbers, it would be most of what a token request with a proof writes.
-    #[serde(with = "hex::serde")]
     key: [u8; 32],
     /// [RFC7523 §3 (7)] The record is kept after `exp` for a leeway and a margin: a node whose clock is behind accepts
     /// the assertion until then, so a replay must still be detected.

@@ -2,7 +2,7 @@
 //! everything that a decision depends on, so that `testudo explain` can make the decision again.
 
 use super::rfc3339::Rfc3339;
-use crate::identity::{AttestedIdentity, OccasionKind, Proof, SingleUse, Sponsor};
+use crate::identity::{AttestedIdentity, NamedClaims, OccasionKind, Proof, SingleUse, Sponsor};
 use crate::members::{Field, Kind, base, member};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 
-/// Most bytes of client metadata and attested claims, together, that one event keeps. Callers can cause up to 200 such
+/// Most bytes of client metadata and claims, together, that one event keeps. Callers can cause up to 200 such
 /// events in a minute.
 pub const METADATA_KEPT_BYTES_MAX: usize = 8 * 1024;
 
@@ -43,7 +43,7 @@ pub struct RequestDetails {
     /// `{"client_name": "Pay"}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// True where `metadata` and `attested_claims` were left out because together they have more than 8 KiB.
+    /// True where `metadata`, `attested_claims` and `claims` were left out because together they have more than 8 KiB.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_shortened: bool,
     /// True where the request reads, replaces or deletes a registration and is authenticated by the registration access
@@ -94,6 +94,11 @@ pub struct RequestDetails {
     /// `{"client_name": "Pay"}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attested_claims: BTreeMap<String, Value>,
+    /// Claims of the credential that rules or `captures` of the issuer name, by their source. Example:
+    /// `{"repository_id": "12345"}`.
+    #[serde(skip_serializing_if = "NamedClaims::is_empty")]
+    #[schemars(with = "BTreeMap<String, Value>")]
+    pub claims: NamedClaims,
     /// Names of claims of the credential that set client metadata and that `attested_metadata` of the authority does
     /// not list. Their values are not used. Example: `["scope"]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -130,9 +135,11 @@ impl RequestDetails {
             None => details.metadata = None,
         }
         let metadata = details.metadata.as_ref().map_or(0, bytes_of);
-        if metadata + bytes_of(&details.attested_claims) > METADATA_KEPT_BYTES_MAX {
+        let claims = bytes_of(&details.attested_claims) + bytes_of(&details.claims);
+        if metadata + claims > METADATA_KEPT_BYTES_MAX {
             details.metadata = None;
             details.attested_claims.clear();
+            details.claims.clear();
             details.is_shortened = true;
         }
         (details != RequestDetails::default()).then(|| Box::new(details))
@@ -157,6 +164,7 @@ impl RequestDetails {
             self.sponsor = Some(sponsor.clone());
         }
         self.attested_claims.clone_from(&proof.attested_claims);
+        self.claims.clone_from(&proof.claims);
     }
 
     /// Keeps the audiences of a refused credential, unless they are longer than what an event keeps.
@@ -206,6 +214,7 @@ impl RequestDetails {
                 Some(SingleUse { key, keep_until })
             }),
             attested_claims: self.attested_claims.clone(),
+            claims: self.claims.clone(),
             unlisted_claims: self.unlisted_claims.clone(),
             ..Proof::until(expires)
         }
@@ -223,6 +232,7 @@ fn bytes_of(value: &impl Serialize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::ClaimSource;
     use serde_json::json;
 
     fn noted(metadata: Value) -> RequestDetails {
@@ -298,6 +308,7 @@ mod tests {
                 keep_until: Timestamp(11),
             }),
             attested_claims: [("client_name".to_owned(), json!("Orders"))].into(),
+            claims: [(ClaimSource::parse("/k.io/uid").unwrap(), json!("u"))].into(),
             unlisted_claims: vec!["scope".to_owned()],
             ..Proof::until(Timestamp(10))
         };

@@ -27,6 +27,8 @@ pub enum AdmissionReason {
     },
     /// No rule governs the identity.
     NoRule,
+    /// The rule that matches the identity requires another value of a claim.
+    ClaimDiffers(Box<ClaimDifference>),
     /// The rule that governs the identity is disabled.
     RuleDisabled {
         /// Its name.
@@ -115,6 +117,19 @@ pub enum AdmissionReason {
     },
 }
 
+/// A claim that does not have the value that a rule requires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimDifference {
+    /// The name of the rule.
+    pub rule: String,
+    /// The claim, as the rule names it.
+    pub claim: String,
+    /// The value that the rule requires.
+    pub expected: String,
+    /// The value in the credential, as JSON.
+    pub found: Option<String>,
+}
+
 /// What does not accept a kind of credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotAcceptedBy {
@@ -148,6 +163,7 @@ impl AdmissionReason {
                 Row::not_admitted("identity_blocked").at_management(AtManagement::NoSuchClient)
             }
             AdmissionReason::NoRule => closed("no_rule"),
+            AdmissionReason::ClaimDiffers(_) => closed("claim_differs"),
             AdmissionReason::RuleDisabled { .. } => closed("rule_disabled"),
             AdmissionReason::CredentialNotAccepted { .. } => closed("credential_not_accepted"),
             AdmissionReason::ClientIdMismatch { .. } => {
@@ -223,6 +239,22 @@ impl fmt::Display for AdmissionReason {
             }
             AdmissionReason::IdentityBlocked { by } => write!(f, "the identity is blocked by {by}"),
             AdmissionReason::NoRule => f.write_str("no rule governs this identity"),
+            AdmissionReason::ClaimDiffers(difference) => {
+                let ClaimDifference {
+                    rule,
+                    claim,
+                    expected,
+                    found,
+                } = &**difference;
+                write!(
+                    f,
+                    "rule {rule} requires the claim {claim} = {expected}, and the credential has "
+                )?;
+                match found {
+                    Some(found) => f.write_str(&excerpt(found)),
+                    None => f.write_str("no such claim"),
+                }
+            }
             AdmissionReason::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
             AdmissionReason::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),
             AdmissionReason::ClientIdMismatch { sent, expected } => {

@@ -74,6 +74,11 @@ pub enum CredentialReason {
     SubjectNotSpiffeId(SpiffeIdError),
     /// `sub` is a trust domain without a path, so it does not name a workload.
     SubjectHasNoPath,
+    /// The claim that names the client is missing, or cannot be an identity.
+    SubjectUnusable {
+        /// The claim.
+        claim: String,
+    },
     /// The trust domain or issuer is not configured.
     UnknownAuthority {
         /// The trust domain or issuer.
@@ -193,6 +198,7 @@ impl CredentialReason {
             CredentialReason::AlgorithmNotAllowed { .. } => Row::unauthenticated("algorithm_not_allowed"),
             CredentialReason::SubjectNotSpiffeId(_) => Row::unauthenticated("subject_not_spiffe_id"),
             CredentialReason::SubjectHasNoPath => Row::unauthenticated("subject_has_no_path"),
+            CredentialReason::SubjectUnusable { .. } => Row::unauthenticated("subject_unusable"),
             CredentialReason::UnknownAuthority { .. } => Row::unauthenticated("unknown_trust_domain"),
             // A retry may help: a bundle source without a usable bundle is fetched every five seconds.
             CredentialReason::BundleUnavailable { .. } => Row::new(
@@ -305,6 +311,10 @@ impl fmt::Display for CredentialReason {
             CredentialReason::SubjectHasNoPath => {
                 f.write_str("sub is a trust domain without a path, so it does not name a workload")
             }
+            CredentialReason::SubjectUnusable { claim } => write!(
+                f,
+                "the claim {claim}, which names the client, must be a text of 1 to 2048 bytes or a whole number"
+            ),
             CredentialReason::UnknownAuthority { authority } => {
                 write!(f, "the {} is not configured", authority.described())
             }

@@ -11,7 +11,9 @@ pub(super) use attestation::of_attestation;
 pub(super) use proof::of_proof;
 
 use super::request::CLIENT_CERTIFICATE;
-use super::{AdmissionReason, CredentialReason, MetadataReason, NotAcceptedBy, RequestReason};
+use super::{
+    AdmissionReason, ClaimDifference, CredentialReason, MetadataReason, NotAcceptedBy, RequestReason,
+};
 use crate::identity::{AuthorityKind, CredentialKind, SenderConstraint};
 use std::borrow::Cow;
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -110,6 +112,9 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         }
         CredentialReason::SubjectNotSpiffeId(_) => {
             "a JWT-SVID has a SPIFFE ID as sub; for a client with keys of its own the client_assertion_type ends in jwt-bearer".into()
+        }
+        CredentialReason::SubjectUnusable { claim } => {
+            format!("set `subject_claim` of the [[issuers]] entry to a claim that its tokens have; {claim} is not one").into()
         }
         CredentialReason::SubjectHasNoPath => "give the workload a SPIFFE ID with a path".into(),
         CredentialReason::UnknownAuthority { authority } => {
@@ -392,6 +397,10 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::IdentityBlocked { by } => format!("run `testudo identity unblock '{by}'`").into(),
         AdmissionReason::NoRule => {
             "add a [[rules]] entry with a matching pattern in identities; `testudo rule list` shows the patterns of the rules".into()
+        }
+        AdmissionReason::ClaimDiffers(difference) => {
+            let ClaimDifference { rule, claim, .. } = &**difference;
+            format!("if this identity is meant, change `claims` of rule `{rule}` or add a rule with its value of {claim}; otherwise the refusal is right").into()
         }
         AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
         AdmissionReason::CredentialNotAccepted { kind, by } => {

@@ -18,7 +18,7 @@ mod row;
 mod tests;
 mod workload_proof;
 
-pub use admission::{AdmissionReason, NotAcceptedBy};
+pub use admission::{AdmissionReason, ClaimDifference, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use attestation::AttestationReason;
 pub use credential::{CertificateUse, CredentialReason};

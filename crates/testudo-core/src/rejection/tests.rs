@@ -188,6 +188,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "body_late",
     "body_too_large",
     "bundle_unavailable",
+    "claim_differs",
     "client_frozen",
     "credential_not_accepted",
     "credentials_in_url",

@@ -4,18 +4,25 @@
 //! [`RuleSet`] governs an identity.
 
 pub mod blocks;
+mod claim_captures;
+mod claim_conditions;
 pub mod client_id;
 pub mod label;
+mod matched;
 mod pattern;
 pub mod pieces;
 pub mod redirect_uris;
 pub mod reserved_ids;
 mod rule;
+mod rule_error;
 mod rule_set;
 mod spec;
 mod tree;
 
+pub use claim_captures::ClaimCaptures;
+pub use claim_conditions::ClaimConditions;
 pub use pattern::{Captures, INSTANCE, Pattern, PatternError};
-pub use rule::{Rule, RuleError};
-pub use rule_set::{Match, RuleSet};
+pub use rule::Rule;
+pub use rule_error::RuleError;
+pub use rule_set::{Match, RuleSet, Shown};
 pub use spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};

@@ -27,23 +27,40 @@ pub(super) enum Segment {
     AnyRest,
 }
 
-/// The captured segments with their names, in the order of the pattern.
+/// The captured segments with their names, in the order of the pattern; and the claims that `captures` of the authority
+/// names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Captures(Vec<(Box<str>, Box<str>)>);
+pub struct Captures {
+    segments: Vec<(Box<str>, Box<str>)>,
+    claims: Vec<(Box<str>, Box<str>)>,
+}
 
 impl Captures {
-    /// The captured segment.
+    /// The captured segment. A claim is none: it can change while the identity stays the same.
+    pub fn segment(&self, name: &str) -> Option<&str> {
+        value_of(&self.segments, name)
+    }
+
+    /// The captured segment or claim, for templates of labels and URLs. A claim may have any printable characters.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| &**known == name)
-            .map(|(_, value)| &**value)
+        self.segment(name).or_else(|| value_of(&self.claims, name))
     }
 
     /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        let all = self.segments.iter().chain(&self.claims);
+        all.map(|(name, value)| (&**name, &**value))
     }
+
+    /// Adds a claim.
+    pub(super) fn add_claim(&mut self, name: &str, value: String) {
+        self.claims.push((name.into(), value.into()));
+    }
+}
+
+fn value_of<'c>(captured: &'c [(Box<str>, Box<str>)], name: &str) -> Option<&'c str> {
+    let found = captured.iter().find(|(known, _)| &**known == name);
+    found.map(|(_, value)| &**value)
 }
 
 /// Why a text is not a pattern.
@@ -161,6 +178,11 @@ impl Pattern {
                 .any(|segment| matches!(segment, Segment::Literal(_)))
     }
 
+    /// True for `**` alone, which matches every identity of its authority.
+    pub(super) fn matches_all(&self) -> bool {
+        self.segments == [Segment::AnyRest]
+    }
+
     /// Matches a whole subject of an authority.
     pub fn matches(&self, authority: &Authority, subject: &str) -> Option<Captures> {
         if self.authority != *authority {
@@ -173,7 +195,7 @@ impl Pattern {
             match segment {
                 Segment::Literal(literal) if &**literal == part => {}
                 Segment::Literal(_) => return None,
-                Segment::Capture(name) => captures.0.push((name.clone(), part.into())),
+                Segment::Capture(name) => captures.segments.push((name.clone(), part.into())),
                 Segment::AnyOne => {}
                 Segment::AnyRest => return Some(captures),
             }

@@ -1,10 +1,14 @@
 //! A rule, which determines what the identities that match it may have; and its compilation from the text that an
 //! administrator writes, which reports all errors.
 
+use super::claim_captures::ClaimCaptures;
+use super::claim_conditions::ClaimConditions;
 use super::client_id::ClientIdTemplate;
 use super::label::ConfiguredLabel;
-use super::pattern::{Pattern, PatternError};
+use super::matched::Matched;
+use super::pattern::Pattern;
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
+use super::rule_error::{RuleError, fault, fault_of_entry};
 use super::spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};
 use crate::identity::{Authority, AuthorityKind, CredentialKind, OccasionKind, SenderConstraint};
 use testudo_protocol::Seconds;
@@ -19,6 +23,8 @@ use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSe
 pub struct Rule {
     pub name: String,
     pub patterns: Vec<Pattern>,
+    pub authorities: Vec<Authority>,
+    pub claims: ClaimConditions,
     pub credentials: Option<Vec<CredentialKind>>,
     pub occasions: Option<Vec<OccasionKind>>,
     pub attested_by: Vec<Authority>,
@@ -46,68 +52,51 @@ pub struct Rule {
     pub revision: String,
 }
 
-/// An error in a rule: the key, and the rest of a sentence that begins with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleError {
-    /// The key within the rule.
-    pub key: &'static str,
-    /// The index of the wrong entry, if the value of the key is a list.
-    pub entry: Option<usize>,
-    /// The error, as the rest of a sentence that begins with the key.
-    pub problem: String,
-    /// What to do.
-    pub hint: Option<&'static str>,
-}
-
-fn fault(key: &'static str, problem: impl Into<String>) -> RuleError {
-    RuleError {
-        key,
-        entry: None,
-        problem: problem.into(),
-        hint: None,
-    }
-}
-
-/// The error of an entry of a list.
-fn fault_of_entry(key: &'static str, entry: usize, problem: impl Into<String>) -> RuleError {
-    RuleError {
-        entry: Some(entry),
-        ..fault(key, problem)
-    }
-}
-
-impl RuleError {
-    /// `scopes`, or `scopes[1]`.
-    pub fn path(&self) -> String {
-        match self.entry {
-            Some(entry) => format!("{}[{entry}]", self.key),
-            None => self.key.to_owned(),
-        }
-    }
-}
-
 impl Rule {
-    /// Compiles a rule, or returns all its errors.
+    /// Compiles a rule whose authorities capture no claims, or returns all its errors.
     pub fn compile(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
+        Rule::compile_with(spec, &ClaimCaptures::default())
+    }
+
+    /// Compiles a rule, or returns all its errors.
+    pub fn compile_with(spec: &RuleSpec, of_claims: &ClaimCaptures) -> Result<Rule, Vec<RuleError>> {
         let mut faults = Vec::new();
         if spec.name.is_empty() {
             faults.push(fault("name", "is missing"));
         }
-        let patterns = patterns(spec, &mut faults);
-        Rule::compile_permissions(spec, patterns, faults)
+        let matched = Matched::of(spec, of_claims, &mut faults);
+        Rule::compile_permissions(spec, matched, faults)
     }
 
     /// Compiles the rule of a `[[clients]]` entry, which has no patterns and governs only that client.
     pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
-        Rule::compile_permissions(spec, Vec::new(), Vec::new())
+        Rule::compile_permissions(spec, Matched::default(), Vec::new())
+    }
+
+    /// The authorities whose identities the rule can match.
+    pub fn all_authorities(&self) -> impl Iterator<Item = &Authority> {
+        let of_patterns = self.patterns.iter().map(Pattern::authority);
+        of_patterns.chain(&self.authorities)
     }
 
     fn compile_permissions(
         spec: &RuleSpec,
-        patterns: Vec<Pattern>,
+        matched: Matched,
         mut faults: Vec<RuleError>,
     ) -> Result<Rule, Vec<RuleError>> {
-        let captures = captures(spec, &patterns);
+        let Matched {
+            patterns,
+            authorities,
+            claims,
+            captures,
+            captured_claims,
+        } = matched;
+        let segments: Vec<&str> = captures.iter().map(String::as_str).collect();
+        let captures: Vec<&str> = captures
+            .iter()
+            .chain(&captured_claims)
+            .map(String::as_str)
+            .collect();
         let mut labels = Vec::new();
         for (key, text) in spec.labels() {
             match ConfiguredLabel::parse(key, text, &captures) {
@@ -120,8 +109,16 @@ impl Rule {
         }
         let kinds: Vec<AuthorityKind> = patterns.iter().map(|known| known.authority().kind()).collect();
         let client_id = spec.client_id.as_deref().unwrap_or("identity");
-        let client_id = ClientIdTemplate::parse(client_id, &captures, &kinds).unwrap_or_else(|problem| {
-            faults.push(fault("client_id", problem));
+        // A claim can change while the identity stays the same, and a client must keep its id.
+        let client_id = ClientIdTemplate::parse(client_id, &segments, &kinds).unwrap_or_else(|problem| {
+            let uses = |name: &String| client_id.contains(&format!("{{{name}}}"));
+            let hint = captured_claims.iter().any(uses);
+            faults.push(RuleError {
+                hint: hint.then_some(
+                    "use captures of `identities` only: a claim can change, and a client keeps its id",
+                ),
+                ..fault("client_id", problem)
+            });
             ClientIdTemplate::Identity
         });
         let mut redirect_uris = Vec::new();
@@ -228,6 +225,8 @@ impl Rule {
         Ok(Rule {
             name: spec.name.clone(),
             patterns,
+            authorities,
+            claims,
             credentials: spec.credentials.clone(),
             occasions: spec.occasions.clone(),
             attested_by,
@@ -253,79 +252,6 @@ impl Rule {
             revision: revision(spec),
         })
     }
-}
-
-/// Names that every pattern of the rule captures. A pattern that is wrong names its captures all the same: it is said
-/// of the pattern, and not once more of everything that uses them.
-fn captures<'r>(spec: &'r RuleSpec, patterns: &'r [Pattern]) -> Vec<&'r str> {
-    let names_in = |text: &'r String| -> Vec<&'r str> {
-        match patterns.iter().find(|pattern| pattern.as_str() == text) {
-            Some(pattern) => pattern.capture_names().collect(),
-            None => text
-                .split(['/', ':'])
-                .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-                .collect(),
-        }
-    };
-    let of_each = spec.identities.iter().map(names_in);
-    of_each
-        .reduce(|known, names| known.into_iter().filter(|name| names.contains(name)).collect())
-        .unwrap_or_default()
-}
-
-fn patterns(spec: &RuleSpec, faults: &mut Vec<RuleError>) -> Vec<Pattern> {
-    if spec.identities.is_empty() {
-        faults.push(fault("identities", "is missing or empty"));
-    }
-    let mut patterns = Vec::new();
-    for (entry, text) in spec.identities.iter().enumerate() {
-        let (problem, hint) = match Pattern::parse(text) {
-            Ok(pattern) => match unintended(spec, &pattern) {
-                Some((problem, hint)) => (format!("{text:?} {problem}"), Some(hint)),
-                None => {
-                    patterns.push(pattern);
-                    continue;
-                }
-            },
-            Err(problem) => {
-                let is_part = matches!(problem, PatternError::PartOfSegment { .. });
-                let hint = is_part.then_some("write one rule for each form of path");
-                (format!("{text:?} {problem}"), hint)
-            }
-        };
-        faults.push(RuleError {
-            hint,
-            ..fault_of_entry("identities", entry, problem)
-        });
-    }
-    patterns
-}
-
-/// The error and the hint for a pattern with `{instance}` before its end, which names no running copy of a workload, and
-/// for one that admits every identity of its authority, if the rule does not have the switch for this kind of authority.
-fn unintended(spec: &RuleSpec, pattern: &Pattern) -> Option<(&'static str, &'static str)> {
-    if pattern.has_instance_before_its_end() {
-        return Some((
-            "has {instance} before its end",
-            "write {instance} as the last segment, or give the capture another name",
-        ));
-    }
-    if !pattern.admits_entire_authority() {
-        return None;
-    }
-    let (is_intended, problem, hint) = match pattern.authority().kind() {
-        AuthorityKind::Spiffe => (
-            spec.entire_trust_domain,
-            "admits every identity of a trust domain",
-            "set entire_trust_domain = true in the rule if this is intended",
-        ),
-        AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => (
-            spec.entire_authority,
-            "admits every identity of an issuer",
-            "set entire_authority = true in the rule if this is intended",
-        ),
-    };
-    (!is_intended).then_some((problem, hint))
 }
 
 fn scopes(key: &'static str, texts: &[String], faults: &mut Vec<RuleError>) -> ScopeSet {

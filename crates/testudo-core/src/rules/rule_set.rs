@@ -3,11 +3,13 @@
 //! The first rule in file order that matches governs. Matching uses a tree (`tree.rs`); a property test compares it
 //! with a plain search of the list.
 
+use super::claim_captures::ClaimCaptures;
 use super::pattern::{Captures, Pattern};
 use super::rule::Rule;
 use super::tree::Tree;
-use crate::identity::{Authority, CredentialKind, OccasionKind};
-use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
+use crate::identity::{Authority, ClaimSource, CredentialKind, NamedClaims, OccasionKind};
+use crate::rejection::{AdmissionReason, ClaimDifference, NotAcceptedBy, Rejection};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// All rules, in file order, and the tree that finds the first match.
@@ -15,6 +17,22 @@ use std::collections::HashMap;
 pub struct RuleSet {
     rules: Vec<Rule>,
     trees: HashMap<Authority, Tree>,
+    captures: ClaimCaptures,
+    /// The claims that rules and captures name, by authority.
+    sources: HashMap<Authority, Vec<ClaimSource>>,
+}
+
+/// What of a proven identity determines its rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'i> {
+    /// Its authority.
+    pub authority: &'i Authority,
+    /// Its subject.
+    pub subject: &'i str,
+    /// The kind of its credential.
+    pub kind: CredentialKind,
+    /// Claims of its credential.
+    pub claims: &'i NamedClaims,
 }
 
 /// The rule that governs an identity, with what its pattern captured.
@@ -37,18 +55,39 @@ impl<'r> Match<'r> {
 }
 
 impl RuleSet {
-    /// Builds the tree.
-    pub fn new(rules: Vec<Rule>) -> RuleSet {
+    /// Builds the tree. `captures` are the claims that authorities capture.
+    pub fn new(rules: Vec<Rule>, captures: ClaimCaptures) -> RuleSet {
         let mut trees: HashMap<Authority, Tree> = HashMap::new();
+        let mut sources: HashMap<Authority, Vec<ClaimSource>> = captures.sources();
         for (index, rule) in rules.iter().enumerate() {
             for pattern in &rule.patterns {
-                trees
-                    .entry(pattern.authority().clone())
-                    .or_default()
-                    .insert(pattern, index);
+                let tree = trees.entry(pattern.authority().clone()).or_default();
+                tree.insert(pattern, index);
+            }
+            for authority in &rule.authorities {
+                let tree = trees.entry(authority.clone()).or_default();
+                tree.insert_for_all(index);
+            }
+            for authority in rule.all_authorities() {
+                let named = sources.entry(authority.clone()).or_default();
+                for (source, _) in rule.claims.iter() {
+                    if !named.contains(source) {
+                        named.push(source.clone());
+                    }
+                }
             }
         }
-        RuleSet { rules, trees }
+        RuleSet {
+            rules,
+            trees,
+            captures,
+            sources,
+        }
+    }
+
+    /// The claims of credentials of this authority that rules or captures name. Doors keep no other ones.
+    pub fn claim_sources(&self, authority: &Authority) -> &[ClaimSource] {
+        self.sources.get(authority).map_or(&[], Vec::as_slice)
     }
 
     /// The rules in file order.
@@ -63,82 +102,101 @@ impl RuleSet {
 
     /// The rule that governs an identity with this kind of credential at `occasion`. Rules match attested identities; a
     /// configured client has its rule in its own entry.
-    pub fn governing(
-        &self,
-        authority: &Authority,
-        subject: &str,
-        kind: CredentialKind,
-        occasion: OccasionKind,
-    ) -> Result<Match<'_>, Rejection> {
-        let accepts = |index: usize| {
-            self.rules.get(index).is_some_and(|rule| {
-                rule.credentials
-                    .as_ref()
-                    .is_none_or(|kinds| kinds.contains(&kind))
-                    && rule
-                        .occasions
-                        .as_ref()
-                        .is_none_or(|list| list.contains(&occasion))
-            })
+    pub fn governing(&self, shown: Shown<'_>, occasion: OccasionKind) -> Result<Match<'_>, Rejection> {
+        let Shown {
+            authority,
+            subject,
+            kind,
+            claims,
+        } = shown;
+        let accepts = |rule: &Rule| {
+            let kinds = rule.credentials.as_ref();
+            let occasions = rule.occasions.as_ref();
+            kinds.is_none_or(|kinds| kinds.contains(&kind))
+                && occasions.is_none_or(|list| list.contains(&occasion))
         };
-        match self.first_match(authority, subject, accepts) {
+        let governs = |rule: &Rule| accepts(rule) && rule.claims.first_unmet(claims).is_none();
+        match self.first_match(authority, subject, governs) {
             Some(found) if !found.rule.enabled => Err(AdmissionReason::RuleDisabled {
                 rule: found.rule.name.clone(),
             }
             .into()),
-            Some(found) => Ok(found),
-            // The event names the rule that would match with another kind of credential; the answer is the same as
-            // without a rule.
-            None => match self.first_match(authority, subject, |_| true) {
-                Some(found) => Err(AdmissionReason::CredentialNotAccepted {
-                    kind,
-                    by: NotAcceptedBy::Rule(found.rule.name.clone()),
-                }
-                .into()),
-                None => Err(AdmissionReason::NoRule.into()),
-            },
+            Some(mut found) => {
+                self.captures.fill(authority, claims, &mut found.captures);
+                Ok(found)
+            }
+            // The event names the rule that would match with other claims or with another kind of credential; the answer
+            // is the same as without a rule.
+            None => Err(match self.first_match(authority, subject, accepts) {
+                Some(Match { rule, .. }) => other_claims(rule, claims),
+                None => match self.first_match(authority, subject, |_| true) {
+                    Some(found) => AdmissionReason::CredentialNotAccepted {
+                        kind,
+                        by: NotAcceptedBy::Rule(found.rule.name.clone()),
+                    },
+                    None => AdmissionReason::NoRule,
+                },
+            }
+            .into()),
         }
     }
 
-    /// The first rule in file order whose pattern matches and for which `accepts` is true.
+    /// The first rule in file order that matches the identity, whatever the claims of its credential are, and for which
+    /// `accepts` is true.
     pub fn first_match(
         &self,
         authority: &Authority,
         subject: &str,
-        accepts: impl Fn(usize) -> bool,
+        accepts: impl Fn(&Rule) -> bool,
     ) -> Option<Match<'_>> {
         let path = authority.path(subject)?;
-        let index = self.trees.get(authority)?.first(path, &accepts)?;
+        let is_accepted = |index: usize| self.rules.get(index).is_some_and(&accepts);
+        let index = self.trees.get(authority)?.first(path, &is_accepted)?;
         let rule = self.rules.get(index)?;
         let captures = rule
             .patterns
             .iter()
-            .find_map(|pattern| pattern.matches(authority, subject))?;
+            .find_map(|pattern| pattern.matches(authority, subject))
+            .unwrap_or_default();
         Some(Match { rule, captures })
     }
 
     /// A plain search of the list, which specifies the result of [`RuleSet::first_match`].
     pub fn first_match_by_walking(&self, authority: &Authority, subject: &str) -> Option<usize> {
         self.rules.iter().position(|rule| {
-            rule.patterns
-                .iter()
-                .any(|pattern| pattern.matches(authority, subject).is_some())
+            let mut patterns = rule.patterns.iter();
+            rule.authorities.contains(authority)
+                || patterns.any(|pattern| pattern.matches(authority, subject).is_some())
         })
     }
 
-    /// Rules that never govern, because an earlier rule without conditions covers all their patterns; each with the
+    /// Rules that never govern, because an earlier rule without conditions covers all their identities; each with the
     /// earlier rule.
     pub fn shadowed(&self) -> Vec<(&Rule, &Rule)> {
         let mut found = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
-            let covering = |pattern: &Pattern| {
-                self.rules.iter().take(index).find(|earlier| {
-                    earlier.credentials.is_none()
-                        && earlier.occasions.is_none()
-                        && earlier.patterns.iter().any(|wider| wider.covers(pattern))
+            let earlier = || {
+                let earlier = self.rules.iter().take(index);
+                earlier.filter(|rule| {
+                    rule.credentials.is_none() && rule.occasions.is_none() && rule.claims.is_empty()
                 })
             };
-            let mut covers = rule.patterns.iter().map(covering);
+            let of_pattern = |pattern: &Pattern| {
+                earlier().find(|earlier| {
+                    let mut patterns = earlier.patterns.iter();
+                    earlier.authorities.contains(pattern.authority())
+                        || patterns.any(|wider| wider.covers(pattern))
+                })
+            };
+            let of_authority = |authority: &Authority| {
+                earlier().find(|earlier| {
+                    let mut patterns = earlier.patterns.iter();
+                    earlier.authorities.contains(authority)
+                        || patterns.any(|wider| wider.authority() == authority && wider.matches_all())
+                })
+            };
+            let patterns = rule.patterns.iter().map(of_pattern);
+            let mut covers = patterns.chain(rule.authorities.iter().map(of_authority));
             if let Some(Some(first)) = covers.next()
                 && covers.all(|cover| cover.is_some())
             {
@@ -146,6 +204,19 @@ impl RuleSet {
             }
         }
         found
+    }
+}
+
+/// The reason for which a rule that matches the identity does not govern it.
+fn other_claims(rule: &Rule, claims: &NamedClaims) -> AdmissionReason {
+    match rule.claims.first_unmet(claims) {
+        Some((source, value)) => AdmissionReason::ClaimDiffers(Box::new(ClaimDifference {
+            rule: rule.name.clone(),
+            claim: source.to_string(),
+            expected: value.to_string(),
+            found: claims.get(source).map(Value::to_string),
+        })),
+        None => AdmissionReason::NoRule,
     }
 }
 
@@ -170,7 +241,7 @@ mod tests {
                 Rule::compile(&spec).unwrap()
             })
             .collect();
-        RuleSet::new(rules)
+        RuleSet::new(rules, ClaimCaptures::default())
     }
 
     fn a_example() -> Authority {

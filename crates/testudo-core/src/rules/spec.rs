@@ -2,8 +2,9 @@
 //! the revision that records and events name is the hash of this form, and [`Rule::compile`](super::Rule::compile) names
 //! each error by the key in it.
 
-use crate::identity::{CredentialKind, OccasionKind, SenderConstraint};
+use crate::identity::{ClaimValue, CredentialKind, OccasionKind, SenderConstraint};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `[[rules]]`: what the matching identities may have. The first matching rule governs an identity.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -11,11 +12,18 @@ use serde::{Deserialize, Serialize};
 pub struct RuleSpec {
     /// Unique name, used in events, logs and on the command line. Required.
     pub name: String,
-    /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`. Required.
+    /// Patterns of identities (`spiffe://prod.example/ns/{namespace}`, `cluster-a:{namespace}/*`), whole segments: literal, `{name}`, `*`, final `**`. Required, unless the rule has `authorities`.
     pub identities: Vec<String>,
+    /// Names of `[[issuers]]` entries whose identities the rule matches, instead of patterns or beside them. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
+    /// Values that claims of the credential must have: equal, and of the same type. A key is the name of a claim, or with
+    /// a leading `/` a JSON Pointer (RFC 6901). For identities of `[[issuers]]` entries only. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, ClaimValue>,
     /// Must be true for a pattern that matches every identity of a trust domain. Default: `false`.
     pub entire_trust_domain: bool,
-    /// Must be true for a pattern that matches every identity of an `[[issuers]]` entry. Default: `false`.
+    /// Must be true for a rule without `claims` that matches every identity of an `[[issuers]]` entry. Default: `false`.
     pub entire_authority: bool,
     /// Kinds of credential to which the rule applies. Default: all that the authority accepts.
     pub credentials: Option<Vec<CredentialKind>>,

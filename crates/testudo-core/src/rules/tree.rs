@@ -54,6 +54,14 @@ impl Tree {
         node.ends.push(index);
     }
 
+    /// A rule that matches every subject of the authority. Rules must be inserted in ascending order of `index`.
+    pub(super) fn insert_for_all(&mut self, index: usize) {
+        self.root.smallest = self.root.smallest.min(index);
+        if self.root.rests.last() != Some(&index) {
+            self.root.rests.push(index);
+        }
+    }
+
     /// The smallest accepted index whose pattern matches `path` (segments with slashes between them).
     pub(super) fn first(&self, path: &str, accepts: &impl Fn(usize) -> bool) -> Option<usize> {
         let mut best = usize::MAX;

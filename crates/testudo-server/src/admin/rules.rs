@@ -331,7 +331,7 @@ fn governed(
             .collect(),
         client_id: Some(name.client_id.to_string()),
         is_per_instance: found.rule.client == GrainOfClient::Instance
-            && found.captures.get(INSTANCE).is_none()
+            && found.captures.segment(INSTANCE).is_none()
             && names_instances,
         client_name: metadata.labels.text("client_name").map(str::to_owned),
         scopes: lowered(&found.rule.scopes),

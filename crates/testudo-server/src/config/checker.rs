@@ -54,6 +54,7 @@ impl Checker<'_> {
             let unread = |name: &str| self.report.is_unread(&format!("{key}.{name}"));
             let follows = match error.key {
                 "default_scopes" => unread("scopes"),
+                "identities" => unread("authorities") || (error.entry.is_none() && unread("identities")),
                 // These use captures of the patterns.
                 "client_id" | "client_name" | "client_uri" | "logo_uri" | "redirect_uris"
                 | "redirect_uri_hosts" => unread("identities"),

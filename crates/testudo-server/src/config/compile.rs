@@ -11,7 +11,7 @@ use super::store::StoreSettings;
 use super::trust::BundleSource;
 use super::written::Written;
 use std::path::Path;
-use testudo_core::policy::Policy;
+use testudo_core::policy::{Issuers, Policy};
 
 /// A configuration that passed every check.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) fn compile(
     let issuers = checker.issuers(file.issuer.as_deref(), &file.issuers);
     authorities.extend(issuers.policies);
     bundles.extend(issuers.sources);
-    let rules = checker.rules(&file.rules, &authorities);
+    let rules = checker.rules(&file.rules, &authorities, issuers.captures);
     checker.trust_domains_have_rules(&file.trust_domains, &rules);
     if let Some(tokens) = &tokens {
         checker.lifetimes_of_rules(&file.rules, tokens.access_token_lifetime);
@@ -73,6 +73,7 @@ pub(super) fn compile(
         policy: Policy {
             generation,
             issuer: issuer?,
+            issuers: Issuers::of(&authorities),
             authorities,
             clients,
             rules,

@@ -5,8 +5,9 @@ use super::issuer_keys::IssuerKeysSection;
 use super::trust::BundleSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use testudo_core::Authority;
+use testudo_core::identity::ClaimSource;
 use testudo_core::policy::{AuthorityPolicy, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
@@ -25,8 +26,15 @@ pub struct IssuerSection {
     pub jwks: Option<IssuerKeysSection>,
     /// For `kubernetes`: the API server that is asked whether a token is still valid.
     pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
-    /// What its credentials may be used for. For `attester`: `["client"]`.
+    /// What its credentials may be used for: `client` (they authenticate clients), `registration` (they are software
+    /// statements). For `attester`: `["client"]`. Each kind that this version supports needs it.
     pub r#use: Option<Vec<String>>,
+    /// Names for claims that templates of rules may use: the value is the name of a claim, or with a leading `/` a JSON
+    /// Pointer (RFC 6901). A claim that is no printable text of at most 512 bytes and no whole number is left out.
+    pub captures: Option<BTreeMap<String, String>>,
+    /// For `jwt`: the claim that names the client, instead of `sub`; a name or a JSON Pointer. In the `sub` of many CI
+    /// systems, each branch would be a client. Default: `"sub"`.
+    pub subject_claim: Option<String>,
     /// For `verifiable_credential`: types of credential that count.
     pub types: Option<Vec<String>>,
     /// For `verifiable_credential`: formats of credential that count.
@@ -41,9 +49,9 @@ pub struct IssuerSection {
     pub status_origins: Option<Vec<String>>,
     /// For `verifiable_credential`: how long a status list is used while fetching fails.
     pub status_max_stale: Option<String>,
-    /// Longest lifetime of its credentials.
+    /// For `jwt`: longest lifetime of its tokens; one with a longer lifetime is refused. Default: `"24h"`.
     pub lifetime_max: Option<String>,
-    /// Further exact audience values.
+    /// For `jwt`: further exact audience values, for a migration. Default: none, the issuer only.
     pub accept_audiences: Option<Vec<String>>,
     /// For `attester`: whether the proof of the attested key must have a challenge of this server. A DPoP proof in the
     /// place of a PoP then needs a nonce. Default: `"required"`.
@@ -69,18 +77,37 @@ pub(super) struct Issuers {
     pub(super) policies: HashMap<Authority, AuthorityPolicy>,
     /// Where their keys come from.
     pub(super) sources: Vec<BundleSource>,
+    /// The claims that they capture.
+    pub(super) captures: HashMap<Authority, Vec<(String, ClaimSource)>>,
+    /// The issuer identifier of this server.
+    pub(super) ours: Option<String>,
+}
+
+/// An entry as it is written.
+#[derive(Clone, Copy)]
+pub(super) struct IssuerEntry<'e> {
+    /// Its key: `issuers[0]`.
+    pub(super) key: &'e str,
+    /// The authority that it names.
+    pub(super) authority: &'e Authority,
+    /// What it says.
+    pub(super) section: &'e IssuerSection,
 }
 
 /// The kinds of issuer.
-const KINDS: [&str; 4] = ["kubernetes", ATTESTER, "verifiable_credential", "jwt"];
+const KINDS: [&str; 4] = ["kubernetes", ATTESTER, "verifiable_credential", JWT];
 
 const ATTESTER: &str = "attester";
+const JWT: &str = "jwt";
 
 impl Checker<'_> {
     /// Checks the names: the first part of an identity or a record key must name exactly one entry. Client ids that this
     /// server assigns, and those that begin with the name of an issuer, are reserved.
     pub(super) fn issuers(&mut self, ours: Option<&str>, sections: &[IssuerSection]) -> Issuers {
-        let mut found = Issuers::default();
+        let mut found = Issuers {
+            ours: ours.map(str::to_owned),
+            ..Issuers::default()
+        };
         let issuers = sections.iter().filter_map(|section| section.issuer.as_deref());
         found.reserved.issuers = ours.into_iter().chain(issuers).map(Box::from).collect();
         for (position, section) in sections.iter().enumerate() {
@@ -102,9 +129,21 @@ impl Checker<'_> {
                 continue;
             }
             found.reserved.prefixes.push(prefix);
-            if section.kind == ATTESTER {
-                self.attester(&key, &authority, section, &mut found);
-                continue;
+            let entry = IssuerEntry {
+                key: &key,
+                authority: &authority,
+                section,
+            };
+            match section.kind.as_str() {
+                ATTESTER => {
+                    self.attester(entry, &mut found);
+                    continue;
+                }
+                JWT => {
+                    self.jwt_issuer(entry, &mut found);
+                    continue;
+                }
+                _ => {}
             }
             if !section.kind.is_empty() && !KINDS.contains(&section.kind.as_str()) {
                 let problem = format!("{:?} is not a kind of issuer", section.kind);

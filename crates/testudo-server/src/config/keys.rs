@@ -1,79 +1,11 @@
 //! Every key of the configuration: its form, an example, and whether a reload applies it. Its meaning is the comment of
 //! its field in the section.
 
-/// A key of the configuration. The entries of a list share one path.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    /// `trust_domains.bundle.url`
-    pub path: &'static str,
-    /// The form of the value; for a list, of each entry.
-    pub form: &'static str,
-    /// A value, in TOML: for a list, one entry.
-    pub example: &'static str,
-    /// For a number: what is counted.
-    pub unit: Option<&'static str>,
-    /// A list of such values.
-    pub is_list: bool,
-    /// False: it takes effect at the next start. For keys below `server.tls` and `admin.tls`, a reload reads the files; a
-    /// section that is added or removed takes effect at the next start, which the reload reports.
-    pub is_taken_by_reload: bool,
-    /// It may contain a secret: its value is never shown.
-    pub is_secret: bool,
-}
-
-impl Key {
-    /// An example of the whole value.
-    pub fn example(&self) -> String {
-        match self.is_list {
-            true => format!("[{}]", self.example),
-            false => self.example.to_owned(),
-        }
-    }
-
-    const fn list(self) -> Key {
-        Key {
-            is_list: true,
-            ..self
-        }
-    }
-
-    const fn at_start(self) -> Key {
-        Key {
-            is_taken_by_reload: false,
-            ..self
-        }
-    }
-
-    const fn secret(self) -> Key {
-        Key {
-            is_secret: true,
-            ..self
-        }
-    }
-}
-
-const fn key(path: &'static str, form: &'static str, example: &'static str) -> Key {
-    Key {
-        path,
-        form,
-        example,
-        unit: None,
-        is_list: false,
-        is_taken_by_reload: true,
-        is_secret: false,
-    }
-}
-
-const fn count(path: &'static str, unit: &'static str, example: &'static str) -> Key {
-    Key {
-        unit: Some(unit),
-        ..key(path, COUNT, example)
-    }
-}
+use super::key::{Key, count, key};
 
 const ADDRESS: &str = "an address with a port";
 const AUDIENCE: &str = "a text that `aud` may be";
-const COUNT: &str = "a number of 1 or more";
+const CLAIM: &str = "the name of a claim, or a JSON Pointer";
 const DURATION: &str = "a number with its unit (s, m, h or d)";
 const FIRST_USE: &str = "one of \"off\", \"observe\", \"on\"";
 const GRANT: &str = "a grant type";
@@ -179,6 +111,11 @@ pub const KEYS: &[Key] = &[
     .list(),
     key("issuers.attests", TEXT, "\"client\"").list(),
     key(
+        "issuers.captures",
+        "names, each with the name of a claim or a JSON Pointer",
+        "{ repository = \"repository\" }",
+    ),
+    key(
         "issuers.challenge",
         "one of \"required\", \"none\"",
         "\"required\"",
@@ -221,6 +158,7 @@ pub const KEYS: &[Key] = &[
     key("issuers.status", TEXT, "\"required\""),
     key("issuers.status_max_stale", DURATION, "\"1h\""),
     key("issuers.status_origins", HTTPS, "\"https://status.example\"").list(),
+    key("issuers.subject_claim", CLAIM, "\"repository_id\""),
     key(
         "issuers.token_review",
         "a table that names the API server for token reviews",
@@ -275,6 +213,17 @@ pub const KEYS: &[Key] = &[
     key("registration.statements", SWITCH, "true"),
     key("rules.access_token_lifetime", DURATION, "\"5m\""),
     key("rules.attested_by", "the name of an attester", "\"agents\"").list(),
+    key(
+        "rules.authorities",
+        "the name of an [[issuers]] entry",
+        "\"github\"",
+    )
+    .list(),
+    key(
+        "rules.claims",
+        "names of claims or JSON Pointers, each with a text, a whole number or a switch",
+        "{ repository_id = \"12345\" }",
+    ),
     key("rules.client", "\"workload\" or \"instance\"", "\"workload\""),
     key(
         "rules.client_id",

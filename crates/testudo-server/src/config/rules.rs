@@ -4,9 +4,10 @@ use super::checker::Checker;
 use super::instances::{captures_instance, credentials_name_instances};
 use std::collections::HashMap;
 use testudo_core::grants;
+use testudo_core::identity::ClaimSource;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::rules::client_id::ClientIdTemplate;
-use testudo_core::rules::{GrainOfClient, INSTANCE, Pattern, Rule, RuleSet, RuleSpec};
+use testudo_core::rules::{ClaimCaptures, GrainOfClient, INSTANCE, Pattern, Rule, RuleSet, RuleSpec};
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
 
@@ -15,7 +16,9 @@ impl Checker<'_> {
         &mut self,
         specs: &[RuleSpec],
         authorities: &HashMap<Authority, AuthorityPolicy>,
+        captures: HashMap<Authority, Vec<(String, ClaimSource)>>,
     ) -> RuleSet {
+        let captures = ClaimCaptures::new(captures);
         let mut rules: Vec<Rule> = Vec::new();
         let mut names: HashMap<&str, usize> = HashMap::new();
         for (position, spec) in specs.iter().enumerate() {
@@ -33,7 +36,7 @@ impl Checker<'_> {
             self.authorities_are_configured(&key, spec, authorities);
             self.attesters_are_configured(&key, &spec.attested_by, authorities);
             self.attestation_is_possible(&key, spec, authorities);
-            match Rule::compile(spec) {
+            match Rule::compile_with(spec, &captures) {
                 Ok(rule) => {
                     self.ids_may_clash(&key, &rule, authorities);
                     self.instances_of_rule(&key, spec, &rule, authorities);
@@ -43,7 +46,7 @@ impl Checker<'_> {
                 Err(errors) => self.rule_errors(&key, errors),
             }
         }
-        let rules = RuleSet::new(rules);
+        let rules = RuleSet::new(rules, captures);
         for (rule, by) in rules.shadowed() {
             let position = specs.iter().position(|spec| spec.name == rule.name);
             let problem = format!(
@@ -101,6 +104,15 @@ impl Checker<'_> {
         if !self.knows_all_authorities {
             return;
         }
+        for (entry, name) in spec.authorities.iter().enumerate() {
+            let authority = Authority::issuer(name);
+            if authority.is_some_and(|authority| !authorities.contains_key(&authority)) {
+                let problem = format!("{name:?} is no issuer that has a door in this version");
+                let hint = format!("add an [[issuers]] entry named {name:?}");
+                self.report
+                    .warn(format!("{key}.authorities[{entry}]"), problem, Some(&hint));
+            }
+        }
         for (entry, text) in spec.identities.iter().enumerate() {
             // A pattern with an error is reported where the rule is compiled.
             if let Ok(pattern) = Pattern::parse(text)
@@ -142,12 +154,21 @@ impl Checker<'_> {
         if spec.attested_by.is_empty() {
             return;
         }
-        for (entry, text) in spec.identities.iter().enumerate() {
-            if Pattern::parse(text).is_ok_and(|pattern| attests_keys(pattern.authority(), authorities)) {
+        let of_attester = |authority: Option<Authority>| {
+            authority.is_some_and(|authority| attests_keys(&authority, authorities))
+        };
+        let patterns = spec.identities.iter().enumerate().map(|(entry, text)| {
+            let pattern = Pattern::parse(text).ok();
+            let authority = pattern.map(|pattern| pattern.authority().clone());
+            (format!("identities[{entry}]"), authority)
+        });
+        let named = spec.authorities.iter().enumerate();
+        let named = named.map(|(entry, name)| (format!("authorities[{entry}]"), Authority::issuer(name)));
+        for (place, authority) in patterns.chain(named) {
+            if of_attester(authority) {
                 let problem = "is of an attester: its clients cannot send a second attestation";
                 let hint = Some("write a rule of its own without attested_by for these identities");
-                self.report
-                    .error(format!("{key}.identities[{entry}]"), problem, hint);
+                self.report.error(format!("{key}.{place}"), problem, hint);
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use testudo_core::members::attestable;
-use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
@@ -316,6 +316,8 @@ impl Checker<'_> {
         self.limits_are_not_zero(key, &limits, TO_REGISTER_NONE);
         Some(AuthorityPolicy {
             credentials,
+            uses: vec![AuthorityUse::Client, AuthorityUse::Registration],
+            subject_claim: None,
             first_use: section.first_use.unwrap_or(FirstUse::On),
             accept_audiences: section.accept_audiences.clone(),
             single_use: section.single_use,

@@ -18,9 +18,8 @@ impl Checker<'_> {
         authorities: &HashMap<Authority, AuthorityPolicy>,
     ) {
         let configured: Option<Vec<&AuthorityPolicy>> = rule
-            .patterns
-            .iter()
-            .map(|pattern| authorities.get(pattern.authority()))
+            .all_authorities()
+            .map(|authority| authorities.get(authority))
             .collect();
         // An authority that is not configured is already reported.
         let Some(configured) = configured.filter(|_| rule.enabled && self.knows_all_authorities) else {
@@ -56,7 +55,7 @@ impl Checker<'_> {
 
     /// Warns of a trust domain that no rule names: it may be configured before its rules are.
     pub(super) fn trust_domains_have_rules(&mut self, sections: &[TrustDomainSection], rules: &RuleSet) {
-        let mut names_of_rules = rules.iter().flat_map(|rule| rule.patterns.iter()).peekable();
+        let mut names_of_rules = rules.iter().flat_map(Rule::all_authorities).peekable();
         // A rule with an error may name the trust domain; without rules, `rules` is reported.
         let has_bad_rule = self
             .report
@@ -65,7 +64,7 @@ impl Checker<'_> {
         if has_bad_rule || names_of_rules.peek().is_none() {
             return;
         }
-        let named: Vec<&Authority> = names_of_rules.map(|pattern| pattern.authority()).collect();
+        let named: Vec<&Authority> = names_of_rules.collect();
         for (position, section) in sections.iter().enumerate() {
             let Some(authority) = Authority::of_key(&format!("spiffe://{}", section.name)) else {
                 continue;

@@ -25,6 +25,7 @@ mod events;
 mod explain;
 mod federation;
 mod first_use;
+mod issuer_jwts;
 mod issuer_keys;
 mod issuers;
 mod key_records;

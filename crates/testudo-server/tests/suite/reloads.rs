@@ -283,31 +283,6 @@ async fn reload_reports_what_changed_and_which_settings_need_a_restart() {
 }
 
 #[tokio::test]
-async fn reload_names_a_bundle_file_that_has_become_unreadable_although_its_keys_are_still_used() {
-    let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
-    let file = world.folder.join("a.json");
-    let good = std::fs::read(&file).unwrap();
-    for (name, broken) in [("no JSON", Some("{")), ("missing", None)] {
-        match broken {
-            Some(text) => std::fs::write(&file, text).unwrap(),
-            None => std::fs::remove_file(&file).unwrap(),
-        }
-        let answer = reloaded_with(&world, |text| text).await;
-        assert_eq!(answer["done"], "reloaded: nothing changed", "{name}");
-        let warning = answer["warning"].as_str().unwrap_or_default();
-        assert!(
-            warning.contains("trust domain `a.example`, trust_domains.bundle gives no usable bundle: ")
-                && warning.contains("the bundle that was read before is used until its maximum age"),
-            "{name}: {answer}"
-        );
-        assert_eq!(world.ask("/x/1", &[]).await.status, 200, "{name}");
-        std::fs::write(&file, &good).unwrap();
-        let answer = reloaded_with(&world, |text| text).await;
-        assert_eq!(answer["warning"], Value::Null, "{name}: {answer}");
-    }
-}
-
-#[tokio::test]
 async fn reload_applies_connection_limits_and_the_name_map_of_outgoing_requests() {
     let world = World::start_with(&domain("a.json", "jwt_svid"), RULES).await;
     let app = &world.running.app;

@@ -407,7 +407,8 @@ impl World {
     pub async fn refusal(&self, refused: &Answer) -> serde_json::Value {
         let id = refused.header("request-id").unwrap();
         let mut events = self.events("client.refused").await.into_iter();
-        events.find(|event| event["request_id"] == id).unwrap()
+        let found = events.find(|event| event["request_id"] == id);
+        found.unwrap_or_else(|| panic!("no event of {refused:?}"))
     }
 
     /// All events that match a filter, the oldest first: an answer may end before the last event, and then has a cursor.

@@ -27,9 +27,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // With FULL, a commit is on the disk before it is answered.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
-    // 4 MiB. After a page was split, SQLite goes through the table of all cached pages at the end of the transaction:
-    // with 32 MiB, an insert took a quarter more CPU time. What is not here is in the page cache of the system.
-    connection.pragma_update(None, "cache_size", -4_096)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
     connection.set_prepared_statement_cache_capacity(32);
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     for (position, step) in MIGRATIONS.iter().enumerate().skip(version as usize) {

@@ -34,7 +34,7 @@ fn main() {
     match words.as_slice() {
         ["token"] => runtime.block_on(token::run(false)),
         ["token", "--full"] => runtime.block_on(token::run(true)),
-        ["proofs"] => runtime.block_on(proofs::run()),
+        ["proofs"] => runtime.block_on(proofs::run(raw::raw_cryptography())),
         ["hostile"] => runtime.block_on(hostile::run(Path::new(built))),
         ["hostile", binary] => runtime.block_on(hostile::run(Path::new(binary))),
         ["compare", "--postgres", old, new @ ..] => {

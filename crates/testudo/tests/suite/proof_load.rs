@@ -51,8 +51,8 @@ const SOAK: Load = Load {
     marks: 1_000_000,
     requests: 10_000,
     slower_max: 1.5,
-    // SQLite keeps pages in memory: 4 MiB for its writer, and 8 MiB for each reader that is used.
-    growth_bytes_max: 16 * 1024 * 1024,
+    // SQLite keeps at most 32 MiB of pages in memory.
+    growth_bytes_max: 48 * 1024 * 1024,
     flood: 60_000,
 };
 

@@ -13,7 +13,7 @@ use crate::entropy::Entropy;
 use crate::identity::{Authority, CredentialKind, OccasionKind};
 use crate::policy::{AuthorityPolicy, Policy};
 use crate::records::{Batch, Client, ClientState, Event, Kind, Versioned, Write};
-use crate::rules::{Rule, RuleSet, RuleSpec};
+use crate::rules::{ClaimCaptures, Rule, RuleSet, RuleSpec};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use testudo_protocol::jose::Algorithm;
@@ -61,7 +61,7 @@ fn policy() -> Policy {
             (authority("spiffe://a.example"), trusted()),
             (Authority::of_identity("ci:x").unwrap(), trusted()),
         ]),
-        rules: RuleSet::new(vec![rule.unwrap()]),
+        rules: RuleSet::new(vec![rule.unwrap()], ClaimCaptures::default()),
         ..Policy::of_tests()
     }
 }

@@ -28,6 +28,13 @@ pub enum Lookup<'c> {
         /// The key id in the header.
         unverified_kid: Option<&'c str>,
     },
+    /// The entries whose tokens have this `iss`, and their keys.
+    Issuer {
+        /// `iss`.
+        unverified_issuer: &'c str,
+        /// The key id in the header. Of several entries, only those that have this key can have issued the token.
+        unverified_kid: Option<&'c str>,
+    },
     /// The certificates of a registered client, if a client with this id exists and no configured client has the same id.
     Certificates {
         /// The client id in the request.
@@ -51,6 +58,8 @@ pub enum Facts {
     Keys(AuthorityKeys),
     /// The attester that the attestation names, and the keys or the reason why there are none.
     Attester(Authority, Box<Facts>),
+    /// The entries that may have issued the token, each with its keys or the reason why there are none.
+    Issuers(Vec<(Authority, Facts)>),
     /// The authority is configured, but has no loaded keys, or they are older than allowed.
     NoKeys,
     /// The authority has no usable keys and an administrator disabled it, so a retry would not help.
@@ -67,11 +76,15 @@ pub enum Facts {
 }
 
 impl Facts {
-    /// The keys of the authority, if the credential was verified with such keys.
-    pub fn keys(&self) -> Option<&AuthorityKeys> {
+    /// The keys of this authority, if the credential was verified with such keys.
+    pub fn keys_of(&self, authority: &Authority) -> Option<&AuthorityKeys> {
         match self {
             Facts::Keys(keys) => Some(keys),
-            Facts::Attester(_, facts) => facts.keys(),
+            Facts::Attester(_, facts) => facts.keys_of(authority),
+            Facts::Issuers(entries) => {
+                let (_, facts) = entries.iter().find(|(entry, _)| entry == authority)?;
+                facts.keys_of(authority)
+            }
             Facts::NoKeys
             | Facts::Disabled
             | Facts::Client(_)
@@ -128,6 +141,7 @@ pub(crate) fn policy_and_keys<'a>(
         }
         Facts::NoKeys
         | Facts::Attester(..)
+        | Facts::Issuers(_)
         | Facts::Client(_)
         | Facts::KeysElsewhere { .. }
         | Facts::Nothing => {

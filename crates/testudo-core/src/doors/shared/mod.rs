@@ -9,4 +9,5 @@ pub mod client_chain;
 pub mod client_keys;
 pub mod confirmation;
 pub mod facts;
+pub mod issued_token;
 pub mod presented;

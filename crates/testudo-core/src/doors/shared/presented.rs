@@ -3,11 +3,12 @@
 //! The mechanism is determined by the parameters and never guessed; a request with two mechanisms is refused.
 
 use crate::identity::CredentialKind;
-use crate::policy::Policy;
+use crate::policy::{AuthorityUse, Policy};
 use crate::rejection::{AttestationReason, CLIENT_CERTIFICATE, CredentialReason, Rejection, RequestReason};
+use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
-use testudo_protocol::jose;
+use testudo_protocol::jose::{self, Jws};
 use testudo_protocol::oauth::{Form, is_token68};
 
 /// A credential as it was received, with its kind.
@@ -65,6 +66,21 @@ pub struct RequestHeaders {
     pub client_attestations: Vec<String>,
     /// The client's certificates, from its own handshake or from a trusted proxy.
     pub certificates: Option<Arc<PeerCertificates>>,
+}
+
+/// The kind of a token whose unverified `iss` is that of an entry of the configuration with this use.
+pub(super) fn kind_by_issuer(token: &str, policy: &Policy, purpose: AuthorityUse) -> Option<CredentialKind> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    // Most servers have no such entry; then no assertion is parsed here.
+    if policy.issuers.is_empty() {
+        return None;
+    }
+    let token = Jws::parse(token).ok()?;
+    let unverified: Issuer = token.unverified_claims().ok()?;
+    policy.issuers.kind(&unverified.iss, purpose)
 }
 
 /// `typ` of an attestation. [ABCA §4]
@@ -222,9 +238,26 @@ impl Presented {
         }
     }
 
-    /// A software statement. If no kind recognises it, the door of JWT-SVIDs refuses it with the reason.
-    pub fn statement(statement: String) -> Presented {
-        let kind = CredentialKind::of_statement(&statement);
+    /// The same credential; if it is an assertion of the type jwt-bearer whose `iss` is that of an `[[issuers]]` entry
+    /// for clients, it is verified as a token of this entry. Others are verified as the client's own assertions.
+    pub fn of_issuer(self, policy: &Policy) -> Presented {
+        let kind = match (&self.kind, &self.evidence) {
+            (CredentialKind::PrivateKeyJwt, Evidence::Assertion(token)) => {
+                kind_by_issuer(token, policy, AuthorityUse::Client)
+            }
+            _ => None,
+        };
+        Presented {
+            kind: kind.unwrap_or(self.kind),
+            ..self
+        }
+    }
+
+    /// A software statement: its `sub` or its `iss` names the authority. If no kind recognises it, the door of JWT-SVIDs
+    /// refuses it with the reason.
+    pub fn statement(statement: String, policy: &Policy) -> Presented {
+        let kind = CredentialKind::of_statement(&statement)
+            .or_else(|| kind_by_issuer(&statement, policy, AuthorityUse::Registration));
         Presented::new(kind.unwrap_or(CredentialKind::JwtSvid), statement)
     }
 

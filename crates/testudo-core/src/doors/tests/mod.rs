@@ -109,7 +109,7 @@ impl World {
             } => self
                 .bundles(unverified_authority.name())
                 .map_or(Facts::Nothing, bundle_of),
-            Lookup::Attester { .. } | Lookup::Client { .. } => Facts::Nothing,
+            Lookup::Attester { .. } | Lookup::Issuer { .. } | Lookup::Client { .. } => Facts::Nothing,
         };
         self.check(credential, &facts)
     }

@@ -2,8 +2,8 @@
 //! `super` is imported there from this crate.
 
 use super::{
-    AdmissionReason, AttestationReason, Authority, CertificateUse, CredentialKind, CredentialReason,
-    MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
+    AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialKind,
+    CredentialReason, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
     WorkloadProofReason,
 };
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -90,6 +90,9 @@ fn credential_reasons() -> Vec<CredentialReason> {
         },
         CredentialReason::SubjectNotSpiffeId(SpiffeIdError::TooLong),
         CredentialReason::SubjectHasNoPath,
+        CredentialReason::SubjectUnusable {
+            claim: "repository_id".to_owned(),
+        },
         CredentialReason::UnknownAuthority {
             authority: Authority::of_key("spiffe://x.example").unwrap(),
         },
@@ -253,6 +256,12 @@ fn admission_reasons() -> Vec<AdmissionReason> {
         },
         AdmissionReason::IdentityBlocked { by: "x".to_owned() },
         AdmissionReason::NoRule,
+        AdmissionReason::ClaimDiffers(Box::new(ClaimDifference {
+            rule: "deploy".to_owned(),
+            claim: "repository_id".to_owned(),
+            expected: "\"12345\"".to_owned(),
+            found: Some("\"999\"".to_owned()),
+        })),
         AdmissionReason::RuleDisabled { rule: "x".to_owned() },
         AdmissionReason::CredentialNotAccepted {
             kind: CredentialKind::JwtSvid,

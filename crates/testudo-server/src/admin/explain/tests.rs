@@ -13,8 +13,8 @@ use std::sync::Arc;
 use testudo_core::identity::{Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
-    AdmissionReason, AttestationReason, Authorization, CertificateUse, CredentialReason, Endpoint,
-    MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, WorkloadProofReason,
+    AdmissionReason, AttestationReason, Authorization, CertificateUse, ClaimDifference, CredentialReason,
+    Endpoint, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

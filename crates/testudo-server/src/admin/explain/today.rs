@@ -18,7 +18,7 @@ use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWithoutEvidence};
-use testudo_core::policy::AuthorityPolicy;
+use testudo_core::policy::{AuthorityPolicy, Policy};
 use testudo_core::possession::Possession;
 use testudo_core::records::{Event, RequestDetails};
 use testudo_core::rejection::{Authorization, CredentialReason, Endpoint, Rejection, Statement};
@@ -234,6 +234,7 @@ impl Given<'_> {
 }
 
 /// Verifies a credential whose `client_assertion_type` is not known: it is read as the kind that its subject names, or
+/// or its issuer names, or
 /// else as the first kind whose door can read it. Guessing is allowed only here, where no token is issued.
 async fn verify(
     app: &App,
@@ -243,7 +244,7 @@ async fn verify(
     trace: &mut Trace,
 ) -> Result<AttestedIdentity, Rejection> {
     let (credential, form) = match given {
-        Given::Token(token) => (recognise(token)?, "a JWS in compact form"),
+        Given::Token(token) => (recognise(token, &in_force.policy)?, "a JWS in compact form"),
         Given::Chain(chain) => (
             doors::recognise(&Presented::certificates(Arc::new(chain)).of_client(
                 client_id,
@@ -266,8 +267,12 @@ async fn verify(
     credential.verify(&facts, terms, trace)
 }
 
-fn recognise(credential: &str) -> Result<Credential, Rejection> {
+fn recognise(credential: &str, policy: &Policy) -> Result<Credential, Rejection> {
     let read = |kind| doors::recognise(&Presented::new(kind, credential.to_owned()));
+    let assertion = Presented::new(CredentialKind::PrivateKeyJwt, credential.to_owned()).of_issuer(policy);
+    if assertion.kind.is_found_by_issuer() {
+        return doors::recognise(&assertion);
+    }
     if let Some(kind) = CredentialKind::of_statement(credential) {
         return read(kind);
     }

@@ -119,11 +119,11 @@ fn included_file_holds_rules_authorities_and_clients_and_nothing_else() {
     let folder = Folder::new("include-sections", MAIN);
     folder.write("clients.json", &jwks());
     let all = "[[trust_domains]]\nname = \"b.example\"\nbundle = { file = \"b.json\" }\n\
-               [[issuers]]\nname = \"i\"\nkind = \"jwt\"\n\
+               [[issuers]]\nname = \"i\"\nkind = \"jwt\"\nuse = [\"client\"]\nissuer = \"https://i.example\"\njwks = { file = \"i.json\" }\n\
                [[clients]]\nclient_id = \"batch\"\njwks = { file = \"clients.json\" }\n";
     folder.write("rules.d/a.toml", &(rule("a") + all));
     let (configuration, _) = folder.load().unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(configuration.policy.authorities.len(), 2);
+    assert_eq!(configuration.policy.authorities.len(), 3);
     // Relative paths begin where those of the main file do.
     assert_eq!(configuration.policy.clients.len(), 1);
     let bundles: Vec<String> = configuration

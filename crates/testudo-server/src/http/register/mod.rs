@@ -245,13 +245,14 @@ async fn verify_evidence(
     arrived: &Arrived,
 ) -> Result<Arc<AttestedIdentity>, Stop> {
     let Arrived { requested, peer, .. } = arrived;
-    let statement = requested.software_statement.clone().map(Presented::statement);
+    let policy = &in_force.policy;
+    let statement = requested.software_statement.clone();
+    let statement = statement.map(|statement| Presented::statement(statement, policy));
     // Together with an initial access token, a certificate is not evidence: the token may be bound to it.
     let certificates = arrived.certificates.clone().filter(|_| arrived.token.is_none());
     let attestations = Some(arrived.attestations.clone()).filter(|values| !values.is_empty());
     let attestation = attestations.map(Presented::attestation).transpose()?;
     let shown = [statement, certificates.map(Presented::certificates), attestation];
-    let policy = &in_force.policy;
     let endpoint = policy.registration_endpoint().unwrap_or_default();
     let mut proven: Option<AttestedIdentity> = None;
     for presented in shown.into_iter().flatten() {

@@ -124,7 +124,9 @@ async fn serve_token<B: RequestBody>(
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
     let is_registered = |client_id: &str| app.keys.load().opaque_key.has_named(client_id);
-    let presented = presented.of_client(trail.details.client_id.as_deref(), policy, is_registered);
+    let presented = presented
+        .of_client(trail.details.client_id.as_deref(), policy, is_registered)
+        .of_issuer(policy);
     let proven = identify(app, in_force, peer, presented).await?; // gather, verify
     let identity = &proven.identity;
     trail.identity = Some(identity.clone());
@@ -203,7 +205,11 @@ impl Proven {
     /// Keeps the verdict. It is called only after a token was issued: otherwise an attacker could displace the verdicts of
     /// other clients with refused requests.
     fn remember(&self, app: &App, policy: &Policy) {
-        if let Some(keys) = self.facts.as_ref().and_then(Facts::keys) {
+        if let Some(keys) = self
+            .facts
+            .as_ref()
+            .and_then(|facts| facts.keys_of(&self.identity.authority))
+        {
             app.memory
                 .verdicts
                 .remember(&self.identity, keys, policy.generation);

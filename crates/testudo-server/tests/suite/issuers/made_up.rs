@@ -3,7 +3,7 @@
 //! configuration would make.
 
 use crate::world::{ISSUER, RULES, World, domains};
-use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, ChallengeUse};
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, CredentialKind};
@@ -121,6 +121,8 @@ impl MadeUp {
         let (mut configuration, _) = config::load(&path, generation).unwrap();
         let mut policy = AuthorityPolicy {
             credentials: vec![CredentialKind::TestToken],
+            uses: vec![AuthorityUse::Client, AuthorityUse::Registration],
+            subject_claim: None,
             first_use: FirstUse::On,
             accept_audiences: Vec::new(),
             single_use: false,

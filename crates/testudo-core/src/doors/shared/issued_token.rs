@@ -1,0 +1,110 @@
+//! What the doors share whose tokens are found by `iss`: which entry signed the token, and the claims that the
+//! configuration names.
+
+use super::facts::{Facts, Purpose, Terms, policy_and_keys};
+use crate::identity::{Authority, CredentialKind, NamedClaims};
+use crate::policy::{AuthorityPolicy, AuthorityUse, Policy};
+use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejection};
+use crate::trace::Trace;
+use serde_json::Value;
+use testudo_protocol::jose::{JoseError, Jws};
+use testudo_protocol::limits::ISSUERS_TRIED_MAX;
+
+/// The entry whose keys verify the signature. Keys of entries are never pooled: each entry is tried by itself, with its own
+/// keys, and at most [`ISSUERS_TRIED_MAX`] of them.
+pub(crate) fn signed_by<'f>(
+    jws: &Jws,
+    facts: &'f Facts,
+    policy: &'f Policy,
+    trace: &mut Trace,
+) -> Result<(&'f Authority, &'f AuthorityPolicy), Rejection> {
+    let entries = match facts {
+        Facts::Issuers(entries) => entries.as_slice(),
+        Facts::Keys(_)
+        | Facts::Attester(..)
+        | Facts::NoKeys
+        | Facts::Disabled
+        | Facts::Client(_)
+        | Facts::KeysElsewhere { .. }
+        | Facts::Nothing => return Err(CredentialReason::UnknownClient.into()),
+    };
+    let mut refusal: Option<Rejection> = None;
+    for (authority, facts) in entries.iter().take(ISSUERS_TRIED_MAX) {
+        let tried = policy_and_keys(authority, facts, policy, trace).and_then(|(entry, keys)| {
+            jws.verify(keys.token_keys()).map_err(CredentialReason::Jose)?;
+            Ok(entry)
+        });
+        match tried {
+            Ok(entry) => {
+                trace.passed("signature", || jws.header.algorithm_and_key());
+                return Ok((authority, entry));
+            }
+            Err(why) => _ = refusal.get_or_insert(why),
+        }
+    }
+    let kid = jws.header.kid.clone();
+    Err(refusal.unwrap_or_else(|| CredentialReason::Jose(JoseError::NoKey { kid }).into()))
+}
+
+/// An issuer speaks only for what its `use` names.
+pub(crate) fn speaks_for(
+    authority: &Authority,
+    entry: &AuthorityPolicy,
+    kind: CredentialKind,
+    purpose: Purpose<'_>,
+) -> Result<(), Rejection> {
+    let needed = match purpose {
+        Purpose::Authentication => AuthorityUse::Client,
+        Purpose::Statement { .. } => AuthorityUse::Registration,
+    };
+    if entry.uses.contains(&needed) {
+        return Ok(());
+    }
+    let by = NotAcceptedBy::Authority(authority.clone());
+    Err(AdmissionReason::CredentialNotAccepted { kind, by }.into())
+}
+
+/// All claims of a verified token, if the configuration names some of them beside the registered ones.
+pub(crate) struct VerifiedClaims(Value);
+
+impl VerifiedClaims {
+    /// Reads the claims of a token whose signature is verified.
+    pub(crate) fn of(
+        jws: &Jws,
+        authority: &Authority,
+        entry: &AuthorityPolicy,
+        terms: Terms<'_>,
+    ) -> Result<VerifiedClaims, Rejection> {
+        let is_needed =
+            entry.subject_claim.is_some() || !terms.policy.rules.claim_sources(authority).is_empty();
+        let claims = match is_needed {
+            true => jws.unverified_claims().map_err(CredentialReason::Jose)?,
+            false => Value::Null,
+        };
+        Ok(VerifiedClaims(claims))
+    }
+
+    /// The text of the claim that names the client.
+    pub(crate) fn subject(&self, entry: &AuthorityPolicy, sub: &str) -> Result<String, Rejection> {
+        let Some(source) = &entry.subject_claim else {
+            return Ok(sub.to_owned());
+        };
+        let claim = source.find(&self.0).and_then(|claim| match claim {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        });
+        claim.ok_or_else(|| {
+            let claim = source.to_string();
+            CredentialReason::SubjectUnusable { claim }.into()
+        })
+    }
+
+    /// The claims that rules and captures name.
+    pub(crate) fn named(&self, authority: &Authority, policy: &Policy) -> NamedClaims {
+        let sources = policy.rules.claim_sources(authority).iter();
+        sources
+            .filter_map(|source| Some((source.clone(), source.find(&self.0)?.clone())))
+            .collect()
+    }
+}

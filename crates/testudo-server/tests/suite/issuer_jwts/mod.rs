@@ -1,0 +1,149 @@
+//! Tokens of `[[issuers]]` entries with `kind = "jwt"`: of CI systems and of any OpenID provider.
+
+mod configuration;
+mod refused;
+mod registration;
+mod tokens;
+
+use crate::world::{ISSUER, RULES, World, assert_answer_form, domains};
+use serde_json::{Value, json};
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_testkit::http::Answer;
+use testudo_testkit::token::{Draft, claims};
+use testudo_testkit::{form, generate_key};
+
+const GITHUB: &str = "https://token.actions.example";
+const GITLAB: &str = "https://gitlab.example";
+
+/// Two CI systems: the subject of the first names a branch, so another claim names its clients.
+const ISSUERS: &str = r#"
+[[issuers]]
+name = "github"
+kind = "jwt"
+use = ["client"]
+issuer = "https://token.actions.example"
+jwks = { file = "github.json" }
+subject_claim = "repository_id"
+captures = { repository = "repository", owner = "repository_owner", runner = "/runner/environment" }
+lifetime_max = "1h"
+[[issuers]]
+name = "gitlab"
+kind = "jwt"
+use = ["client", "registration"]
+issuer = "https://gitlab.example"
+jwks = { file = "gitlab.json" }
+"#;
+
+const RULES_OF_ISSUERS: &str = r#"
+[[rules]]
+name = "deploy"
+authorities = ["github"]
+claims = { repository_id = "12345", environment = "prod", "/runner/self_hosted" = false }
+scopes = ["deploy"]
+default_scopes = ["deploy"]
+client_name = "{repository}"
+client_uri = "https://code.example/{repository}"
+[[rules]]
+name = "build"
+identities = ["github:*"]
+claims = { repository_owner_id = 77 }
+scopes = ["r"]
+default_scopes = ["r"]
+client_name = "{repository} of {owner} on {runner}"
+[[rules]]
+name = "group"
+identities = ["gitlab:project_path:group/**"]
+scopes = ["r", "client.register"]
+default_scopes = ["r"]
+resources = ["https://as.example/register"]
+"#;
+
+/// A server with the two CI systems.
+struct Ci {
+    world: World,
+    github: SigningKey,
+    gitlab: SigningKey,
+}
+
+impl Ci {
+    async fn start() -> Ci {
+        Ci::start_with("[registration]").await
+    }
+
+    async fn start_with(sections: &str) -> Ci {
+        let sections = format!("{sections}\n{}{ISSUERS}", domains(""));
+        let rules = format!("{RULES_OF_ISSUERS}{RULES}");
+        let ci = Ci {
+            world: World::start_with(&sections, &rules).await,
+            github: generate_key(Algorithm::RS256, Some("k")),
+            gitlab: generate_key(Algorithm::ES256, Some("k")),
+        };
+        ci.publish("github", &[&ci.github]).await;
+        ci.publish("gitlab", &[&ci.gitlab]).await;
+        ci
+    }
+
+    /// Writes the key set of an issuer and has it read.
+    async fn publish(&self, name: &str, keys: &[&SigningKey]) {
+        let keys: Vec<Value> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
+        let path = self.world.folder.join(format!("{name}.json"));
+        std::fs::write(path, json!({ "keys": keys }).to_string()).unwrap();
+        let path = format!("/admin/v1/trust/{name}/refresh");
+        self.world.admin("POST", &path, json!({})).await;
+    }
+
+    /// A token of a job, in the form of GitHub's.
+    fn github(&self) -> Draft<'_> {
+        self.github_by(&self.github)
+    }
+
+    fn github_by<'k>(&self, key: &'k SigningKey) -> Draft<'k> {
+        let subject = "repo:acme/app:ref:refs/heads/main";
+        Draft::svid(key, subject, ISSUER, self.world.now())
+            .header("x5t", "eBZ_cn3sXYAd0ch4THBKHIgOwOE")
+            .claim("iss", GITHUB)
+            .claim("jti", "0f1c5f1e-8b5c-4d1e-9d5e-0d4f3e8c1a11")
+            .claim("repository", "acme/app")
+            .claim("repository_id", "12345")
+            .claim("repository_owner", "acme")
+            .claim("repository_owner_id", 77)
+            .claim("environment", "prod")
+            .claim("ref", "refs/heads/main")
+            .claim("event_name", "push")
+            .claim(
+                "runner",
+                json!({ "environment": "github-hosted", "self_hosted": false }),
+            )
+    }
+
+    /// A token of a job, in the form of GitLab's.
+    fn gitlab(&self) -> Draft<'_> {
+        let subject = "project_path:group/app:ref_type:branch:ref:main";
+        Draft::svid(&self.gitlab, subject, ISSUER, self.world.now())
+            .claim("iss", GITLAB)
+            .claim("project_id", "7")
+    }
+
+    /// A token request with this assertion.
+    async fn show(&self, token: &str) -> Answer {
+        self.show_with(token, &[]).await
+    }
+
+    async fn show_with(&self, token: &str, more: &[(&str, &str)]) -> Answer {
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let parameters = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", kind),
+            ("client_assertion", token),
+        ];
+        let answer = self.world.send(&form(&[&parameters, more].concat())).await;
+        assert_answer_form(&answer);
+        answer
+    }
+}
+
+/// The claims of the access token.
+fn granted(answer: &Answer, case: &str) -> Value {
+    assert_eq!(answer.status, 200, "{case}: {answer:?}");
+    claims(answer.json()["access_token"].as_str().unwrap())
+}
