@@ -76,8 +76,10 @@ pub(super) struct HeldBundle {
 #[derive(Clone, Copy)]
 pub(super) struct SharedAt {
     pub(super) digest: [u8; 32],
-    /// When a node last stored it, as far as this node knows.
+    /// The time of the fetch in the record.
     pub(super) confirmed: Timestamp,
+    /// When this node wrote or read the record.
+    pub(super) seen: Timestamp,
 }
 
 /// No pauses: the loop that refreshes a bundle has intervals of its own.
@@ -303,6 +305,7 @@ impl Anchor {
             .store(is_accepted_elsewhere, Ordering::Relaxed);
         (*locked(&self.last_failure)).clone_from(&locked(&earlier.last_failure));
         (*locked(&self.refused_floor)).clone_from(&locked(&earlier.refused_floor));
+        *locked(&self.shared) = *locked(&earlier.shared);
         let is_shared_refused = earlier.is_shared_refused.load(Ordering::Relaxed);
         self.is_shared_refused.store(is_shared_refused, Ordering::Relaxed);
     }

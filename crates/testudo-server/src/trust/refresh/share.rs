@@ -19,6 +19,9 @@ use testudo_store::CommitError;
 /// the rest, and the store receives few writes.
 const RENEWED_AFTER: i64 = 4;
 
+/// How far the clock of the node that stored a bundle may be ahead: a bundle may be used longer by so much.
+const AHEAD_MAX: Seconds = Seconds(60);
+
 impl Anchor {
     /// True if the bundle is shared through the store. A source on this machine is read again within seconds instead.
     fn is_shared(&self) -> bool {
@@ -37,7 +40,7 @@ impl Anchor {
 
     fn is_due(&self, digest: [u8; 32], now: Timestamp) -> bool {
         let renewed = self.renewed_after();
-        locked(&self.shared).is_none_or(|at| at.digest != digest || at.confirmed + renewed <= now)
+        locked(&self.shared).is_none_or(|at| at.digest != digest || at.seen + renewed <= now)
     }
 }
 
@@ -64,7 +67,8 @@ pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Fl
         if shared.floor > floor || (is_same && is_renewed) {
             *locked(&anchor.shared) = Some(SharedAt {
                 digest,
-                confirmed: now,
+                confirmed: shared.confirmed,
+                seen: now,
             });
             return;
         }
@@ -93,6 +97,7 @@ pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Fl
             *locked(&anchor.shared) = Some(SharedAt {
                 digest,
                 confirmed: now,
+                seen: now,
             });
             anchor.is_shared_refused.store(false, Ordering::Relaxed);
         }
@@ -129,7 +134,13 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
         return;
     };
     let now = app.moment();
-    // The clock of the other node may be ahead.
+    // The bundle of this node is as old as its steady clock counts, also after the wall clock was set back: only what was
+    // stored since can be younger.
+    let is_known = locked(&anchor.shared).is_some_and(|at| at.confirmed == shared.confirmed);
+    // The clock of the other node may be a little ahead. A record from later than that has no known age.
+    if is_known || shared.confirmed > now.wall() + AHEAD_MAX {
+        return;
+    }
     let confirmed = now.earlier(now.wall() - shared.confirmed.min(now.wall()));
     let held = anchor.kept.held();
     if held.is_some_and(|held| held.confirmed.age(now) <= confirmed.age(now)) {
@@ -152,6 +163,7 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     *locked(&anchor.shared) = Some(SharedAt {
         digest,
         confirmed: shared.confirmed,
+        seen: now.wall(),
     });
     // A bundle that is too old for credentials is kept: the server of its endpoint is verified with it.
     if is_new && anchor.current(now).is_some() {

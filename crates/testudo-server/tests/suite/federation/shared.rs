@@ -234,6 +234,21 @@ async fn bundle_is_stored_once_and_its_time_is_renewed_after_a_quarter_of_the_ma
     );
 }
 
+#[tokio::test]
+async fn clock_that_is_set_back_before_a_start_does_not_make_the_stored_bundle_younger() {
+    let z = X509Issuer::new("z.example");
+    let publisher = Publisher::start(&of_a_day(&z)).await;
+    let world = served(&publisher, &z).await;
+    // The stored time is now a day ahead of the clock of the next start.
+    world.running.app.clock.step(86_400 - 600);
+    publisher.publishes(&[&z]);
+    refresh(&world).await.unwrap();
+    publisher.server.answers(503, None, "");
+    let world = world.restart().await;
+    assert!(!is_from_store(&world).await);
+    assert_eq!(state(&world).await.0, "none");
+}
+
 // Row FED-07.
 #[tokio::test]
 async fn stored_bundle_is_deleted_when_its_trust_domain_is_removed_from_the_file() {
