@@ -77,6 +77,10 @@ impl Outgoing<'_> {
     }
 }
 
+/// The API server of Kubernetes publishes its keys as `application/jwk-set+json` and answers 406 to a request that does not
+/// list it. [RFC7517 §8.5.2]
+const ACCEPTED: &str = "application/json, application/jwk-set+json";
+
 fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
     let host = url.host_str().unwrap_or_default();
     let authority = url
@@ -90,7 +94,7 @@ fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
         .method(method)
         .uri(path)
         .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT, ACCEPTED)
         .header(header::USER_AGENT, concat!("testudo/", env!("CARGO_PKG_VERSION")))
 }
 

@@ -128,6 +128,12 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    /// The same request with this value of the field `Authorization`.
+    fn authorized(mut self, value: Option<&'a str>) -> Outgoing<'a> {
+        self.headers.extend(value.map(|value| ("authorization", value)));
+        self
+    }
+
     /// A POST of a form.
     pub fn form(url: &'a Url, form: &[(&str, &str)]) -> Outgoing<'a> {
         let body = url::form_urlencoded::Serializer::new(String::new())
@@ -149,6 +155,12 @@ pub struct Access<'a> {
     pub roots_pem: Option<&'a [u8]>,
     /// The token of the field `Authorization`. It is sent to the server of this URL only: redirects are not followed.
     pub bearer_token: Option<&'a str>,
+}
+
+impl Access<'_> {
+    fn authorization(self) -> Option<String> {
+        self.bearer_token.map(|token| format!("Bearer {token}"))
+    }
 }
 
 /// Why a fetch failed.
@@ -352,18 +364,32 @@ impl Fetcher {
         access: Access<'_>,
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
-        let authorization = access.bearer_token.map(|token| format!("Bearer {token}"));
-        let headers = authorization.as_deref().map(|value| ("authorization", value));
-        let request = Outgoing {
-            headers: headers.into_iter().collect(),
-            ..Outgoing::get(url)
-        };
-        let tls = match access.roots_pem {
-            None => self.tls.clone(),
-            Some(pem) => Fetcher::trusting(pem)?,
-        };
+        let authorization = access.authorization();
+        let request = Outgoing::get(url).authorized(authorization.as_deref());
+        let tls = self.tls_for(access)?;
         self.get_over(&tls, &request, UrlOrigin::Configuration, limits)
             .await
+    }
+
+    /// Sends a request to a URL of the configuration. Several requests to one URL may run at the same time.
+    pub async fn send_with(
+        &self,
+        request: Outgoing<'_>,
+        access: Access<'_>,
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
+        let authorization = access.authorization();
+        let request = request.authorized(authorization.as_deref());
+        let tls = self.tls_for(access)?;
+        self.exchange(&tls, &request, UrlOrigin::Configuration, limits)
+            .await
+    }
+
+    fn tls_for(&self, access: Access<'_>) -> Result<Arc<ClientConfig>, FetchFault> {
+        match access.roots_pem {
+            None => Ok(self.tls.clone()),
+            Some(pem) => Fetcher::trusting(pem),
+        }
     }
 
     /// TLS with the roots of a PEM file alone.

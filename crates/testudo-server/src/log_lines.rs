@@ -239,6 +239,11 @@ pub const LINES: &[Line] = &[
         &["url", "fault"],
         "The key set that a registered client publishes could not be fetched.",
     ),
+    warn(
+        "token_review.failed",
+        &["authority", "fault"],
+        "The API server of a cluster could not review a service account token: at most once a minute for each cluster. `on_outage` of the entry decides whether the token is refused.",
+    ),
     // Events and upkeep.
     warn(
         "event.unwritten",

@@ -12,7 +12,7 @@ use crate::reload_changes::{AtNextStart, Reloaded, WithoutBundle, no_longer_gove
 use crate::renewal::tell_renewal;
 use crate::state::app::App;
 use crate::state::certificates::Renewal;
-use crate::state::in_force::{Anchors, InForce, Serving};
+use crate::state::in_force::{Anchors, InForce, Serving, cluster_groups};
 use crate::state::refused::{self, RefusedRecord};
 use crate::trust::{Anchor, first_bundles, forget, join_verifiers, keep_fresh};
 use std::sync::atomic::Ordering;
@@ -392,8 +392,10 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     join_verifiers(&anchors);
     first_bundles(app, &fresh).await;
     app.in_force.store(Arc::new(InForce {
+        clusters: cluster_groups(&configuration.policy, &anchors),
         policy: configuration.policy,
         anchors,
+        reviews: configuration.reviews,
         arrival,
         serving,
         written: configuration.written,

@@ -7,7 +7,8 @@ use crate::peer::Peer;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
-use testudo_core::doors::{Credential, Facts, Purpose, Terms};
+use testudo_core::doors::{Acceptance, Credential, Facts, Presented, Purpose, ReviewNeeded, Terms};
+use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Trace};
 
 /// The identity that the credential proves, and the facts with which it was verified. Certificate chains are verified
@@ -33,4 +34,26 @@ pub(crate) async fn verify_credential(
         credential.verify(&facts, terms, &mut Trace::off())?
     };
     Ok((identity, facts))
+}
+
+/// Refuses a verified token whose cluster states that it is not valid any more, if the configuration has it reviewed.
+pub(crate) async fn review(
+    app: &App,
+    in_force: &InForce,
+    presented: &Presented,
+    identity: &AttestedIdentity,
+) -> Result<(), Rejection> {
+    let Some(needed) = ReviewNeeded::of(presented, identity, &in_force.policy)? else {
+        return Ok(());
+    };
+    let Some(source) = in_force.reviews.get(needed.cluster) else {
+        return Ok(());
+    };
+    // Boxed: only these requests need the memory of this future.
+    let asked = Box::pin(app.memory.token_reviews.get(&app.clock, &needed, source));
+    let (reviewed, outage) = asked.await?;
+    if needed.decide(&reviewed, outage)? == Acceptance::InOutage {
+        app.metrics.tokens_not_reviewed.inc();
+    }
+    Ok(())
 }

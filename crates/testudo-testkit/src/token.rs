@@ -114,6 +114,30 @@ impl<'k> Draft<'k> {
         draft
     }
 
+    /// A valid token of the Kubernetes service account `NAMESPACE/NAME`, which is bound to no pod. [K8S-ACCOUNTS]
+    pub fn service_account(
+        cluster: &'k testudo_protocol::jose::SigningKey,
+        issuer: &str,
+        account: &str,
+        audience: &str,
+        now: i64,
+    ) -> Draft<'k> {
+        let (namespace, account) = account.split_once('/').expect("NAMESPACE/NAME");
+        Draft {
+            header: serde_json::json!({ "alg": cluster.algorithm().name(), "kid": cluster.kid() }),
+            claims: serde_json::json!({
+                "iss": issuer, "sub": format!("system:serviceaccount:{namespace}:{account}"), "aud": [audience],
+                "iat": now, "nbf": now, "exp": now + 600, "jti": "8f1c5a6e",
+                "kubernetes.io": {
+                    "namespace": namespace,
+                    "serviceaccount": { "name": account, "uid": format!("uid-of-{account}") },
+                },
+            }),
+            key: cluster,
+            secret: None,
+        }
+    }
+
     /// A valid proof of the attested key. [ABCA §5.1]
     pub fn attestation_pop(
         attested: &'k testudo_protocol::jose::SigningKey,

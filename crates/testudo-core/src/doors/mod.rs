@@ -8,6 +8,7 @@
 mod attestation;
 mod issuer_jwt;
 pub mod jwt_svid;
+mod kubernetes;
 pub mod private_key_jwt;
 mod self_signed_tls_client_auth;
 mod shared;
@@ -21,11 +22,13 @@ pub mod x509_svid;
 mod tests;
 
 pub use issuer_jwt::ISSUER_JWT_LIFETIME_MAX;
+pub use kubernetes::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed, SERVICE_ACCOUNT_LIFETIME_MAX};
+pub use shared::audience::UnverifiedAudience;
 pub use shared::authority_keys::AuthorityKeys;
 pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;
 pub use shared::client_keys::ClientKeys;
-pub use shared::facts::{Facts, Lookup, Purpose, Terms};
+pub use shared::facts::{Cluster, Facts, Lookup, Purpose, Terms};
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};
 
 use crate::identity::{AttestedIdentity, CredentialKind};
@@ -34,6 +37,7 @@ use crate::trace::Trace;
 use attestation::Attestation;
 use issuer_jwt::IssuerJwt;
 use jwt_svid::JwtSvid;
+use kubernetes::KubernetesToken;
 use private_key_jwt::PrivateKeyJwt;
 use self_signed_tls_client_auth::SelfSignedTlsClientAuth;
 #[cfg(feature = "test-door")]
@@ -89,6 +93,8 @@ doors! {
     Attestation is Attestation;
     /// A token of a configured issuer.
     IssuerJwt is IssuerJwt;
+    /// A token of a Kubernetes service account.
+    Kubernetes is KubernetesToken;
     /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
     /// SPIFFE WIT-SVID.

@@ -105,6 +105,8 @@ impl PrivateKeyJwt {
                 Facts::Keys(_)
                 | Facts::Attester(..)
                 | Facts::Issuers(_)
+                | Facts::Clusters(_)
+                | Facts::NoKeysOf(_)
                 | Facts::NoKeys
                 | Facts::Disabled
                 | Facts::Nothing,

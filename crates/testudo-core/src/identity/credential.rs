@@ -131,6 +131,16 @@ credential_kinds! {
         names_instances: false,
         is_found_by_issuer: true,
     };
+    /// A token of a Kubernetes service account. [K8S-ACCOUNTS]
+    Kubernetes "kubernetes" Row {
+        auth_method: "kubernetes_service_account",
+        assertion_type: None,
+        issued_by: Some(AuthorityKind::Issuer),
+        verified_by: Some(VerifiedBy::TokenKeys),
+        statement: None,
+        names_instances: true,
+        is_found_by_issuer: true,
+    };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
         auth_method: "private_key_jwt",

@@ -69,6 +69,10 @@ pub struct AuthorityPolicy {
     pub attestation_age_max: Seconds,
     /// The `iss` that a software statement must have, if one is configured.
     pub statement_issuer: Option<String>,
+    /// How tokens are reviewed by the API server of the cluster, if they are. [K8S-REVIEW]
+    pub review: Option<ReviewPolicy>,
+    /// True if tokens of the service account `default` are accepted.
+    pub takes_default_accounts: bool,
     /// Rate limit for new clients.
     pub registrations: Rate,
     /// Rate limit for new clients whose subjects have the same prefix.
@@ -104,6 +108,13 @@ impl AuthorityPolicy {
     }
 }
 
+/// What follows if the API server of a cluster does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReviewPolicy {
+    /// For how long tokens are accepted without a review; `None` if they are refused.
+    pub accept_for: Option<Seconds>,
+}
+
 /// How old an attestation may be if its attester has no `attestation_age_max`.
 pub const ATTESTATION_AGE_MAX: Seconds = Seconds(86_400);
 
@@ -124,6 +135,8 @@ impl AuthorityPolicy {
             challenge: ChallengeUse::Required,
             attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: None,
+            review: None,
+            takes_default_accounts: false,
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,
             velocity_prefix_segments: 2,

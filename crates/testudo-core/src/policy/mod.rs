@@ -4,7 +4,9 @@ mod authority;
 mod client;
 mod issuers;
 
-pub use authority::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, Claimed};
+pub use authority::{
+    ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, Claimed, ReviewPolicy,
+};
 pub use client::{ClientMethod, ConfiguredClient};
 pub use issuers::Issuers;
 

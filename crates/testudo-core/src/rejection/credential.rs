@@ -4,6 +4,7 @@
 //! The answer for a failed authentication does not contain the reason; the reason is in the log and in events.
 
 use super::row::{BEARER, Row};
+use super::service_account::ServiceAccountReason;
 use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::Timestamp;
@@ -142,6 +143,8 @@ pub enum CredentialReason {
         /// Records of uses were deleted up to this time.
         kept_until: Timestamp,
     },
+    /// A token of a Kubernetes service account is refused.
+    ServiceAccount(Box<ServiceAccountReason>),
     /// A software statement has no `iat`.
     IssuedAtMissing,
     /// The request has neither a statement nor a certificate, and registration without evidence is not enabled.
@@ -222,6 +225,7 @@ impl CredentialReason {
             CredentialReason::JwtIdUnprintable => Row::unauthenticated("jwt_id_unprintable"),
             CredentialReason::AssertionReplayed => Row::unauthenticated("assertion_replayed"),
             CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
+            CredentialReason::ServiceAccount(reason) => reason.row(),
             CredentialReason::IssuedAtMissing => Row::unauthenticated("issued_at_missing"),
             CredentialReason::EvidenceMissing => Row::unauthenticated("evidence_missing")
                 .sentence("software_statement is missing, and so are a client certificate and an attestation: send one of them")
@@ -361,6 +365,7 @@ impl fmt::Display for CredentialReason {
                 f,
                 "the server no longer knows whether this single-use assertion was used before: records of uses were deleted up to {kept_until}, and the clock was set back since then"
             ),
+            CredentialReason::ServiceAccount(reason) => reason.fmt(f),
             CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             CredentialReason::EvidenceMissing => {
                 f.write_str("software_statement is missing, and so are a client certificate and an attestation: send one of them")

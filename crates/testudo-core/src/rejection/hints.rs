@@ -5,6 +5,7 @@
 
 mod attestation;
 mod proof;
+mod service_account;
 mod workload_proof;
 
 pub(super) use attestation::of_attestation;
@@ -161,6 +162,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::MarkDropped { .. } => {
             "the clock of this server was set back: compare it with a time server".into()
         }
+        CredentialReason::ServiceAccount(reason) => service_account::of_service_account(reason),
         CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
         CredentialReason::ClientCertificate(
             ClientCertificateError::Expired { .. } | ClientCertificateError::NotYetValid { .. },

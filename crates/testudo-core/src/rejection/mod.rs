@@ -14,6 +14,7 @@ mod metadata;
 mod proof;
 mod request;
 mod row;
+mod service_account;
 #[cfg(test)]
 mod tests;
 mod workload_proof;
@@ -26,6 +27,7 @@ pub use metadata::MetadataReason;
 pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
+pub use service_account::ServiceAccountReason;
 pub use workload_proof::WorkloadProofReason;
 
 use crate::identity::Authority;
@@ -70,6 +72,12 @@ impl From<AttestationReason> for Rejection {
 impl From<WorkloadProofReason> for Rejection {
     fn from(reason: WorkloadProofReason) -> Rejection {
         Rejection::Attestation(AttestationReason::WorkloadProof(reason))
+    }
+}
+
+impl From<ServiceAccountReason> for Rejection {
+    fn from(reason: ServiceAccountReason) -> Rejection {
+        Rejection::Credential(CredentialReason::ServiceAccount(Box::new(reason)))
     }
 }
 

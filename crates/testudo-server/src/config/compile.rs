@@ -2,6 +2,7 @@
 
 use super::admin::AdminSettings;
 use super::checker::Checker;
+use super::issuers::Reviews;
 use super::listeners::ServerSettings;
 use super::log::LogSettings;
 use super::outbound::OutboundSettings;
@@ -22,6 +23,8 @@ pub struct Configuration {
     pub policy: Policy,
     /// The sources of bundles. A reload replaces them.
     pub bundles: Vec<BundleSource>,
+    /// Where tokens of clusters are reviewed. A reload replaces it.
+    pub reviews: Reviews,
     /// Listeners and their limits. `reloading.rs` lists what takes effect only at the next start.
     pub server: ServerSettings,
     /// The store, which is opened at the start.
@@ -84,6 +87,7 @@ pub(super) fn compile(
             administration,
         },
         bundles,
+        reviews: issuers.reviews,
         server: server?,
         store: store?,
         admin: admin?,

@@ -74,6 +74,8 @@ impl Checker<'_> {
             challenge: section.challenge.unwrap_or_default(),
             attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: None,
+            review: None,
+            takes_default_accounts: false,
             registrations: Rate::new(
                 section
                     .registrations_per_minute
@@ -179,6 +181,10 @@ impl Checker<'_> {
     fn without_effect(&mut self, key: &str, section: &IssuerSection, kind: &IssuerKind) {
         for (name, is_written) in [
             ("token_review", section.token_review.is_some()),
+            (
+                "default_service_accounts",
+                section.default_service_accounts.is_some(),
+            ),
             ("types", section.types.is_some()),
             ("formats", section.formats.is_some()),
             ("attests", section.attests.is_some()),

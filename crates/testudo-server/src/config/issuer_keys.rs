@@ -95,7 +95,7 @@ impl Checker<'_> {
     }
 
     /// The origin with a token, which only a URL has a use for.
-    fn with_token(
+    pub(super) fn with_token(
         &mut self,
         key: &str,
         secret: &SecretText,

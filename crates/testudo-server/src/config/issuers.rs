@@ -2,10 +2,12 @@
 
 use super::checker::Checker;
 use super::issuer_keys::IssuerKeysSection;
+use super::token_review::{ReviewSource, TokenReviewSection};
 use super::trust::BundleSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::identity::ClaimSource;
 use testudo_core::policy::{AuthorityPolicy, ChallengeUse};
@@ -25,9 +27,12 @@ pub struct IssuerSection {
     /// Where its public keys are: one of `file`, `url` and `discovery`.
     pub jwks: Option<IssuerKeysSection>,
     /// For `kubernetes`: the API server that is asked whether a token is still valid.
-    pub token_review: Option<serde_json::Map<String, serde_json::Value>>,
+    pub token_review: Option<TokenReviewSection>,
+    /// For `kubernetes`: whether tokens of the service account `default` are accepted, which every pod of a namespace has
+    /// that names no other account. Default: `false`.
+    pub default_service_accounts: Option<bool>,
     /// What its credentials may be used for: `client` (they authenticate clients), `registration` (they are software
-    /// statements). For `attester`: `["client"]`. Each kind that this version supports needs it.
+    /// statements). For `attester` and `kubernetes`: `["client"]`. Each kind that this version supports needs it.
     pub r#use: Option<Vec<String>>,
     /// Names for claims that templates of rules may use: the value is the name of a claim, or with a leading `/` a JSON
     /// Pointer (RFC 6901). A claim that is no printable text of at most 512 bytes and no whole number is left out.
@@ -81,6 +86,8 @@ pub(super) struct Issuers {
     pub(super) captures: HashMap<Authority, Vec<(String, ClaimSource)>>,
     /// The issuer identifier of this server.
     pub(super) ours: Option<String>,
+    /// Where tokens are reviewed.
+    pub(super) reviews: Reviews,
 }
 
 /// An entry as it is written.
@@ -94,11 +101,16 @@ pub(super) struct IssuerEntry<'e> {
     pub(super) section: &'e IssuerSection,
 }
 
+/// Where tokens of clusters are reviewed.
+pub type Reviews = HashMap<Authority, Arc<ReviewSource>>;
+
 /// The kinds of issuer.
-const KINDS: [&str; 4] = ["kubernetes", ATTESTER, "verifiable_credential", JWT];
+const KINDS: [&str; 4] = [KUBERNETES, ATTESTER, "verifiable_credential", JWT];
 
 const ATTESTER: &str = "attester";
 const JWT: &str = "jwt";
+
+const KUBERNETES: &str = "kubernetes";
 
 impl Checker<'_> {
     /// Checks the names: the first part of an identity or a record key must name exactly one entry. Client ids that this
@@ -137,6 +149,10 @@ impl Checker<'_> {
             match section.kind.as_str() {
                 ATTESTER => {
                     self.attester(entry, &mut found);
+                    continue;
+                }
+                KUBERNETES => {
+                    self.kubernetes(entry, &mut found);
                     continue;
                 }
                 JWT => {

@@ -121,6 +121,7 @@ pub const KEYS: &[Key] = &[
         "\"required\"",
     ),
     count("issuers.clients_max", "clients", "100000"),
+    key("issuers.default_service_accounts", SWITCH, "false"),
     key("issuers.first_use", FIRST_USE, "\"on\""),
     key("issuers.formats", TEXT, "\"jwt_vc_json\"").list(),
     key("issuers.holder_binding", TEXT, "\"cnf\""),
@@ -159,10 +160,25 @@ pub const KEYS: &[Key] = &[
     key("issuers.status_max_stale", DURATION, "\"1h\""),
     key("issuers.status_origins", HTTPS, "\"https://status.example\"").list(),
     key("issuers.subject_claim", CLAIM, "\"repository_id\""),
+    key("issuers.token_review.accept_for", DURATION, "\"5m\""),
+    key("issuers.token_review.ca", PATH, "\"cluster-ca.pem\""),
+    key("issuers.token_review.cache", DURATION, "\"10s\""),
     key(
-        "issuers.token_review",
-        "a table that names the API server for token reviews",
-        "{ url = \"https://kubernetes.default.svc\" }",
+        "issuers.token_review.on_outage",
+        "one of \"refuse\", \"accept\"",
+        "\"refuse\"",
+    ),
+    key("issuers.token_review.timeout", DURATION, "\"2s\""),
+    key(
+        "issuers.token_review.token",
+        "a bearer token, or the file or the variable that contains it",
+        "{ file = \"token\" }",
+    )
+    .secret(),
+    key(
+        "issuers.token_review.url",
+        HTTPS,
+        "\"https://cluster-a.example.net:6443/apis/authentication.k8s.io/v1/tokenreviews\"",
     ),
     key("issuers.types", TEXT, "\"WorkloadCredential\"").list(),
     key(

@@ -5,6 +5,7 @@ use testudo_core::Authority;
 
 mod files;
 mod include;
+mod kubernetes;
 mod locations;
 mod network;
 mod overlay;
@@ -128,7 +129,7 @@ fn bundle_sources_without_https_or_with_two_places_are_refused() {
 // Rows RF-35, C-15.
 #[test]
 fn issuer_with_a_reserved_or_repeated_name_is_refused() {
-    let entry = |name: &str| format!("[[issuers]]\nname = \"{name}\"\nkind = \"kubernetes\"\n");
+    let entry = |name: &str| format!("[[issuers]]\nname = \"{name}\"\nkind = \"verifiable_credential\"\n");
     assert!(judge(&format!("{GOOD}{}{}", entry("cluster-a"), entry("cluster-b"))).is_ok());
     for name in ["", "spiffe", "https", "vc", "Cluster", "a.example", "c_x", "a:b"] {
         let text = format!("{GOOD}{}", entry(name));

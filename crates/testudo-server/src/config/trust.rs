@@ -327,6 +327,8 @@ impl Checker<'_> {
             challenge: section.challenge.unwrap_or_default(),
             attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: section.statement_issuer.clone(),
+            review: None,
+            takes_default_accounts: false,
             registrations: Rate::new(
                 section
                     .registrations_per_minute

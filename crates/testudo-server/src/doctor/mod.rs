@@ -5,6 +5,7 @@
 
 mod finding;
 mod places;
+mod reviews;
 mod sources;
 mod store;
 mod tls;
@@ -32,6 +33,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
                 clock: &clock,
             };
             findings.extend(sources::examine(&checked).await);
+            findings.extend(reviews::examine(configuration, &fetcher).await);
         }
         Err(why) => findings.push(finding("outbound TLS", Err(why.into()))),
     }

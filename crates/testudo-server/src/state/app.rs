@@ -8,7 +8,7 @@ use crate::state::chain_work::ChainWork;
 use crate::state::clients::Clients;
 use crate::state::clock::Clock;
 use crate::state::first_uses::{FirstUseLocks, NewClientGuess};
-use crate::state::in_force::{Arrival, InForce, Serving};
+use crate::state::in_force::{Anchors, Arrival, InForce, Serving, cluster_groups};
 use crate::state::keys::Keyring;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
@@ -19,6 +19,7 @@ use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
 use crate::state::verdicts::Verdicts;
 use crate::trust::remote_keys::RemoteKeys;
+use crate::trust::token_reviews::TokenReviews;
 use crate::trust::{Anchor, join_verifiers};
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
@@ -112,6 +113,8 @@ pub struct Memory {
     pub verdicts: Verdicts,
     /// Key sets that registered clients publish themselves.
     pub remote_keys: RemoteKeys,
+    /// What API servers stated about tokens of service accounts.
+    pub token_reviews: TokenReviews,
 }
 
 /// What new clients share.
@@ -192,7 +195,7 @@ impl App {
         let digest = configuration.written.digest;
         let started_with = StartedWith::of(&configuration);
         let connection_rules = Arc::new(ArcSwap::from_pointee(configuration.server.connection_rules()));
-        let anchors = configuration
+        let anchors: Anchors = configuration
             .bundles
             .into_iter()
             .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
@@ -206,8 +209,10 @@ impl App {
         Ok(App {
             clock,
             in_force: ArcSwap::from_pointee(InForce {
+                clusters: cluster_groups(&configuration.policy, &anchors),
                 policy: configuration.policy,
                 anchors,
+                reviews: configuration.reviews,
                 arrival,
                 serving,
                 written: configuration.written,
@@ -225,6 +230,7 @@ impl App {
                 clients: Clients::new(configuration.server.clients_in_memory),
                 verdicts: Verdicts::default(),
                 remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
+                token_reviews: TokenReviews::new(fetcher.clone(), metrics.token_reviews.clone()),
             },
             first_uses: FirstUses::default(),
             nonces,

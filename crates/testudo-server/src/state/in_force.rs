@@ -1,10 +1,10 @@
 //! The configuration in force. A reload replaces it as a whole, and a request uses the same one from beginning to end:
 //! it is never judged by the keys of one configuration and the policy of another.
 
-use crate::config::{Configuration, Written};
+use crate::config::{Configuration, Reviews, Written};
 use crate::peer::{Peer, Proxy};
 use crate::state::moment::Moment;
-use crate::trust::Anchor;
+use crate::trust::{Anchor, ClusterGroup};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,35 @@ use testudo_protocol::oauth::RequestUri;
 /// Trust anchors by authority.
 pub type Anchors = HashMap<Authority, Arc<Anchor>>;
 
+/// The clusters that share an issuer, by the issuer.
+pub type ClusterGroups = HashMap<Box<str>, ClusterGroup>;
+
+/// The groups of the configured clusters.
+pub fn cluster_groups(policy: &Policy, anchors: &Anchors) -> ClusterGroups {
+    let mut groups: HashMap<Box<str>, Vec<Arc<Anchor>>> = HashMap::new();
+    for (authority, settings) in &policy.authorities {
+        let issuer = settings.issuer.as_deref();
+        let is_cluster = settings.credentials.contains(&CredentialKind::Kubernetes);
+        if let (Some(issuer), true, Some(anchor)) = (issuer, is_cluster, anchors.get(authority)) {
+            groups.entry(issuer.into()).or_default().push(anchor.clone());
+        }
+    }
+    let groups = groups.into_iter();
+    groups
+        .map(|(issuer, anchors)| (issuer, ClusterGroup::new(anchors)))
+        .collect()
+}
+
 /// One configuration, in the form in which requests use it.
 pub struct InForce {
     /// Authorities, rules, clients, limits and lifetimes.
     pub policy: Policy,
     /// The sources of the authorities' keys, and the keys that were fetched last.
     pub anchors: Anchors,
+    /// The clusters that share an issuer, by the issuer.
+    pub clusters: ClusterGroups,
+    /// Where tokens of clusters are reviewed.
+    pub reviews: Reviews,
     /// The proxy, TLS and client certificates with which requests arrive.
     pub arrival: Arrival,
     /// Settings of background work and of the shutdown.

@@ -29,6 +29,14 @@ const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
 /// How long a request waits for an early fetch. After that the fetch continues in the background.
 const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
 
+/// How often the keys of any authority changed, in this process.
+static KEY_CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// How often the keys of any authority changed: what was made from keys is out of date if this number is another one.
+pub(super) fn key_changes() -> u64 {
+    KEY_CHANGES.load(Ordering::Acquire)
+}
+
 /// The trust anchor of one authority.
 pub struct Anchor {
     pub(super) source: BundleSource,
@@ -175,6 +183,18 @@ impl Anchor {
             .map_younger_than(self.age_max(), now, |held| held.value.keys.clone())
     }
 
+    /// The key ids of the keys that sign tokens, of any age.
+    pub(super) fn for_each_kid(&self, mut each: impl FnMut(&str)) {
+        if let Some(held) = self.kept.held() {
+            held.value
+                .keys
+                .token_keys()
+                .iter()
+                .filter_map(|key| key.kid())
+                .for_each(&mut each);
+        }
+    }
+
     /// True where a bundle was put in force once, however old it is by now.
     pub fn held_keys_once(&self) -> bool {
         self.kept.held().is_some()
@@ -277,6 +297,9 @@ impl Anchor {
             is_from_store: false,
         };
         self.kept.keep(Arc::new(bundle), now);
+        if !is_same {
+            KEY_CHANGES.fetch_add(1, Ordering::Release);
+        }
         if is_same {
             Refreshed::Unchanged
         } else {

@@ -7,6 +7,7 @@
 mod anchor;
 mod authorities;
 mod bundle_keys;
+mod clusters;
 mod discovery;
 mod first_seen;
 mod floor;
@@ -16,6 +17,7 @@ mod shared;
 mod source;
 mod source_check;
 mod status;
+pub(crate) mod token_reviews;
 mod workload_api;
 
 pub(crate) use anchor::join_verifiers;
@@ -23,6 +25,7 @@ pub use anchor::{Anchor, Refreshed};
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
 pub use bundle_keys::KeyStatus;
+pub use clusters::ClusterGroup;
 pub(crate) use refresh::{accept, first_bundles, follow, follow_all, forget, keep_fresh, refresh_for};
 pub(crate) use source_check::{Asking, NoKeys, SourceKeys, check_sequence, fetch_once};
 pub use status::AnchorStatus;

@@ -67,7 +67,7 @@ pub(super) async fn fetch(
 }
 
 /// The token, read again from its file: the tokens that platforms write into files expire.
-async fn bearer_token(token: Option<&KeysToken>) -> Result<Option<Zeroizing<String>>, String> {
+pub(super) async fn bearer_token(token: Option<&KeysToken>) -> Result<Option<Zeroizing<String>>, String> {
     let path = match token {
         None => return Ok(None),
         Some(KeysToken::Text(text)) => return Ok(Some(text.clone())),

@@ -30,6 +30,7 @@ mod issuer_keys;
 mod issuers;
 mod key_records;
 mod keys;
+mod kubernetes;
 mod last_uses;
 mod lifecycle;
 mod matrix;

@@ -189,6 +189,7 @@ const ROWS: &[Row] = &[
     ("issuers.captures", "{ r = 'probe_claim' }", &[], InUse(of_policy!(rules), "probe_claim")),
     ("issuers.challenge", "'none'", &[], InUse(of_attester!(challenge), "None")),
     ("issuers.clients_max", "77", &[], InUse(of_attester!(clients_max), "77")),
+    ("issuers.default_service_accounts", "true", CLUSTER, InUse(of_attester!(takes_default_accounts), "true")),
     ("issuers.first_use", "'off'", &[], InUse(of_attester!(first_use), "Off")),
     ("issuers.formats", "['jwt_vc_json']", OTHER_KIND, Warning(NO_DOOR)),
     ("issuers.holder_binding", "'cnf'", OTHER_KIND, Warning(NO_DOOR)),
@@ -206,7 +207,13 @@ const ROWS: &[Row] = &[
     ("issuers.status_max_stale", "'1h'", OTHER_KIND, Warning(NO_DOOR)),
     ("issuers.status_origins", "['https://status.example']", OTHER_KIND, Warning(NO_DOOR)),
     ("issuers.subject_claim", "'probe_claim'", AS_JWT, InUse(of_attester!(subject_claim), "probe_claim")),
-    ("issuers.token_review", "{ url = 'https://kubernetes.default.svc' }", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.token_review.accept_for", "'77s'", CLUSTER_IN_OUTAGE, InUse(of_attester!(review), "77")),
+    ("issuers.token_review.ca", "'roots.pem'", REVIEWED_CLUSTER, InUse(REVIEWS, "roots: Some")),
+    ("issuers.token_review.cache", "'77s'", REVIEWED_CLUSTER, InUse(REVIEWS, "cache: 77s")),
+    ("issuers.token_review.on_outage", "'accept'", REVIEWED_CLUSTER, InUse(of_attester!(review), "accept_for: Some")),
+    ("issuers.token_review.timeout", "'7s'", REVIEWED_CLUSTER, InUse(REVIEWS, "timeout: 7s")),
+    ("issuers.token_review.token", "'abc'", REVIEWED_CLUSTER, InUse(REVIEWS, "token: Some")),
+    ("issuers.token_review.url", "'https://127.0.0.1:1/night'", REVIEWED_CLUSTER, InUse(REVIEWS, "/night")),
     ("issuers.types", "['WorkloadCredential']", OTHER_KIND, Warning(NO_DOOR)),
     ("issuers.use", "['registration']", &[], OtherValueIsRefused),
     ("log.format", "'json'", &[], AtNextStart),
@@ -317,6 +324,24 @@ const TLS_CLIENT: &[&str] = &[
 ];
 const OTHER_KIND: &[&str] = &["issuers.kind = 'verifiable_credential'"];
 const AS_JWT: &[&str] = &["issuers.kind = 'jwt'", "issuers.issuer = 'https://ci.example'"];
+const CLUSTER: &[&str] = &[
+    "issuers.kind = 'kubernetes'",
+    "issuers.issuer = 'https://k.example'",
+];
+const REVIEWED_CLUSTER: &[&str] = &[
+    "issuers.kind = 'kubernetes'",
+    "issuers.issuer = 'https://k.example'",
+    "issuers.token_review.url = 'https://127.0.0.1:1/reviews'",
+    "issuers.token_review.token = 'abc'",
+];
+const CLUSTER_IN_OUTAGE: &[&str] = &[
+    "issuers.kind = 'kubernetes'",
+    "issuers.issuer = 'https://k.example'",
+    "issuers.token_review.url = 'https://127.0.0.1:1/reviews'",
+    "issuers.token_review.token = 'abc'",
+    "issuers.token_review.on_outage = 'accept'",
+];
+const REVIEWS: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().reviews);
 const NO_DOOR: &str = "at1 is not supported by this version";
 const SPIFFE: [&str; 5] = [
     "trust_domains.bundle.file",

@@ -3,9 +3,11 @@
 
 mod accounts;
 mod install;
+mod reviews;
 
 pub use accounts::{PodOf, TokenOf};
 pub use install::{Tools, install};
+pub use reviews::{Answering, ReviewRequest, ReviewServer};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -155,7 +157,7 @@ impl ApiServer {
                 "-H",
                 &format!("authorization: Bearer {token}"),
                 "-H",
-                "accept: application/json",
+                "accept: application/json, application/jwk-set+json",
             ])
             .args(["-H", "content-type: application/yaml", "--data-binary"])
             .arg(format!("@{}", file.display()))

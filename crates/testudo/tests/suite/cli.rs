@@ -573,6 +573,10 @@ name = "cluster-a"
 kind = "kubernetes"
 issuer = "https://kubernetes.default.svc.cluster.local"
 jwks = { file = "jwks.json" }
+use = ["client"]
+[[issuers]]
+name = "vouchers"
+kind = "verifiable_credential"
 [[rules]]
 name = "payments"
 identities = ["spiffe://prod.example/ns/{namespace}/sa/{service}"]

@@ -1,6 +1,7 @@
 //! Facts from outside the credential that its verification needs, and the purpose of the credential. The server loads
 //! the facts; the doors use them.
 
+use super::audience::UnverifiedAudience;
 use super::authority_keys::AuthorityKeys;
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
@@ -35,6 +36,15 @@ pub enum Lookup<'c> {
         /// The key id in the header. Of several entries, only those that have this key can have issued the token.
         unverified_kid: Option<&'c str>,
     },
+    /// The clusters that may have issued a service account token, and their keys.
+    Clusters {
+        /// `iss`, which several clusters may share.
+        unverified_issuer: &'c str,
+        /// The key id in the header.
+        unverified_kid: &'c str,
+        /// The audience, which only some of the clusters may accept.
+        unverified_audience: UnverifiedAudience<'c>,
+    },
     /// The certificates of a registered client, if a client with this id exists and no configured client has the same id.
     Certificates {
         /// The client id in the request.
@@ -51,6 +61,15 @@ pub enum Lookup<'c> {
     },
 }
 
+/// A cluster that has the key that a service account token names.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// Its entry of `[[issuers]]`.
+    pub authority: Authority,
+    /// Its keys.
+    pub keys: AuthorityKeys,
+}
+
 /// The answer to a [`Lookup`].
 #[derive(Debug, Clone)]
 pub enum Facts {
@@ -60,6 +79,10 @@ pub enum Facts {
     Attester(Authority, Box<Facts>),
     /// The entries that may have issued the token, each with its keys or the reason why there are none.
     Issuers(Vec<(Authority, Facts)>),
+    /// The clusters with this issuer that have the key of the token.
+    Clusters(Vec<Cluster>),
+    /// No cluster has the key of the token, and this one has no loaded keys, or they are older than allowed.
+    NoKeysOf(Authority),
     /// The authority is configured, but has no loaded keys, or they are older than allowed.
     NoKeys,
     /// The authority has no usable keys and an administrator disabled it, so a retry would not help.
@@ -85,7 +108,13 @@ impl Facts {
                 let (_, facts) = entries.iter().find(|(entry, _)| entry == authority)?;
                 facts.keys_of(authority)
             }
+            Facts::Clusters(clusters) => {
+                let mut clusters = clusters.iter();
+                let issuer = clusters.find(|cluster| cluster.authority == *authority);
+                issuer.map(|cluster| &cluster.keys)
+            }
             Facts::NoKeys
+            | Facts::NoKeysOf(_)
             | Facts::Disabled
             | Facts::Client(_)
             | Facts::KeysElsewhere { .. }
@@ -142,6 +171,8 @@ pub(crate) fn policy_and_keys<'a>(
         Facts::NoKeys
         | Facts::Attester(..)
         | Facts::Issuers(_)
+        | Facts::Clusters(_)
+        | Facts::NoKeysOf(_)
         | Facts::Client(_)
         | Facts::KeysElsewhere { .. }
         | Facts::Nothing => {

@@ -22,6 +22,8 @@ pub(crate) fn signed_by<'f>(
         Facts::Issuers(entries) => entries.as_slice(),
         Facts::Keys(_)
         | Facts::Attester(..)
+        | Facts::Clusters(_)
+        | Facts::NoKeysOf(_)
         | Facts::NoKeys
         | Facts::Disabled
         | Facts::Client(_)

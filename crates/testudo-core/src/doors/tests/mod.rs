@@ -6,6 +6,7 @@ mod chains;
 mod changed;
 mod claims;
 mod forms;
+mod kubernetes;
 mod mechanisms;
 mod signatures;
 mod subjects;
@@ -109,7 +110,10 @@ impl World {
             } => self
                 .bundles(unverified_authority.name())
                 .map_or(Facts::Nothing, bundle_of),
-            Lookup::Attester { .. } | Lookup::Issuer { .. } | Lookup::Client { .. } => Facts::Nothing,
+            Lookup::Attester { .. }
+            | Lookup::Issuer { .. }
+            | Lookup::Clusters { .. }
+            | Lookup::Client { .. } => Facts::Nothing,
         };
         self.check(credential, &facts)
     }

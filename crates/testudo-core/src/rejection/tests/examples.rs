@@ -4,11 +4,12 @@
 use super::{
     AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialKind,
     CredentialReason, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
-    WorkloadProofReason,
+    ServiceAccountReason, WorkloadProofReason,
 };
 use testudo_protocol::client_certificate::ClientCertificateError;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
+use testudo_protocol::kubernetes::{ReviewError, ServiceAccountError};
 use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::attestation_pop::AttestationPopError;
 use testudo_protocol::oauth::dpop::DpopError;
@@ -125,6 +126,24 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::MarkDropped {
             kept_until: Timestamp(1),
         },
+        CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::NoKeyId)),
+        CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::SeveralClusters {
+            entries: ["cluster-a:", "cluster-b:"].map(|key| Authority::of_key(key).unwrap()),
+        })),
+        CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::Claims(
+            ServiceAccountError::NoClaim,
+        ))),
+        CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::DefaultAccount {
+            cluster: Authority::of_key("cluster-a:").unwrap(),
+            namespace: "pay".to_owned(),
+        })),
+        CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::Review(
+            ReviewError::NotAuthenticated { error: None },
+        ))),
+        CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::NotReviewed {
+            cluster: Authority::of_key("cluster-a:").unwrap(),
+            why: "no complete answer within 2 s".to_owned(),
+        })),
         CredentialReason::IssuedAtMissing,
         CredentialReason::EvidenceMissing,
         CredentialReason::TwoIdentities,

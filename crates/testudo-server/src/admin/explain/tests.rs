@@ -14,7 +14,8 @@ use testudo_core::identity::{Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, ClaimDifference, CredentialReason,
-    Endpoint, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, WorkloadProofReason,
+    Endpoint, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, ServiceAccountReason,
+    WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -9,6 +9,7 @@ use crate::http::within_sponsor;
 use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
+use crate::verify::review;
 use std::sync::Arc;
 use testudo_core::admission::attested_by::BesideAttestation;
 use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
@@ -243,6 +244,10 @@ async fn verify(
     client_id: Option<&str>,
     trace: &mut Trace,
 ) -> Result<AttestedIdentity, Rejection> {
+    let token = match &given {
+        Given::Token(token) => Some(*token),
+        Given::Chain(_) => None,
+    };
     let (credential, form) = match given {
         Given::Token(token) => (recognise(token, &in_force.policy)?, "a JWS in compact form"),
         Given::Chain(chain) => (
@@ -264,7 +269,20 @@ async fn verify(
         purpose: Purpose::Authentication,
         now: app.now(),
     };
-    credential.verify(&facts, terms, trace)
+    let identity = credential.verify(&facts, terms, trace)?;
+    if let Some(token) = token {
+        let presented = Presented::new(identity.kind, token.to_owned());
+        review(app, in_force, &presented, &identity).await?;
+        if policy
+            .authority(&identity.authority)
+            .is_some_and(|settings| settings.review.is_some())
+        {
+            trace.passed("TokenReview", || {
+                "the API server accepts the token, or its outage is bridged".to_owned()
+            });
+        }
+    }
+    Ok(identity)
 }
 
 fn recognise(credential: &str, policy: &Policy) -> Result<Credential, Rejection> {

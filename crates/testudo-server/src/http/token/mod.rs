@@ -19,7 +19,7 @@ use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use crate::verify::verify_credential;
+use crate::verify::{review, verify_credential};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
@@ -226,6 +226,7 @@ async fn identify(
 ) -> Result<Proven, Stop> {
     if let Some(identity) = recall(app, in_force, &presented) {
         app.metrics.assertions_remembered.inc();
+        review(app, in_force, &presented, &identity).await?;
         return Ok(Proven {
             identity,
             facts: None,
@@ -241,6 +242,7 @@ async fn identify(
         Purpose::Authentication,
     ));
     let (identity, facts) = verified.await?;
+    review(app, in_force, &presented, &identity).await?;
     Ok(Proven {
         identity: Arc::new(identity),
         facts: Some(facts),

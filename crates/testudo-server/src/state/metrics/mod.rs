@@ -31,7 +31,8 @@ pub struct CloseReasonLabel {
 /// The outcome of a fetch of a client's keys.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct FetchLabel {
-    /// `fetched`, `failed`, or `shed`: not made because of a limit of this server.
+    /// For keys of clients: `fetched`, `failed`, or `shed`, which is not made because of a limit of this server. For token
+    /// reviews: `valid`, `refused`, `outage` or `failed`.
     pub outcome: &'static str,
 }
 
@@ -54,6 +55,10 @@ pub struct Metrics {
     pub faults: Counter,
     /// Fetches of keys that clients publish themselves.
     pub client_key_fetches: Family<FetchLabel, Counter>,
+    /// Requests to API servers of clusters.
+    pub token_reviews: Family<FetchLabel, Counter>,
+    /// Tokens that were accepted without a review, in an outage.
+    pub tokens_not_reviewed: Counter,
     /// How far the clock of this machine is ahead of the clock of the database, in seconds; negative if it is behind.
     pub clock_ahead_of_database: Gauge,
     /// Certificate chains that were verified, accepted and refused ones.
@@ -88,6 +93,8 @@ impl Default for Metrics {
             refused: registered(&mut registry, "requests_refused"),
             faults: registered(&mut registry, "faults"),
             client_key_fetches: registered(&mut registry, "client_key_fetches"),
+            token_reviews: registered(&mut registry, "token_reviews"),
+            tokens_not_reviewed: registered(&mut registry, "token_reviews_omitted"),
             clock_ahead_of_database: registered(&mut registry, "clock_ahead_of_database_seconds"),
             certificate_chains_verified: registered(&mut registry, "certificate_chains_verified"),
             certificate_chains_shed: registered(&mut registry, "certificate_chains_shed"),

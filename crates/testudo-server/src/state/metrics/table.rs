@@ -180,6 +180,16 @@ pub const METRICS: &[Metric] = &[
         &["outcome"],
         "Fetches of keys that registered clients publish: fetched, failed, or shed by a limit of this server",
     ),
+    counter(
+        "testudo_token_reviews_total",
+        &["outcome"],
+        "Requests to API servers of clusters about service account tokens: valid, refused, outage (no answer in time, or a status of 500 or more), or failed",
+    ),
+    counter(
+        "testudo_token_reviews_omitted_total",
+        &[],
+        "Requests of clients whose service account token was accepted without a review, in an outage with on_outage = \"accept\"",
+    ),
     // Our own keys and certificates.
     gauge(
         "testudo_tls_certificate_expires_seconds",

@@ -132,6 +132,8 @@ impl MadeUp {
             challenge: ChallengeUse::Required,
             attestation_age_max: ATTESTATION_AGE_MAX,
             statement_issuer: None,
+            review: None,
+            takes_default_accounts: false,
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,
             velocity_prefix_segments: 1,

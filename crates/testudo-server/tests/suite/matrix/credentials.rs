@@ -38,6 +38,21 @@ use = ["client"]
 issuer = "https://at2.example"
 jwks = { file = "at2.json" }
 challenge = "none"
+[[rules]]
+name = "pods"
+identities = ["k1:pay/matrix"]
+[[issuers]]
+name = "k1"
+kind = "kubernetes"
+use = ["client"]
+issuer = "https://kubernetes.default.svc.cluster.local"
+jwks = { file = "k1.json" }
+[[issuers]]
+name = "k2"
+kind = "kubernetes"
+use = ["client"]
+issuer = "https://kubernetes.default.svc.cluster.local"
+jwks = { file = "k2.json" }
 [[clients]]
 client_id = "c7"
 jwks = { file = "c7.json" }
@@ -50,6 +65,7 @@ pub enum Token {
     JwtSvid,
     WitSvid,
     Attestation,
+    Kubernetes,
     PrivateKeyJwt,
 }
 
@@ -68,11 +84,12 @@ pub enum Door {
 }
 
 impl Door {
-    pub const ALL: [Door; 7] = [
+    pub const ALL: [Door; 8] = [
         Door::Token(Token::JwtSvid),
         Door::Certificate(Certificate::X509Svid),
         Door::Token(Token::WitSvid),
         Door::Token(Token::Attestation),
+        Door::Token(Token::Kubernetes),
         Door::Token(Token::PrivateKeyJwt),
         Door::Certificate(Certificate::TlsClientAuth),
         Door::Certificate(Certificate::SelfSigned),
@@ -83,6 +100,7 @@ impl Door {
             Door::Token(Token::JwtSvid) => "JWT-SVID",
             Door::Token(Token::WitSvid) => "WIT-SVID",
             Door::Token(Token::Attestation) => "Client attestation",
+            Door::Token(Token::Kubernetes) => "Kubernetes service account token",
             Door::Token(Token::PrivateKeyJwt) => "`private_key_jwt`",
             Door::Certificate(Certificate::X509Svid) => "X.509-SVID",
             Door::Certificate(Certificate::TlsClientAuth) => "`tls_client_auth`",
@@ -93,7 +111,7 @@ impl Door {
     pub fn place(self) -> Place {
         match self {
             Door::Token(Token::JwtSvid) => Place::SpiffeAssertion,
-            Door::Token(Token::PrivateKeyJwt) => Place::BearerAssertion,
+            Door::Token(Token::Kubernetes | Token::PrivateKeyJwt) => Place::BearerAssertion,
             Door::Token(Token::WitSvid | Token::Attestation) => Place::Attestation,
             Door::Certificate(_) => Place::Certificate,
         }
@@ -142,6 +160,8 @@ pub struct Site {
     at1: SigningKey,
     at2: SigningKey,
     c7: SigningKey,
+    k1: SigningKey,
+    k2: SigningKey,
     /// The key in an attestation or a WIT-SVID.
     own: SigningKey,
     /// The key of DPoP proofs.
@@ -157,6 +177,7 @@ impl Site {
     pub async fn start() -> Site {
         let key = |kid| generate_key(Algorithm::ES256, kid);
         let (c7, at1, at2) = (key(Some("c7")), key(Some("at1")), key(Some("at2")));
+        let (k1, k2) = (key(Some("k1")), key(Some("k2")));
         let certificates = Certificates::new();
         let set = |key: &SigningKey| json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
         let mut files = certificates.files().to_vec();
@@ -164,6 +185,8 @@ impl Site {
             ("c7.json", set(&c7)),
             ("at1.json", set(&at1)),
             ("at2.json", set(&at2)),
+            ("k1.json", set(&k1)),
+            ("k2.json", set(&k2)),
         ]);
         let rules = format!("{RULES}{MORE}{CLIENTS}");
         let (world, tls) = World::start_with_tls_and(&rules, TLS, |folder| {
@@ -185,6 +208,8 @@ impl Site {
             at1,
             at2,
             c7,
+            k1,
+            k2,
             own: key(None),
             other: key(None),
             third: key(None),
@@ -197,7 +222,9 @@ impl Site {
     pub fn own_key(&self, door: Door) -> Option<&SigningKey> {
         match door {
             Door::Token(Token::WitSvid | Token::Attestation) => Some(&self.own),
-            Door::Token(Token::JwtSvid | Token::PrivateKeyJwt) | Door::Certificate(_) => None,
+            Door::Token(Token::JwtSvid | Token::Kubernetes | Token::PrivateKeyJwt) | Door::Certificate(_) => {
+                None
+            }
         }
     }
 
@@ -281,6 +308,7 @@ impl Site {
             Token::JwtSvid => a,
             Token::WitSvid => &self.wa1,
             Token::Attestation => &self.at1,
+            Token::Kubernetes => &self.k1,
             Token::PrivateKeyJwt => &self.world.c6,
         };
         let kid = right.kid().to_owned();
@@ -311,16 +339,19 @@ impl Site {
                 Token::JwtSvid => draft(&self.world.b.keys[0]),
                 Token::WitSvid => draft(&self.wb1),
                 Token::Attestation => draft(&self.at2),
+                // The other cluster has the same issuer string, and no rule for this account.
+                Token::Kubernetes => draft(&self.k2),
                 Token::PrivateKeyJwt => draft(&self.c7),
             },
             Fault::KeyOfOtherKind => match kind {
                 Token::JwtSvid => draft(&self.wa1),
-                Token::WitSvid | Token::Attestation => draft(a),
+                Token::WitSvid | Token::Attestation | Token::Kubernetes => draft(a),
                 Token::PrivateKeyJwt => draft(&self.at1),
             },
             Fault::UnknownAuthority => match kind {
                 Token::JwtSvid | Token::WitSvid => sound.claim("sub", "spiffe://unknown.example/x/matrix"),
                 Token::Attestation => draft(&self.third),
+                Token::Kubernetes => sound.claim("iss", "https://other-cluster.example"),
                 Token::PrivateKeyJwt => sound.claim("iss", "unknown").claim("sub", "unknown"),
             },
             Fault::NoSubject => sound.without_claim("sub"),
@@ -335,6 +366,10 @@ impl Site {
             Token::WitSvid => Draft::wit_svid(key, WORKLOAD, &self.own, now),
             Token::Attestation => {
                 Draft::attestation(key, ATTESTED, &self.own, now).claim("iss", "https://at1.example")
+            }
+            Token::Kubernetes => {
+                let issuer = testudo_testkit::kubernetes::DEFAULT_ISSUER;
+                Draft::service_account(key, issuer, "pay/matrix", ISSUER, now)
             }
             Token::PrivateKeyJwt => Draft::assertion(key, "c6", ISSUER, &self.jti(), now),
         }
