@@ -375,8 +375,8 @@ async fn change_of_an_unknown_kind_makes_every_node_load_all_records_and_refuses
     pair.execute(&format!(
         "INSERT INTO records (kind, key, version, body) VALUES
              (3, '{PAY_ID}', 1, convert_to('{{\"identity\":\"{PAY_ID}\",\"by\":\"x\",\"since\":1}}', 'UTF8')),
-             (13, 'spiffe://a.example', 1, '{{}}');
-         INSERT INTO changes (kind, key) VALUES (13, 'spiffe://a.example')"
+             (32767, 'spiffe://a.example', 1, '{{}}');
+         INSERT INTO changes (kind, key) VALUES (32767, 'spiffe://a.example')"
     ));
     for node in [0, 1] {
         until(async || pair.ask(node, PAY).await.status == 400).await;

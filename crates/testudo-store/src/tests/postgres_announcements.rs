@@ -187,7 +187,7 @@ async fn change_of_a_kind_that_this_version_does_not_know_is_announced_as_a_chan
     let store = Store::postgres(&url, None).await.unwrap();
     let mut changes = store.changes().unwrap();
     let newer = session(&url).await;
-    let text = "INSERT INTO changes (kind, key) VALUES (13, 'k'), (-1, 'k'), (32767, 'k'), (3, 'known')";
+    let text = "INSERT INTO changes (kind, key) VALUES (200, 'k'), (-1, 'k'), (32767, 'k'), (3, 'known')";
     newer.batch_execute(text).await.unwrap();
     for _ in 0..3 {
         assert_eq!(next(&mut changes).await, Change::Everything);
