@@ -36,6 +36,7 @@ mod files;
 mod helm;
 mod incidents;
 mod interop;
+mod kubernetes;
 mod listeners;
 mod logs;
 mod many_domains;

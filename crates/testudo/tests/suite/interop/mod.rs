@@ -4,7 +4,7 @@ mod attestation;
 mod bound_token;
 mod check_a_token;
 mod get_a_token;
-mod guides;
+pub mod guides;
 mod kubernetes;
 mod minted;
 mod programs;
