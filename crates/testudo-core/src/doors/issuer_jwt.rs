@@ -8,7 +8,7 @@ use super::shared::attested_claims::attested_claims;
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{check_lifetime, check_times};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms};
-use super::shared::issued_token::{VerifiedClaims, signed_by, speaks_for};
+use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, signed_by, speaks_for};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
@@ -41,6 +41,8 @@ struct Claims {
     nbf: Option<Timestamp>,
     iat: Option<Timestamp>,
     jti: Option<String>,
+    #[serde(rename = "cnf", default, deserialize_with = "is_present")]
+    is_bound: bool,
 }
 
 impl IssuerJwt {
@@ -115,6 +117,7 @@ impl IssuerJwt {
             }
         };
         trace.passed("audience", || policy.issuer.to_string());
+        check_unbound(claims.is_bound)?;
         match claims.jti.as_deref() {
             Some(jti) if jti.len() > JWT_ID_BYTES_MAX => return Err(CredentialReason::JwtIdTooLong.into()),
             Some(jti) if !is_printable(jti) => return Err(CredentialReason::JwtIdUnprintable.into()),

@@ -11,7 +11,7 @@ pub use review::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed};
 use super::shared::audience::{Audience, UnverifiedAudience, check_audience};
 use super::shared::claims::{check_lifetime, check_times};
 use super::shared::facts::{Cluster, Facts, Lookup, Terms};
-use super::shared::issued_token::VerifiedClaims;
+use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
@@ -48,6 +48,8 @@ struct Claims {
     nbf: Option<Timestamp>,
     iat: Option<Timestamp>,
     jti: Option<String>,
+    #[serde(rename = "cnf", default, deserialize_with = "is_present")]
+    is_bound: bool,
     #[serde(rename = "kubernetes.io")]
     kubernetes: Option<serde_json::Value>,
 }
@@ -131,6 +133,7 @@ impl KubernetesToken {
             .into());
         }
         trace.passed("service account", || account.username());
+        check_unbound(claims.is_bound)?;
         match claims.jti.as_deref() {
             Some(jti) if jti.len() > JWT_ID_BYTES_MAX => return Err(CredentialReason::JwtIdTooLong.into()),
             Some(jti) if !is_printable(jti) => return Err(CredentialReason::JwtIdUnprintable.into()),

@@ -136,6 +136,8 @@ pub enum CredentialReason {
     JwtIdTooLong,
     /// `jti` has control characters or invisible characters.
     JwtIdUnprintable,
+    /// `cnf` binds the token to a key, of which this method has no proof.
+    BoundToKey,
     /// A single-use credential was used before.
     AssertionReplayed,
     /// The server no longer knows whether a single-use credential was used before.
@@ -223,6 +225,7 @@ impl CredentialReason {
             CredentialReason::JwtIdMissing => Row::unauthenticated("jwt_id_missing"),
             CredentialReason::JwtIdTooLong => Row::unauthenticated("jwt_id_too_long"),
             CredentialReason::JwtIdUnprintable => Row::unauthenticated("jwt_id_unprintable"),
+            CredentialReason::BoundToKey => Row::unauthenticated("token_bound_to_key"),
             CredentialReason::AssertionReplayed => Row::unauthenticated("assertion_replayed"),
             CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
             CredentialReason::ServiceAccount(reason) => reason.row(),
@@ -360,6 +363,9 @@ impl fmt::Display for CredentialReason {
             }
             CredentialReason::JwtIdTooLong => f.write_str("jti is too long"),
             CredentialReason::JwtIdUnprintable => f.write_str("jti has control or invisible characters"),
+            CredentialReason::BoundToKey => {
+                f.write_str("cnf binds the token to a key, and the request has no proof of that key")
+            }
             CredentialReason::AssertionReplayed => f.write_str("this single-use assertion was used before"),
             CredentialReason::MarkDropped { kept_until } => write!(
                 f,

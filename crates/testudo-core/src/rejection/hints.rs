@@ -156,6 +156,9 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::JwtIdMissing | CredentialReason::JwtIdTooLong | CredentialReason::JwtIdUnprintable => {
             "have the issuer give each credential a short jti of visible characters, or remove single_use from the entry of the authority; a client that signs its own assertions must set jti".into()
         }
+        CredentialReason::BoundToKey => {
+            "have the issuer give the workload a token without cnf: tokens of this kind are accepted without a proof of possession".into()
+        }
         CredentialReason::AssertionReplayed => {
             "the client must create or fetch a new credential for each request".into()
         }

@@ -6,6 +6,8 @@ use crate::identity::{Authority, CredentialKind, NamedClaims};
 use crate::policy::{AuthorityPolicy, AuthorityUse, Policy};
 use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejection};
 use crate::trace::Trace;
+use serde::de::IgnoredAny;
+use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
 use testudo_protocol::jose::{JoseError, Jws};
 use testudo_protocol::limits::ISSUERS_TRIED_MAX;
@@ -46,6 +48,19 @@ pub(crate) fn signed_by<'f>(
     }
     let kid = jws.header.kid.clone();
     Err(refusal.unwrap_or_else(|| CredentialReason::Jose(JoseError::NoKey { kid }).into()))
+}
+
+/// True for a claim that the token has, also as `null`.
+pub(crate) fn is_present<'de, D: Deserializer<'de>>(claim: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(claim).map(|_| true)
+}
+
+/// [RFC7800 §3] A token with `cnf` may be used only with a proof of its key, which these doors do not verify.
+pub(crate) fn check_unbound(is_bound: bool) -> Result<(), Rejection> {
+    match is_bound {
+        true => Err(CredentialReason::BoundToKey.into()),
+        false => Ok(()),
+    }
 }
 
 /// An issuer speaks only for what its `use` names.

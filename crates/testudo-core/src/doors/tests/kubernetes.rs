@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::ReviewPolicy;
-use crate::rejection::ServiceAccountReason;
+use crate::rejection::{CredentialReason, ServiceAccountReason};
 use testudo_protocol::kubernetes::{ReviewError, ServiceAccountError};
 
 /// The issuer that clusters have by default.
@@ -284,6 +284,17 @@ fn token_without_kid_or_with_other_header_parameters_is_refused() {
             .show(&clusters.draft().header("typ", "JWT").sign())
             .is_ok()
     );
+}
+
+#[test]
+fn token_that_is_bound_to_a_key_is_refused() {
+    let clusters = Clusters::new();
+    for cnf in [json!({ "jkt": "AA" }), json!({}), json!(null)] {
+        assert_eq!(
+            clusters.refused(&clusters.draft().claim("cnf", cnf).sign()),
+            CredentialReason::BoundToKey.into()
+        );
+    }
 }
 
 // Row H-13.

@@ -122,6 +122,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::JwtIdMissing,
         CredentialReason::JwtIdTooLong,
         CredentialReason::JwtIdUnprintable,
+        CredentialReason::BoundToKey,
         CredentialReason::AssertionReplayed,
         CredentialReason::MarkDropped {
             kept_until: Timestamp(1),

@@ -159,6 +159,19 @@ async fn token_with_a_fault_is_refused_with_one_answer_and_its_reason_is_in_the_
             "jwt_id_unprintable",
         ),
         (
+            "bound to a key",
+            good().claim(
+                "cnf",
+                json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
+            ),
+            "token_bound_to_key",
+        ),
+        (
+            "confirmation that is null",
+            good().claim("cnf", json!(null)),
+            "token_bound_to_key",
+        ),
+        (
             "no claim for the subject",
             good().without_claim("repository_id"),
             "subject_unusable",
