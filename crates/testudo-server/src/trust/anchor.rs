@@ -312,6 +312,9 @@ impl Anchor {
         let held = self.kept.held();
         let is_same = held.is_some_and(|held| held.value.digest == bundle.digest);
         self.kept.keep(Arc::new(bundle), confirmed);
+        if !is_same {
+            KEY_CHANGES.fetch_add(1, Ordering::Release);
+        }
         !is_same
     }
 

@@ -14,7 +14,7 @@ use testudo_store::{Store, StoreFault, typed};
 
 /// How long the record is kept after the fetch, where a later fetch did not replace it. The maximum age is shorter; but
 /// the server of a self-serving bundle endpoint is verified with the last fetched bundle also when it is older.
-const KEPT: Seconds = Seconds(30 * 86_400);
+pub(super) const KEPT: Seconds = Seconds(30 * 86_400);
 
 /// What a node stores of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -127,7 +127,8 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     let Ok((remembered, _)) = floor::read(&app.store, &app.encryption, authority.key()).await else {
         return;
     };
-    if shared.floor < remembered.floor {
+    // The sweep deletes older records, but an attacker who writes to the database can put one back.
+    if shared.floor < remembered.floor || shared.confirmed + shared::KEPT <= app.now() {
         return;
     }
     let Ok(keys) = AuthorityKeys::parse(authority.kind(), shared.document.as_bytes()) else {

@@ -249,6 +249,29 @@ async fn clock_that_is_set_back_before_a_start_does_not_make_the_stored_bundle_y
     assert_eq!(state(&world).await.0, "none");
 }
 
+/// The authorities of such a bundle may have been withdrawn since.
+#[tokio::test]
+async fn stored_bundle_of_more_than_thirty_days_ago_is_not_used() {
+    let z = X509Issuer::new("z.example");
+    let days = |number: u64| Duration::from_secs(number * 86_400);
+    let svid = z.leaf(SERVER, |parameters| {
+        parameters.not_before = (SystemTime::now() - days(40)).into();
+        parameters.not_after = (SystemTime::now() + days(1)).into();
+    });
+    for (age, is_used) in [(29, true), (31, false)] {
+        let publisher = Publisher::start(&svid).await;
+        let world = served(&publisher, &z).await;
+        world.running.app.clock.step(-age * 86_400);
+        publisher.publishes(&[&z]);
+        refresh(&world).await.unwrap();
+        let keep_until = stored(&world).await.unwrap().0.keep_until;
+        publisher.server.answers(503, None, "");
+        let world = world.restart().await;
+        assert_eq!(keep_until > world.running.app.now(), is_used, "{age} days");
+        assert_eq!(is_from_store(&world).await, is_used, "{age} days");
+    }
+}
+
 // Row FED-07.
 #[tokio::test]
 async fn stored_bundle_is_deleted_when_its_trust_domain_is_removed_from_the_file() {
