@@ -11,7 +11,7 @@ pub use review::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed};
 use super::shared::audience::{Audience, UnverifiedAudience, check_audience};
 use super::shared::claims::{check_lifetime, check_times};
 use super::shared::facts::{Cluster, Facts, Lookup, Terms};
-use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present};
+use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, speaks_for};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
@@ -99,7 +99,7 @@ impl KubernetesToken {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let Terms { policy, now, .. } = terms;
+        let Terms { policy, purpose, now } = terms;
         let clusters = clusters(facts)?;
         let audience = UnverifiedAudience::of(&self.unverified_claims.aud);
         let is_for = |cluster: &&Cluster| audience.is_for(&cluster.authority, policy);
@@ -116,6 +116,7 @@ impl KubernetesToken {
             })?;
         trace.passed("authority configured", || authority.described());
         trace.passed("signature", || self.jws.header.algorithm_and_key());
+        speaks_for(authority, settings, CredentialKind::Kubernetes, purpose)?;
         let named = VerifiedClaims::of(&self.jws, authority, settings, terms)?.named(authority, policy);
         let claims = self.unverified_claims;
         check_times(claims.exp, claims.nbf, claims.iat, now)?;

@@ -20,7 +20,7 @@ use testudo_core::doors::{ReviewNeeded, ReviewQuestion, Reviewed};
 use testudo_core::rejection::Rejection;
 use testudo_fetch::{Access, FetchFault, FetchLimits, Fetcher, Held, Kept, NotFetched, Outgoing, Pauses};
 use testudo_protocol::Seconds;
-use testudo_protocol::kubernetes::{TokenReview, review_request};
+use testudo_protocol::kubernetes::{ReviewError, TokenReview, review_request};
 use tokio::sync::Semaphore;
 
 /// Most answers in memory; the least used one is dropped first.
@@ -35,7 +35,35 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LINE_EVERY: Seconds = Seconds(60);
 
 /// An answer with the moment of its request. A failure is kept as well, for a shorter time.
-type Entry = Kept<Reviewed, Moment>;
+type Entry = Kept<Answer, Moment>;
+
+/// What is kept of a token.
+struct Answer {
+    reviewed: Reviewed,
+    /// The last refusal by the API server, if it did not accept the token since: a token that was refused must not be
+    /// accepted because the next review gets no answer.
+    refused: Option<ReviewError>,
+}
+
+impl Answer {
+    fn after(earlier: Option<&Answer>, reviewed: Reviewed) -> Answer {
+        let refused = match &reviewed {
+            Reviewed::Answered(answer) => answer.clone().err(),
+            Reviewed::Outage { .. } | Reviewed::Failed { .. } => {
+                earlier.and_then(|earlier| earlier.refused.clone())
+            }
+        };
+        Answer { reviewed, refused }
+    }
+
+    /// What the decision is made with.
+    fn effective(&self) -> Reviewed {
+        match &self.refused {
+            Some(refused) => Reviewed::Answered(Err(refused.clone())),
+            None => self.reviewed.clone(),
+        }
+    }
+}
 
 /// The entries pause by the age of what they have.
 const NO_PAUSES: Pauses = Pauses {
@@ -98,23 +126,22 @@ impl TokenReviews {
         }
         let question = needed.question()?;
         let before = entry.held();
-        let ask = || self.ask(cluster.clone(), source.clone(), question);
+        let ask = || self.ask(cluster.clone(), source.clone(), question, before.clone());
         if let Some(running) = entry.fetch(asked, ask) {
             running.ended().await;
         }
         // A request that ended by a panic leaves the entry as it was.
-        let is_new = |held: &Arc<Held<Reviewed, Moment>>| {
+        let is_new = |held: &Arc<Held<Answer, Moment>>| {
             !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, held))
         };
-        let reviewed = match entry.held().filter(is_new) {
-            Some(held) => Reviewed::clone(&held.value),
-            None => Reviewed::Failed {
-                why: "the request ended without an answer".to_owned(),
-            },
-        };
-        cluster.note(&reviewed, asked);
-        cluster.write_line(needed.cluster, &reviewed, asked);
-        Ok((reviewed, cluster.outage(Moment::now(clock))))
+        let answer = entry.held().filter(is_new).map(|held| held.value.clone());
+        let answer = answer.unwrap_or_else(|| {
+            let why = "the request ended without an answer".to_owned();
+            Arc::new(Answer::after(None, Reviewed::Failed { why }))
+        });
+        cluster.note(&answer.reviewed, asked);
+        cluster.write_line(needed.cluster, &answer.reviewed, asked);
+        Ok((answer.effective(), cluster.outage(Moment::now(clock))))
     }
 
     fn cluster(&self, authority: &Authority) -> Arc<Cluster> {
@@ -141,12 +168,14 @@ impl TokenReviews {
         cluster: Arc<Cluster>,
         source: Arc<ReviewSource>,
         question: ReviewQuestion,
-    ) -> impl Future<Output = Result<Reviewed, NotFetched>> + Send + use<> {
+        before: Option<Arc<Held<Answer, Moment>>>,
+    ) -> impl Future<Output = Result<Answer, NotFetched>> + Send + use<> {
         let (fetcher, reviews) = (self.fetcher.load_full(), self.reviews.clone());
         async move {
             let reviewed = match tokio::time::timeout(source.timeout, cluster.requests.acquire()).await {
                 Ok(_turn) => send(&fetcher, &source, &question).await,
-                Err(_) => Reviewed::Outage {
+                // A wait here is no outage of the API server: a client that sends many tokens must not have them accepted.
+                Err(_) => Reviewed::Failed {
                     why: format!("{REQUESTS_PER_CLUSTER_MAX} reviews are waiting for an answer"),
                 },
             };
@@ -157,7 +186,7 @@ impl TokenReviews {
                 Reviewed::Failed { .. } => "failed",
             };
             reviews.get_or_create(&FetchLabel { outcome }).inc();
-            Ok(reviewed)
+            Ok(Answer::after(before.as_ref().map(|held| &*held.value), reviewed))
         }
     }
 }
@@ -201,12 +230,12 @@ impl Cluster {
 /// What is kept of the token, if it is not too old: an answer for the configured time, a failure for [`PAUSE`].
 fn usable(entry: &Entry, source: &ReviewSource, now: Moment) -> Option<Reviewed> {
     let held = entry.held()?;
-    let age_max = match &*held.value {
+    let age_max = match &held.value.reviewed {
         Reviewed::Answered(_) => source.cache,
         Reviewed::Outage { .. } | Reviewed::Failed { .. } => PAUSE,
     };
     let is_usable = testudo_fetch::Moment::age(&held.confirmed, now) < age_max;
-    is_usable.then(|| Reviewed::clone(&held.value))
+    is_usable.then(|| held.value.effective())
 }
 
 /// Asks about a token that no cluster issued, for `doctor`: the API server must answer that it is not valid.

@@ -163,8 +163,12 @@ async fn outage_is_bridged_for_accept_for_and_no_longer() {
     reviewed
         .clusters
         .assert_refused(&reviewed.ask(&gone).await, "its last answer still counts");
+    for case in ["after the cache", "after the answer that did not come"] {
+        reviewed.later(6);
+        reviewed.clusters.assert_refused(&reviewed.ask(&gone).await, case);
+    }
     reviewed.api.answers(Answering::With(502, String::new()));
-    reviewed.later(110);
+    reviewed.later(98);
     assert_eq!(reviewed.ask(&token).await.status, 200, "a status of 500 or more");
     reviewed.later(20);
     reviewed
