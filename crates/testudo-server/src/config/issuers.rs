@@ -54,9 +54,10 @@ pub struct IssuerSection {
     pub status_origins: Option<Vec<String>>,
     /// For `verifiable_credential`: how long a status list is used while fetching fails.
     pub status_max_stale: Option<String>,
-    /// For `jwt`: longest lifetime of its tokens; one with a longer lifetime is refused. Default: `"24h"`.
+    /// For `jwt` and `kubernetes`: longest lifetime of its tokens; one with a longer lifetime is refused. Default: `"24h"`,
+    /// for `kubernetes` `"1h"`.
     pub lifetime_max: Option<String>,
-    /// For `jwt`: further exact audience values, for a migration. Default: none, the issuer only.
+    /// For `jwt` and `kubernetes`: further exact audience values, for a migration. Default: none, the issuer only.
     pub accept_audiences: Option<Vec<String>>,
     /// For `attester`: whether the proof of the attested key must have a challenge of this server. A DPoP proof in the
     /// place of a PoP then needs a nonce. Default: `"required"`.
@@ -73,7 +74,7 @@ pub struct IssuerSection {
     pub clients_max: Option<u64>,
 }
 
-/// What the `[[issuers]]` entries say.
+/// What the `[[issuers]]` entries state.
 #[derive(Default)]
 pub(super) struct Issuers {
     /// The client ids that no template of a rule may produce.
@@ -97,7 +98,7 @@ pub(super) struct IssuerEntry<'e> {
     pub(super) key: &'e str,
     /// The authority that it names.
     pub(super) authority: &'e Authority,
-    /// What it says.
+    /// Its keys and values.
     pub(super) section: &'e IssuerSection,
 }
 
