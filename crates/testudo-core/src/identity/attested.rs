@@ -44,7 +44,7 @@ pub struct Proof {
     /// The key in the credential that the sender must prove to have. [RFC7800 §3.2]
     pub confirmation: Option<Arc<ProofKey>>,
     /// The thumbprint of that key, if the identity is of an event: the key itself is not stored.
-    pub recorded_confirmation: Option<[u8; 32]>,
+    pub recorded_confirmation: Option<Box<[u8; 32]>>,
     /// The running copy of the workload that the credential names in a claim (the uid of a pod), percent-encoded like a
     /// segment of an identity. Without it, the key that the credential confirms names the copy.
     pub named_instance: Option<Box<str>>,
@@ -53,8 +53,8 @@ pub struct Proof {
     /// Claims that the configuration allows the authority to state about a client, by name. Other claims are not
     /// included.
     pub attested_claims: BTreeMap<String, serde_json::Value>,
-    /// The claims that rules and `captures` of the authority name.
-    pub claims: NamedClaims,
+    /// The claims that rules and `captures` of the authority name, if there are any.
+    pub claims: Option<Box<NamedClaims>>,
     /// Names of claims about client metadata that the configuration does not allow the authority to state. These claims
     /// have no effect, and neither do members with the same names in the request.
     pub unlisted_claims: Vec<String>,
@@ -75,7 +75,7 @@ impl Proof {
             named_instance: None,
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
-            claims: NamedClaims::new(),
+            claims: None,
             unlisted_claims: Vec::new(),
         }
     }
@@ -83,7 +83,7 @@ impl Proof {
     /// The thumbprint of the key in the credential that the sender must prove to have. [RFC7638 §3]
     pub fn confirmed_key(&self) -> Option<[u8; 32]> {
         let key = self.confirmation.as_ref().map(|key| *key.thumbprint());
-        key.or(self.recorded_confirmation)
+        key.or(self.recorded_confirmation.as_deref().copied())
     }
 
     /// The running copy of the workload that the credential names: by a claim, or by the key that it confirms, whose
@@ -139,7 +139,7 @@ impl AttestedIdentity {
         if let Some(text) = instance.filter(|text| !is_last(text)) {
             let decoded = URL_SAFE_NO_PAD.decode(text).ok();
             match decoded.and_then(|bytes| bytes.try_into().ok()) {
-                Some(thumbprint) => self.proof.recorded_confirmation = Some(thumbprint),
+                Some(thumbprint) => self.proof.recorded_confirmation = Some(Box::new(thumbprint)),
                 None => self.proof.named_instance = Some(text.into()),
             }
         }
@@ -173,9 +173,9 @@ impl AttestedIdentity {
     /// The claims of the credential that determine which rule governs. Those of a sponsor are not stored.
     pub fn governing_claims(&self) -> &NamedClaims {
         static NONE: NamedClaims = NamedClaims::new();
-        match &self.sponsor {
-            Some(_) => &NONE,
-            None => &self.proof.claims,
+        match (&self.sponsor, &self.proof.claims) {
+            (None, Some(claims)) => claims,
+            (Some(_), _) | (None, None) => &NONE,
         }
     }
 

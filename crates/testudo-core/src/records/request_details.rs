@@ -164,7 +164,7 @@ impl RequestDetails {
             self.sponsor = Some(sponsor.clone());
         }
         self.attested_claims.clone_from(&proof.attested_claims);
-        self.claims.clone_from(&proof.claims);
+        self.claims = proof.claims.as_deref().cloned().unwrap_or_default();
     }
 
     /// Keeps the audiences of a refused credential, unless they are longer than what an event keeps.
@@ -206,7 +206,7 @@ impl RequestDetails {
         Proof {
             issued: self.credential_issued,
             certificate_thumbprint: self.certificate.as_deref().and_then(digest),
-            recorded_confirmation: self.confirmed_key.as_deref().and_then(digest),
+            recorded_confirmation: self.confirmed_key.as_deref().and_then(digest).map(Box::new),
             named_instance: self.named_instance.as_deref().map(Box::from),
             is_for_registration: self.is_for_registration,
             single_use: self.single_use.as_ref().and_then(|(key, keep_until)| {
@@ -214,7 +214,7 @@ impl RequestDetails {
                 Some(SingleUse { key, keep_until })
             }),
             attested_claims: self.attested_claims.clone(),
-            claims: self.claims.clone(),
+            claims: (!self.claims.is_empty()).then(|| Box::new(self.claims.clone())),
             unlisted_claims: self.unlisted_claims.clone(),
             ..Proof::until(expires)
         }
@@ -300,7 +300,7 @@ mod tests {
         identity.proof = Proof {
             issued: Some(Timestamp(5)),
             certificate_thumbprint: Some([7; 32]),
-            recorded_confirmation: Some([8; 32]),
+            recorded_confirmation: Some(Box::new([8; 32])),
             named_instance: Some("77b3a5b4".into()),
             is_for_registration: true,
             single_use: Some(SingleUse {
@@ -308,7 +308,9 @@ mod tests {
                 keep_until: Timestamp(11),
             }),
             attested_claims: [("client_name".to_owned(), json!("Orders"))].into(),
-            claims: [(ClaimSource::parse("/k.io/uid").unwrap(), json!("u"))].into(),
+            claims: Some(Box::new(
+                [(ClaimSource::parse("/k.io/uid").unwrap(), json!("u"))].into(),
+            )),
             unlisted_claims: vec!["scope".to_owned()],
             ..Proof::until(Timestamp(10))
         };

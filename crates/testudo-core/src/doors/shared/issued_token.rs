@@ -117,11 +117,12 @@ impl VerifiedClaims {
         })
     }
 
-    /// The claims that rules and captures name.
-    pub(crate) fn named(&self, authority: &Authority, policy: &Policy) -> NamedClaims {
+    /// The claims that rules and captures name, if there are any.
+    pub(crate) fn named(&self, authority: &Authority, policy: &Policy) -> Option<Box<NamedClaims>> {
         let sources = policy.rules.claim_sources(authority).iter();
-        sources
+        let named: NamedClaims = sources
             .filter_map(|source| Some((source.clone(), source.find(&self.0)?.clone())))
-            .collect()
+            .collect();
+        (!named.is_empty()).then(|| Box::new(named))
     }
 }
