@@ -6,7 +6,7 @@
 
 use super::shared::attested_claims::attested_claims;
 use super::shared::audience::{Audience, check_audience};
-use super::shared::claims::{check_lifetime, check_times};
+use super::shared::claims::{check_jwt_id, check_lifetime, check_times};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms};
 use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, signed_by, speaks_for};
 use super::shared::presented::Presented;
@@ -17,8 +17,7 @@ use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
 use testudo_protocol::jose::{JoseError, Jws};
-use testudo_protocol::limits::{IDENTIFIER_BYTES_MAX, JWT_ID_BYTES_MAX};
-use testudo_protocol::printable::is_printable;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest lifetime of a token if the entry has no `lifetime_max`: that of a long job.
@@ -118,11 +117,7 @@ impl IssuerJwt {
         };
         trace.passed("audience", || policy.issuer.to_string());
         check_unbound(claims.is_bound)?;
-        match claims.jti.as_deref() {
-            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => return Err(CredentialReason::JwtIdTooLong.into()),
-            Some(jti) if !is_printable(jti) => return Err(CredentialReason::JwtIdUnprintable.into()),
-            Some(_) | None => {}
-        }
+        check_jwt_id(claims.jti.as_deref())?;
         let segments = segments_of(&all_claims.subject(entry, &claims.sub)?);
         let subject = authority
             .subject(&segments)

@@ -6,7 +6,9 @@
 
 use super::shared::attested_claims::{Claimed, attested_claims};
 use super::shared::audience::{Audience, check_audience};
-use super::shared::claims::{JWT_SVID_LIFETIME_MAX, check_lifetime, check_times, single_use_mark};
+use super::shared::claims::{
+    JWT_SVID_LIFETIME_MAX, check_jwt_id, check_lifetime, check_times, single_use_mark,
+};
 use super::shared::facts::{Facts, Lookup, Purpose, Terms, policy_and_keys};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
@@ -17,8 +19,6 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{self, Jws};
-use testudo_protocol::limits::JWT_ID_BYTES_MAX;
-use testudo_protocol::printable::is_printable;
 use testudo_protocol::spiffe::SpiffeId;
 
 /// A parsed JWT-SVID; nothing in it is verified yet.
@@ -136,16 +136,7 @@ impl JwtSvid {
             }
         };
         trace.passed("audience", || policy.issuer.to_string());
-        if claims
-            .jti
-            .as_ref()
-            .is_some_and(|jti| jti.len() > JWT_ID_BYTES_MAX)
-        {
-            return Err(CredentialReason::JwtIdTooLong.into());
-        }
-        if claims.jti.as_deref().is_some_and(|jti| !is_printable(jti)) {
-            return Err(CredentialReason::JwtIdUnprintable.into());
-        }
+        check_jwt_id(claims.jti.as_deref())?;
         let single_use = match (&claims.jti, domain.single_use) {
             (_, false) => None,
             (Some(jti), true) => Some(single_use_mark(

@@ -9,7 +9,7 @@ mod review;
 pub use review::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed};
 
 use super::shared::audience::{Audience, UnverifiedAudience, check_audience};
-use super::shared::claims::{check_lifetime, check_times};
+use super::shared::claims::{check_jwt_id, check_lifetime, check_times};
 use super::shared::facts::{Cluster, Facts, Lookup, Terms};
 use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, speaks_for};
 use super::shared::presented::Presented;
@@ -20,8 +20,7 @@ use crate::trace::Trace;
 use serde::Deserialize;
 use testudo_protocol::jose::{JoseError, Jws};
 use testudo_protocol::kubernetes::ServiceAccount;
-use testudo_protocol::limits::{JWT_ID_BYTES_MAX, KEYS_WITHOUT_KID_MAX};
-use testudo_protocol::printable::is_printable;
+use testudo_protocol::limits::KEYS_WITHOUT_KID_MAX;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest lifetime of a token if the cluster has no `lifetime_max`: what a pod gets that requests none. A stolen token
@@ -135,11 +134,7 @@ impl KubernetesToken {
         }
         trace.passed("service account", || account.username());
         check_unbound(claims.is_bound)?;
-        match claims.jti.as_deref() {
-            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => return Err(CredentialReason::JwtIdTooLong.into()),
-            Some(jti) if !is_printable(jti) => return Err(CredentialReason::JwtIdUnprintable.into()),
-            Some(_) | None => {}
-        }
+        check_jwt_id(claims.jti.as_deref())?;
         let subject = authority
             .subject(&account.subject())
             .ok_or(CredentialReason::UnknownClient)?;

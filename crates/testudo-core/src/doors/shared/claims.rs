@@ -2,6 +2,8 @@
 
 use crate::identity::{Authority, CredentialKind, SingleUse};
 use crate::rejection::{CredentialReason, Rejection};
+use testudo_protocol::limits::JWT_ID_BYTES_MAX;
+use testudo_protocol::printable::is_printable;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Tolerated difference of clocks for `nbf` and `iat`. There is no tolerance for `exp`.
@@ -53,6 +55,15 @@ pub(crate) fn check_lifetime(
         seconds: lifetime.0,
         allowed: allowed.0,
     }))
+}
+
+/// `jti` is kept in events and in records of used credentials.
+pub(crate) fn check_jwt_id(jwt_id: Option<&str>) -> Result<(), Rejection> {
+    match jwt_id {
+        Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(CredentialReason::JwtIdTooLong.into()),
+        Some(jti) if !is_printable(jti) => Err(CredentialReason::JwtIdUnprintable.into()),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The mark of a single-use credential of this subject.

@@ -2,13 +2,11 @@
 //! verified.
 
 use super::audience::{Audience, check_audience};
-use super::claims::check_times;
+use super::claims::{check_jwt_id, check_times};
 use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
-use testudo_protocol::limits::JWT_ID_BYTES_MAX;
-use testudo_protocol::printable::is_printable;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest lifetime of an assertion. An assertion can be used only once, so a short lifetime is enough.
@@ -56,9 +54,7 @@ impl ClientAssertion {
         trace.passed("audience", || policy.issuer.to_string());
         match claims.jti.as_deref() {
             None | Some("") => Err(CredentialReason::JwtIdMissing.into()),
-            Some(jti) if jti.len() > JWT_ID_BYTES_MAX => Err(CredentialReason::JwtIdTooLong.into()),
-            Some(jti) if !is_printable(jti) => Err(CredentialReason::JwtIdUnprintable.into()),
-            Some(_) => Ok(()),
+            jti => check_jwt_id(jti),
         }
     }
 }
