@@ -7,6 +7,7 @@
 use super::shared::attested_claims::attested_claims;
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{check_jwt_id, check_lifetime, check_times};
+use super::shared::client_assertion::parse_bearer_assertion;
 use super::shared::facts::{Facts, Lookup, Purpose, Terms};
 use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, signed_by, speaks_for};
 use super::shared::presented::Presented;
@@ -16,7 +17,7 @@ use crate::policy::Claimed;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
-use testudo_protocol::jose::{JoseError, Jws};
+use testudo_protocol::jose::Jws;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -47,29 +48,7 @@ struct Claims {
 impl IssuerJwt {
     /// Reads the part of the token that is needed to find the keys that verify it.
     pub fn recognise(presented: &Presented) -> Result<IssuerJwt, Rejection> {
-        let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
-        // [RFC8725 §3.11] Access tokens, logout tokens, attestations, statements and proofs that the same key signed have
-        // other values.
-        if !matches!(
-            jws.header.typ.as_deref(),
-            None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
-        ) {
-            return Err(CredentialReason::TypeNotAllowed {
-                found: jws.header.typ,
-            }
-            .into());
-        }
-        // Other header parameters are ignored: issuers send `x5t`. Only keys of the entry are used.
-        if jws.header.has_b64 {
-            let name = "b64".to_owned();
-            return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused { name }).into());
-        }
-        if jws.algorithm().is_err() {
-            return Err(CredentialReason::AlgorithmNotAllowed {
-                found: jws.header.alg,
-            }
-            .into());
-        }
+        let jws = parse_bearer_assertion(presented)?;
         let unverified_claims: Claims = jws.unverified_claims().map_err(CredentialReason::Jose)?;
         Ok(IssuerJwt {
             jws,

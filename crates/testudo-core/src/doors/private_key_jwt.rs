@@ -4,14 +4,14 @@
 //! assertion, so it can be used once and has a short lifetime.
 
 use super::shared::claims::single_use_mark;
-use super::shared::client_assertion::ClientAssertion;
+use super::shared::client_assertion::{ClientAssertion, parse_bearer_assertion};
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::ClientMethod;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
-use testudo_protocol::jose::{JoseError, Jws};
+use testudo_protocol::jose::Jws;
 
 /// A parsed assertion; nothing in it is verified yet.
 pub struct PrivateKeyJwt {
@@ -23,30 +23,7 @@ pub struct PrivateKeyJwt {
 impl PrivateKeyJwt {
     /// Reads the part of the assertion that is needed to find the keys that verify it.
     pub fn recognise(presented: &Presented) -> Result<PrivateKeyJwt, Rejection> {
-        let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
-        // [RFC10070 §4] Clients must send `typ` `client-authentication+jwt`, and servers should also accept assertions
-        // without `typ`; any other value is another kind of JWT. [RFC8725 §3.11]
-        if !matches!(
-            jws.header.typ.as_deref(),
-            None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
-        ) {
-            return Err(CredentialReason::TypeNotAllowed {
-                found: jws.header.typ,
-            }
-            .into());
-        }
-        // [RFC7515 §4] Other header parameters are ignored: `x5t` and `x5c` of client libraries, `jwk`, and unknown
-        // ones. Only registered keys are used. `crit` is refused where the signature is verified.
-        if jws.header.has_b64 {
-            let name = "b64".to_owned();
-            return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused { name }).into());
-        }
-        if jws.algorithm().is_err() {
-            return Err(CredentialReason::AlgorithmNotAllowed {
-                found: jws.header.alg,
-            }
-            .into());
-        }
+        let jws = parse_bearer_assertion(presented)?;
         let unverified_claims: ClientAssertion = jws.unverified_claims().map_err(CredentialReason::Jose)?;
         Ok(PrivateKeyJwt {
             jws,

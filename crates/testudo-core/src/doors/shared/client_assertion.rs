@@ -1,12 +1,14 @@
-//! The claims of an assertion that a client signed with its own key. They are untrusted until the signature is
-//! verified.
+//! Assertions of the type jwt-bearer: their header, and the claims of one that a client signed with its own key. They are
+//! untrusted until the signature is verified.
 
 use super::audience::{Audience, check_audience};
 use super::claims::{check_jwt_id, check_times};
+use super::presented::Presented;
 use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
+use testudo_protocol::jose::{JoseError, Jws};
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest lifetime of an assertion. An assertion can be used only once, so a short lifetime is enough.
@@ -23,6 +25,36 @@ pub struct ClientAssertion {
     pub(crate) nbf: Option<Timestamp>,
     pub(crate) iat: Option<Timestamp>,
     pub(crate) jti: Option<String>,
+}
+
+/// Parses an assertion of the type jwt-bearer and checks its header.
+pub(crate) fn parse_bearer_assertion(presented: &Presented) -> Result<Jws, Rejection> {
+    let jws = Jws::parse(presented.assertion()?).map_err(CredentialReason::Jose)?;
+    // [RFC10070 §4] Clients must send `typ` `client-authentication+jwt`, and servers should also accept assertions without
+    // `typ`. [RFC8725 §3.11] Any other value is another kind of JWT that the same key signed: an access token, a logout
+    // token, an attestation, a statement or a proof.
+    if !matches!(
+        jws.header.typ.as_deref(),
+        None | Some("JWT" | "client-authentication+jwt" | "application/client-authentication+jwt")
+    ) {
+        return Err(CredentialReason::TypeNotAllowed {
+            found: jws.header.typ,
+        }
+        .into());
+    }
+    // [RFC7515 §4] Other header parameters are ignored: `x5t` and `x5c` of libraries, `jwk`, and unknown ones. Only
+    // configured, registered or published keys are used. `crit` is refused where the signature is verified.
+    if jws.header.has_b64 {
+        let name = "b64".to_owned();
+        return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused { name }).into());
+    }
+    if jws.algorithm().is_err() {
+        return Err(CredentialReason::AlgorithmNotAllowed {
+            found: jws.header.alg,
+        }
+        .into());
+    }
+    Ok(jws)
 }
 
 impl ClientAssertion {
