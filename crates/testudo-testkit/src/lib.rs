@@ -34,20 +34,23 @@ pub fn ready_address(line: &str) -> std::net::SocketAddr {
 
 /// A form body with the parameters of a JWT-SVID request.
 pub fn svid_form(svid: &str, more: &[(&str, &str)]) -> String {
-    form(
-        &[
-            &[
-                ("grant_type", "client_credentials"),
-                (
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
-                ),
-                ("client_assertion", svid),
-            ],
-            more,
-        ]
-        .concat(),
-    )
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
+    form_with_assertion(kind, svid, more)
+}
+
+/// A form body with the parameters of a token request by an assertion that is not a JWT-SVID.
+pub fn assertion_form(assertion: &str, more: &[(&str, &str)]) -> String {
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    form_with_assertion(kind, assertion, more)
+}
+
+fn form_with_assertion(kind: &str, assertion: &str, more: &[(&str, &str)]) -> String {
+    let own = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", kind),
+        ("client_assertion", assertion),
+    ];
+    form(&[&own, more].concat())
 }
 
 /// A form body of exactly these parameters.

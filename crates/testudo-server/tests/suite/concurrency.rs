@@ -3,7 +3,7 @@
 use crate::world::{ISSUER, World};
 use std::sync::Arc;
 use testudo_testkit::token::Draft;
-use testudo_testkit::{form, svid_form};
+use testudo_testkit::{assertion_form, svid_form};
 
 /// Sends all bodies at the same moment, each on its own connection; returns the statuses.
 async fn at_once(world: &World, bodies: Vec<String>) -> Vec<u16> {
@@ -60,14 +60,7 @@ async fn parallel_first_uses_of_64_identities_stop_at_the_quota_of_ten() {
 async fn of_100_parallel_replays_of_one_assertion_one_is_accepted() {
     let world = World::start().await;
     let assertion = Draft::assertion(&world.c6, "c6", ISSUER, "same", world.now()).sign();
-    let body = form(&[
-        ("grant_type", "client_credentials"),
-        (
-            "client_assertion_type",
-            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        ),
-        ("client_assertion", &assertion),
-    ]);
+    let body = assertion_form(&assertion, &[]);
     let statuses = at_once(&world, vec![body; 100]).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1);
     assert!(

@@ -10,7 +10,7 @@ use testudo_server::upkeep::drop_what_is_over;
 use testudo_server::{Note, Running};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
-use testudo_testkit::{form, svid_form};
+use testudo_testkit::{assertion_form, svid_form};
 
 /// After this time without a clock jump a node deletes expired records.
 const CALM: i64 = 901;
@@ -35,14 +35,7 @@ impl Nodes {
     /// Sends a single-use assertion that was issued at this time and expires a minute later.
     async fn use_once(&self, node: usize, jti: &str, issued: i64) -> Answer {
         let draft = Draft::assertion(&self.world.c6, "c6", ISSUER, jti, issued).claim("exp", issued + 60);
-        let bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let assertion = draft.sign();
-        let body = form(&[
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", bearer),
-            ("client_assertion", &assertion),
-        ]);
-        self.post(node, body).await
+        self.post(node, assertion_form(&draft.sign(), &[])).await
     }
 
     async fn post(&self, node: usize, body: String) -> Answer {

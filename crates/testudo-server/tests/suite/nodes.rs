@@ -13,7 +13,7 @@ use testudo_testkit::http::{Answer, Connection, over_socket};
 use testudo_testkit::postgres::Postgres;
 use testudo_testkit::scratch::folder;
 use testudo_testkit::token::{Draft, claims};
-use testudo_testkit::{form, svid_form};
+use testudo_testkit::{assertion_form, form, svid_form};
 
 pub const PAY: &str = "/ns/pay/sa/api";
 pub const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
@@ -219,12 +219,7 @@ async fn client_deleted_by_rfc7592_on_one_node_is_refused_on_every_node() {
     let (id, token) = (id.as_str().unwrap(), token.as_str().unwrap());
     let ask = async |node: usize, jti: &str| {
         let assertion = Draft::assertion(&key, id, ISSUER, jti, cluster.first.now()).sign();
-        let bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let body = form(&[
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", bearer),
-            ("client_assertion", &assertion),
-        ]);
+        let body = assertion_form(&assertion, &[]);
         cluster.connect(node).await.post("/token", body).await
     };
     assert_eq!(ask(0, "1").await.status, 200);

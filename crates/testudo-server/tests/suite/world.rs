@@ -13,7 +13,7 @@ use testudo_testkit::http::{Answer, Connection, TlsClient};
 use testudo_testkit::scratch::folder;
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
-use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
+use testudo_testkit::{TestIssuer, assertion_form, generate_key, svid_form};
 use tokio::sync::Barrier;
 
 pub const ISSUER: &str = "https://as.example";
@@ -303,20 +303,7 @@ impl World {
 
     /// A token request by `private_key_jwt`.
     pub async fn ask_with(&self, assertion: Draft<'_>, more: &[(&str, &str)]) -> Answer {
-        let assertion = assertion.sign();
-        let parameters = [
-            &[
-                ("grant_type", "client_credentials"),
-                (
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                ),
-                ("client_assertion", assertion.as_str()),
-            ],
-            more,
-        ]
-        .concat();
-        self.send(&form(&parameters)).await
+        self.send(&assertion_form(&assertion.sign(), more)).await
     }
 
     /// Sends all token requests at the same moment, each on its own connection.

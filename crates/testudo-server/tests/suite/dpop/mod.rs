@@ -9,7 +9,7 @@ use serde_json::json;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::{Draft, claims};
-use testudo_testkit::{form, generate_key, svid_form};
+use testudo_testkit::{assertion_form, form, generate_key, svid_form};
 
 const URI: &str = "https://as.example/token";
 const PAY: &str = "/ns/pay/sa/api";
@@ -92,14 +92,7 @@ async fn rfc9449_5_client_with_private_key_jwt_gets_a_token_that_is_bound_to_ano
     let world = World::start().await;
     let key = key();
     let assertion = Draft::assertion(&world.c6, "c6", ISSUER, "one", world.now()).sign();
-    let body = form(&[
-        ("grant_type", "client_credentials"),
-        (
-            "client_assertion_type",
-            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        ),
-        ("client_assertion", &assertion),
-    ]);
+    let body = assertion_form(&assertion, &[]);
     let proof = proof(&world, &key, "a").sign();
     let answer = send(&mut world.connect().await, body, &[&proof]).await;
     assert_eq!(answer.status, 200, "{}", answer.json());

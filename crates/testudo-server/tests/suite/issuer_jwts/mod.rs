@@ -5,12 +5,12 @@ mod refused;
 mod registration;
 mod tokens;
 
-use crate::world::{ISSUER, RULES, World, assert_answer_form, domains};
+use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
-use testudo_testkit::{form, generate_key};
+use testudo_testkit::{assertion_form, generate_key};
 
 const GITHUB: &str = "https://token.actions.example";
 const GITLAB: &str = "https://gitlab.example";
@@ -130,15 +130,7 @@ impl Ci {
     }
 
     async fn show_with(&self, token: &str, more: &[(&str, &str)]) -> Answer {
-        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let parameters = [
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", kind),
-            ("client_assertion", token),
-        ];
-        let answer = self.world.send(&form(&[&parameters, more].concat())).await;
-        assert_answer_form(&answer);
-        answer
+        self.world.send(&assertion_form(token, more)).await
     }
 }
 

@@ -7,10 +7,10 @@ mod reviews;
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::kubernetes::DEFAULT_ISSUER;
 use testudo_testkit::token::Draft;
+use testudo_testkit::{assertion_form, generate_key};
 
 const RULES_OF_CLUSTERS: &str = r#"
 [[rules]]
@@ -74,19 +74,7 @@ impl Clusters {
     }
 
     async fn ask(&self, token: &str, more: &[(&str, &str)]) -> Answer {
-        let parameters = [
-            &[
-                ("grant_type", "client_credentials"),
-                (
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                ),
-                ("client_assertion", token),
-            ],
-            more,
-        ]
-        .concat();
-        self.world.send(&testudo_testkit::form(&parameters)).await
+        self.world.send(&assertion_form(token, more)).await
     }
 
     /// The name of the rejection in the event of a refused request.

@@ -194,22 +194,12 @@ async fn outage_is_bridged_for_accept_for_and_no_longer() {
 #[tokio::test]
 async fn requests_with_one_token_share_one_review_and_many_tokens_are_bounded() {
     let reviewed = Reviewed::start(", timeout = \"10s\"").await;
-    let body = |token: &str| {
-        let parameters = [
-            ("grant_type", "client_credentials"),
-            (
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            ),
-            ("client_assertion", token),
-        ];
-        (Vec::new(), testudo_testkit::form(&parameters))
-    };
+    let request = |token: &str| (Vec::new(), assertion_form(token, &[]));
     let token = reviewed.token("shared");
     let answers = reviewed
         .clusters
         .world
-        .at_once((0..20).map(|_| body(&token)).collect())
+        .at_once((0..20).map(|_| request(&token)).collect())
         .await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_eq!(reviewed.api.take_requests().len(), 1);
@@ -219,7 +209,7 @@ async fn requests_with_one_token_share_one_review_and_many_tokens_are_bounded() 
     let answers = reviewed
         .clusters
         .world
-        .at_once(tokens.iter().map(|token| body(token)).collect())
+        .at_once(tokens.iter().map(|token| request(token)).collect())
         .await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_eq!(reviewed.api.take_requests().len(), 40);

@@ -315,14 +315,7 @@ fn fetches(world: &World, outcome: &str) -> u64 {
 fn send_in_background(world: &World, key: &SigningKey, ids: &[String]) -> Vec<tokio::task::JoinHandle<u16>> {
     let send = |id: &String| {
         let assertion = Draft::assertion(key, id, ISSUER, "1", world.now()).sign();
-        let body = testudo_testkit::form(&[
-            ("grant_type", "client_credentials"),
-            (
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            ),
-            ("client_assertion", &assertion),
-        ]);
+        let body = testudo_testkit::assertion_form(&assertion, &[]);
         let address = world.address();
         tokio::spawn(async move {
             let mut connection = testudo_testkit::http::Connection::open(address).await;
