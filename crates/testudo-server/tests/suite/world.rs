@@ -154,6 +154,20 @@ impl World {
         }
     }
 
+    /// Writes the key set of an issuer to its file.
+    pub fn write_keys(&self, name: &str, keys: &[&SigningKey]) {
+        let keys: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
+        let path = self.folder.join(format!("{name}.json"));
+        std::fs::write(path, serde_json::json!({ "keys": keys }).to_string()).unwrap();
+    }
+
+    /// Writes the key set of an issuer and has it read.
+    pub async fn publish_keys(&self, name: &str, keys: &[&SigningKey]) {
+        self.write_keys(name, keys);
+        let path = format!("/admin/v1/trust/{name}/refresh");
+        self.admin("POST", &path, serde_json::json!({})).await;
+    }
+
     pub async fn start() -> World {
         World::start_with(&domains(""), RULES).await
     }
@@ -396,6 +410,12 @@ impl World {
         let mut events = self.events("client.refused").await.into_iter();
         let found = events.find(|event| event["request_id"] == id);
         found.unwrap_or_else(|| panic!("no event of {refused:?}"))
+    }
+
+    /// The reason in the event of a refused request.
+    pub async fn reason_of(&self, refused: &Answer) -> String {
+        let event = self.refusal(refused).await;
+        event["reason"].as_str().unwrap().to_owned()
     }
 
     /// All events that match a filter, the oldest first: an answer may end before the last event, and then has a cursor.

@@ -289,7 +289,10 @@ async fn attester_is_chosen_by_iss_or_else_by_a_kid_that_only_it_has() {
     assert_refused(&attested.attest(&confused, "3").await, ICA, "key of at2");
     // Both attesters have a key with this id.
     let same_kid = generate_key(Algorithm::ES256, Some("at1-key"));
-    attested.publish("at2", &[&attested.at2, &same_kid]).await;
+    attested
+        .world
+        .publish_keys("at2", &[&attested.at2, &same_kid])
+        .await;
     assert_refused(
         &attested.attest(&plain(&attested.at1), "3").await,
         ICA,

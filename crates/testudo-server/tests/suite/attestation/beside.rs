@@ -308,8 +308,8 @@ async fn proof_that_was_used_is_refused_after_the_clock_was_set_back() {
         if back == 10 {
             // The proofs are still of this time: they are refused because they were used.
             let reasons = [
-                reason(&attested, &of_pop).await,
-                reason(&attested, &of_dpop).await,
+                attested.world.reason_of(&of_pop).await,
+                attested.world.reason_of(&of_dpop).await,
             ];
             assert_eq!(reasons, ["attestation_pop_replayed", "dpop_replayed"]);
         }
@@ -342,13 +342,9 @@ async fn proof_whose_mark_was_deleted_is_refused_after_the_clock_was_set_back() 
         attested.send(&combined, &[]).await,
     ] {
         assert_refused(&answer, "invalid_client", "the mark is deleted");
-        assert_eq!(reason(&attested, &answer).await, "mark_dropped");
+        assert_eq!(world.reason_of(&answer).await, "mark_dropped");
     }
     assert_eq!(marks(world).await, 0);
-}
-
-async fn reason(attested: &Attested, refused: &Answer) -> Value {
-    attested.world.refusal(refused).await["reason"].clone()
 }
 
 // Row J-17.

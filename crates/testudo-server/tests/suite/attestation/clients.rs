@@ -124,7 +124,7 @@ async fn disabled_attester_and_blocked_client_are_refused_at_the_next_request_al
     admin("/admin/v1/blocks/remove", json!({ "identity": "at1:c5" })).await;
     assert_granted(&ask("3").await, "unblocked");
     // New keys of the attester: what the old ones signed is not valid any more.
-    attested.publish("at1", &[&attested.at2]).await;
+    attested.world.publish_keys("at1", &[&attested.at2]).await;
     assert_refused(&ask("4").await, ICA, "old key");
 }
 

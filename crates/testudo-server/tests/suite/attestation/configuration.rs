@@ -45,8 +45,8 @@ async fn abca_8_metadata_lists_attestation_only_while_an_attester_has_keys() {
         .await
     };
     assert_granted(&combined("1").await, "combined");
-    attested.publish("at1", &[]).await;
-    attested.publish("at2", &[]).await;
+    attested.world.publish_keys("at1", &[]).await;
+    attested.world.publish_keys("at2", &[]).await;
     let shown = metadata(&attested.world).await;
     assert!(
         !shown["token_endpoint_auth_methods_supported"]
@@ -79,7 +79,7 @@ async fn attester_is_listed_and_shown_and_a_reload_adds_and_removes_it() {
     assert_refused(&answer, ICA, "not configured any more");
     std::fs::write(&path, text).unwrap();
     attested.world.admin("POST", "/admin/v1/reload", json!({})).await;
-    attested.publish("at1", &[&attested.at1]).await;
+    attested.world.publish_keys("at1", &[&attested.at1]).await;
     assert_granted(
         &attested.attest(&attested.attestation(), "2").await,
         "configured again",

@@ -84,8 +84,8 @@ async fn claims_of_an_attestation_narrow_its_tokens_and_name_its_client() {
     {
         let answer = attested.ask_with(malformed.clone(), &format!("m{number}")).await;
         assert_refused(&answer, "invalid_client", &malformed.to_string());
-        let event = attested.world.refusal(&answer).await;
-        assert_eq!(event["reason"], "attested_claim_malformed", "{malformed}");
+        let reason = attested.world.reason_of(&answer).await;
+        assert_eq!(reason, "attested_claim_malformed", "{malformed}");
     }
     // Demanded by the attester: without a DPoP proof there is no token.
     let demand = json!({ "dpop_bound_access_tokens": true });

@@ -13,7 +13,6 @@ mod pops;
 mod registration;
 
 use crate::world::{ISSUER, RULES, World, assert_answer_form, assert_granted, assert_refused, domains};
-use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
@@ -71,18 +70,9 @@ impl Attested {
             at2: generate_key(Algorithm::ES256, Some("at2-key")),
             key: generate_key(Algorithm::ES256, None),
         };
-        attested.publish("at1", &[&attested.at1]).await;
-        attested.publish("at2", &[&attested.at2]).await;
+        attested.world.publish_keys("at1", &[&attested.at1]).await;
+        attested.world.publish_keys("at2", &[&attested.at2]).await;
         attested
-    }
-
-    /// Writes the key set of an attester and has it read.
-    async fn publish(&self, name: &str, keys: &[&SigningKey]) {
-        let keys: Vec<Value> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        let path = self.world.folder.join(format!("{name}.json"));
-        std::fs::write(path, json!({ "keys": keys }).to_string()).unwrap();
-        let path = format!("/admin/v1/trust/{name}/refresh");
-        self.world.admin("POST", &path, json!({})).await;
     }
 
     fn attestation(&self) -> Draft<'_> {

@@ -26,10 +26,8 @@ impl TwoNodes {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{text}\n{ATTESTERS}{RULES_OF_ATTESTERS}")).unwrap();
         let [at1, at2] = ["at1-key", "at2-key"].map(|kid| generate_key(Algorithm::ES256, Some(kid)));
-        for (file, key) in [("at1.json", &at1), ("at2.json", &at2)] {
-            let jwks = serde_json::json!({ "keys": [key.public_jwk("sig", true)] });
-            std::fs::write(world.folder.join(file), jwks.to_string()).unwrap();
-        }
+        world.write_keys("at1", &[&at1]);
+        world.write_keys("at2", &[&at2]);
         let world = world.restart().await;
         let (second, _) = world.join().await;
         TwoNodes {

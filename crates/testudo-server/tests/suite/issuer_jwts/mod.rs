@@ -78,18 +78,9 @@ impl Ci {
             github: generate_key(Algorithm::RS256, Some("k")),
             gitlab: generate_key(Algorithm::ES256, Some("k")),
         };
-        ci.publish("github", &[&ci.github]).await;
-        ci.publish("gitlab", &[&ci.gitlab]).await;
+        ci.world.publish_keys("github", &[&ci.github]).await;
+        ci.world.publish_keys("gitlab", &[&ci.gitlab]).await;
         ci
-    }
-
-    /// Writes the key set of an issuer and has it read.
-    async fn publish(&self, name: &str, keys: &[&SigningKey]) {
-        let keys: Vec<Value> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        let path = self.world.folder.join(format!("{name}.json"));
-        std::fs::write(path, json!({ "keys": keys }).to_string()).unwrap();
-        let path = format!("/admin/v1/trust/{name}/refresh");
-        self.world.admin("POST", &path, json!({})).await;
     }
 
     /// A token of a job, in the form of GitHub's.

@@ -263,7 +263,7 @@ async fn disabled_issuer_and_blocked_identity_are_refused_on_the_next_request() 
         )
         .await;
     let answer = ci.show(&token).await;
-    assert_eq!(world.refusal(&answer).await["reason"], "authority_disabled");
+    assert_eq!(world.reason_of(&answer).await, "authority_disabled");
     world
         .admin(
             "POST",
@@ -275,5 +275,5 @@ async fn disabled_issuer_and_blocked_identity_are_refused_on_the_next_request() 
     let block = json!({ "identity": "github:12345", "reason": "test" });
     world.admin("POST", "/admin/v1/blocks", block).await;
     let answer = ci.show(&token).await;
-    assert_eq!(world.refusal(&answer).await["reason"], "identity_blocked");
+    assert_eq!(world.reason_of(&answer).await, "identity_blocked");
 }

@@ -169,11 +169,11 @@ async fn type_of_a_client_assertion_is_accepted_and_so_is_none() {
 async fn new_key_is_fetched_early_and_a_withdrawn_key_is_refused() {
     let ci = Ci::start().await;
     let next = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES384, Some("next"));
-    ci.publish("github", &[&ci.github, &next]).await;
+    ci.world.publish_keys("github", &[&ci.github, &next]).await;
     granted(&ci.show(&ci.github_by(&next).sign()).await, "next key");
     let token = ci.github().sign();
     granted(&ci.show(&token).await, "old key");
-    ci.publish("github", &[&next]).await;
+    ci.world.publish_keys("github", &[&next]).await;
     assert_eq!(
         ci.show(&token).await.status,
         400,

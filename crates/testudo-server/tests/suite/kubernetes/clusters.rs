@@ -109,7 +109,7 @@ async fn refused_tokens_are_answered_alike_and_their_events_have_the_reason() {
     ] {
         let answer = clusters.ask(&token.sign(), &[]).await;
         clusters.assert_refused(&answer, case);
-        assert_eq!(clusters.reason_of(&answer).await, reason, "{case}");
+        assert_eq!(clusters.world.reason_of(&answer).await, reason, "{case}");
     }
 }
 
@@ -120,23 +120,26 @@ async fn keys_of_clusters_with_one_issuer_are_never_put_together() {
     let same_kid = generate_key(Algorithm::ES256, Some("k1-key"));
     let forged = clusters.draft(&same_kid).sign();
     clusters.assert_refused(&clusters.ask(&forged, &[]).await, "a key of no cluster");
-    clusters.publish("k2", &[&same_kid]).await;
+    clusters.world.publish_keys("k2", &[&same_kid]).await;
     assert_eq!(subject_of(&clusters.ask(&forged, &[]).await), "k2:pay/worker");
     let of_k1 = clusters.draft(&clusters.k1).sign();
     assert_eq!(subject_of(&clusters.ask(&of_k1, &[]).await), "k1:pay/worker");
-    clusters.publish("k2", &[&clusters.k1]).await;
+    clusters.world.publish_keys("k2", &[&clusters.k1]).await;
     let twice = clusters
         .ask(&clusters.draft(&clusters.k1).claim("jti", "2").sign(), &[])
         .await;
     clusters.assert_refused(&twice, "a key of two clusters");
-    assert_eq!(clusters.reason_of(&twice).await, "kubernetes_several_clusters");
+    assert_eq!(
+        clusters.world.reason_of(&twice).await,
+        "kubernetes_several_clusters"
+    );
 }
 
 #[tokio::test]
 async fn clusters_with_one_key_are_distinguished_by_their_audience() {
     let audience = "accept_audiences = [\"https://as.example/k2\"]";
     let clusters = Clusters::start_with(&[entry("k1", ""), entry("k2", audience)].concat()).await;
-    clusters.publish("k2", &[&clusters.k1]).await;
+    clusters.world.publish_keys("k2", &[&clusters.k1]).await;
     let token = clusters
         .draft(&clusters.k1)
         .claim("aud", json!(["https://as.example/k2"]));
@@ -153,7 +156,7 @@ async fn new_key_is_found_at_once_and_a_withdrawn_key_is_not_used_again() {
     assert_eq!(clusters.ask(&old, &[]).await.status, 200);
     let next = generate_key(Algorithm::ES256, Some("next"));
     // Not published by command: the request with the unknown `kid` has the file read.
-    clusters.write_keys("k1", &[&clusters.k1, &next]);
+    clusters.world.write_keys("k1", &[&clusters.k1, &next]);
     let new = clusters.draft(&next).sign();
     assert_eq!(subject_of(&clusters.ask(&new, &[]).await), "k1:pay/worker");
     assert_eq!(
@@ -161,7 +164,7 @@ async fn new_key_is_found_at_once_and_a_withdrawn_key_is_not_used_again() {
         200,
         "both keys are published"
     );
-    clusters.publish("k1", &[&next]).await;
+    clusters.world.publish_keys("k1", &[&next]).await;
     clusters.assert_refused(&clusters.ask(&old, &[]).await, "the verdict is not remembered");
     assert_eq!(clusters.ask(&new, &[]).await.status, 200);
 }
@@ -180,7 +183,7 @@ async fn disabled_cluster_is_refused_at_the_next_request_and_others_are_not() {
     world.admin("POST", "/admin/v1/trust/k1/disable", json!({})).await;
     let refused = clusters.ask(&tokens[0], &[]).await;
     assert_ne!(refused.status, 200);
-    assert_eq!(clusters.reason_of(&refused).await, "authority_disabled");
+    assert_eq!(clusters.world.reason_of(&refused).await, "authority_disabled");
     assert_eq!(clusters.ask(&tokens[1], &[]).await.status, 200);
     let shown = world.admin("GET", "/admin/v1/trust/k1", Value::Null).await;
     assert_eq!(shown["jwt_keys"], json!(["k1-key"]), "{shown}");
@@ -244,5 +247,5 @@ async fn account_that_was_created_again_is_refused_by_a_rule_that_names_its_uid(
     assert_eq!(testudo_testkit::token::claims(&issued)["instance"], "pod-uid");
     let again = clusters.ask(&token("second-uid"), &[]).await;
     assert_eq!(again.status, 400, "{}", again.json());
-    assert_eq!(clusters.reason_of(&again).await, "claim_differs");
+    assert_eq!(clusters.world.reason_of(&again).await, "claim_differs");
 }

@@ -17,7 +17,7 @@ async fn crowd(count: usize) -> (Clusters, Vec<SigningKey>) {
         .collect();
     let clusters = Clusters::start().await;
     for (number, key) in keys.iter().enumerate() {
-        clusters.write_keys(&name(number), &[key, &clusters.k2]);
+        clusters.world.write_keys(&name(number), &[key, &clusters.k2]);
     }
     let entries: String = (0..count).map(|number| entry(&name(number), "")).collect();
     let rule = "[[rules]]\nname = \"all\"\nidentities = [\"c0:{namespace}/{account}\", \"c999:{namespace}/{account}\"]\nscopes = [\"r\"]\ndefault_scopes = [\"r\"]\n";
@@ -68,7 +68,7 @@ async fn thousand_clusters_with_one_issuer_start_and_are_found_without_a_search(
     let began = Instant::now();
     let shared = many.ask(&many.draft(&many.k2).sign(), &[]).await;
     many.assert_refused(&shared, "a key of all clusters");
-    assert_eq!(many.reason_of(&shared).await, "kubernetes_several_clusters");
+    assert_eq!(many.world.reason_of(&shared).await, "kubernetes_several_clusters");
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 

@@ -4,7 +4,7 @@ mod clusters;
 mod crowd;
 mod reviews;
 
-use crate::world::{ISSUER, RULES, World, domains};
+use crate::world::{ISSUER, RULES, World, assert_refused, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Answer;
@@ -49,24 +49,11 @@ impl Clusters {
             k1: generate_key(Algorithm::ES256, Some("k1-key")),
             k2: generate_key(Algorithm::ES256, Some("k2-key")),
         };
-        clusters.publish("k1", &[&clusters.k1]).await;
+        clusters.world.publish_keys("k1", &[&clusters.k1]).await;
         if entries.contains("\"k2\"") {
-            clusters.publish("k2", &[&clusters.k2]).await;
+            clusters.world.publish_keys("k2", &[&clusters.k2]).await;
         }
         clusters
-    }
-
-    fn write_keys(&self, name: &str, keys: &[&SigningKey]) {
-        let keys: Vec<Value> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        let path = self.world.folder.join(format!("{name}.json"));
-        std::fs::write(path, json!({ "keys": keys }).to_string()).unwrap();
-    }
-
-    /// Writes the key set of a cluster and has it read.
-    async fn publish(&self, name: &str, keys: &[&SigningKey]) {
-        self.write_keys(name, keys);
-        let path = format!("/admin/v1/trust/{name}/refresh");
-        self.world.admin("POST", &path, json!({})).await;
     }
 
     fn draft<'k>(&self, key: &'k SigningKey) -> Draft<'k> {
@@ -77,25 +64,15 @@ impl Clusters {
         self.world.send(&assertion_form(token, more)).await
     }
 
-    /// The name of the rejection in the event of a refused request.
+    /// Checks that a token request was refused, with an answer that does not tell the reason.
     #[track_caller]
     fn assert_refused(&self, answer: &Answer, case: &str) {
-        assert_eq!(
-            (answer.status, &*answer.error()),
-            (400, "invalid_client"),
-            "{case}: {}",
-            answer.json()
-        );
+        assert_refused(answer, "invalid_client", case);
         assert_eq!(
             answer.json()["error_description"],
             "client authentication failed",
             "{case}"
         );
-    }
-
-    async fn reason_of(&self, refused: &Answer) -> String {
-        let event = self.world.refusal(refused).await;
-        event["reason"].as_str().unwrap().to_owned()
     }
 }
 

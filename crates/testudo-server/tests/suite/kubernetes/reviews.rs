@@ -71,7 +71,7 @@ async fn token_is_refused_when_its_pod_is_gone_although_it_was_accepted_before()
     let refused = reviewed.ask(&token).await;
     reviewed.clusters.assert_refused(&refused, "the pod is gone");
     assert_eq!(
-        reviewed.clusters.reason_of(&refused).await,
+        reviewed.clusters.world.reason_of(&refused).await,
         "kubernetes_review_refused"
     );
     // Without a review, the same would be accepted until it expires.
@@ -141,7 +141,7 @@ async fn outage_refuses_tokens_by_default() {
         let answer = reviewed.ask(&reviewed.token(case)).await;
         reviewed.clusters.assert_refused(&answer, case);
         assert_eq!(
-            reviewed.clusters.reason_of(&answer).await,
+            reviewed.clusters.world.reason_of(&answer).await,
             "kubernetes_not_reviewed",
             "{case}"
         );
