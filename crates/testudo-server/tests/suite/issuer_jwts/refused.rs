@@ -134,7 +134,7 @@ async fn token_with_a_fault_is_refused_with_one_answer_and_its_reason_is_in_the_
         ),
         (
             "an hour and more",
-            good().claim("exp", now + 3601),
+            good().claim("iat", now).claim("exp", now + 3601),
             "lifetime_too_long",
         ),
         (
