@@ -16,6 +16,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
+use webpki::ExtendedKeyUsageValidator;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -36,7 +37,7 @@ pub enum ExpectedName {
 
 impl ExpectedName {
     /// True if the certificate has the name.
-    pub(crate) fn is_in(&self, leaf: &X509Certificate<'_>) -> bool {
+    fn is_in(&self, leaf: &X509Certificate<'_>) -> bool {
         if let ExpectedName::Subject(expected) = self {
             return DistinguishedName::of(leaf.subject()).as_ref() == Some(expected);
         }
@@ -91,7 +92,7 @@ impl ClientAuthorities {
     }
 
     /// Those that are valid at this time.
-    pub(crate) fn valid_at(&self, now: Timestamp) -> Vec<TrustAnchor<'_>> {
+    fn valid_at(&self, now: Timestamp) -> Vec<TrustAnchor<'_>> {
         let is_valid = |validity: &Validity| validity.not_before <= now && now <= validity.not_after;
         let valid = self.0.iter().filter(|(_, validity)| is_valid(validity));
         valid.map(|(anchor, _)| anchor.clone()).collect()
@@ -154,6 +155,19 @@ impl ClientChain {
         expected: &ExpectedName,
         now: Timestamp,
     ) -> Result<Timestamp, ClientCertificateError> {
+        let usage = webpki::KeyUsage::client_auth();
+        self.verify_for(authorities, expected, usage, now)
+            .map(|(until, _)| until)
+    }
+
+    /// The same for certificates with this usage; returns the key of the leaf as well.
+    pub(crate) fn verify_for(
+        &self,
+        authorities: &ClientAuthorities,
+        expected: &ExpectedName,
+        usage: impl ExtendedKeyUsageValidator,
+        now: Timestamp,
+    ) -> Result<(Timestamp, PublicKey), ClientCertificateError> {
         let until = self.valid_until(now)?;
         let valid = authorities.valid_at(now);
         let ders: Vec<CertificateDer<'_>> = self
@@ -170,16 +184,16 @@ impl ClientChain {
                 &valid,
                 intermediates,
                 time,
-                webpki::KeyUsage::client_auth(),
+                usage,
                 None,
                 None,
             )
             .map_err(ClientCertificateError::path)?;
         let (_, leaf) =
             X509Certificate::from_der(self.leaf()).map_err(|_| ClientCertificateError::Malformed)?;
-        key_of(&leaf)?;
+        let key = key_of(&leaf)?;
         match expected.is_in(&leaf) {
-            true => Ok(until),
+            true => Ok((until, key)),
             false => Err(ClientCertificateError::OtherName),
         }
     }
