@@ -1,9 +1,9 @@
 //! The proof of the holder of an SD-JWT: a KB-JWT. [RFC9901 §4.3] [RFC9901 §7.3]
 
-use super::CredentialError;
 use super::disclosures::DisclosureHash;
 use super::sd_jwt::SdJwt;
-use crate::jose::{JoseError, Jws, ProofKey};
+use super::{CredentialError, refuse_parameters};
+use crate::jose::{Jws, ProofKey};
 use crate::time::{Seconds, Timestamp};
 use serde::Deserialize;
 
@@ -54,7 +54,7 @@ pub fn verify(
 ) -> Result<HolderProof, CredentialError> {
     let missing = CredentialError::NotSdJwt("has no proof of its holder (KB-JWT)");
     let jws = Jws::parse_credential(sd_jwt.key_binding.ok_or(missing)?)?;
-    refuse_other_parameters(&jws)?;
+    refuse_parameters(&jws, &["x5c"])?;
     if jws.header.typ.as_deref() != Some(TYP) {
         return Err(CredentialError::Type {
             expected: TYP,
@@ -81,22 +81,6 @@ pub fn verify(
         nonce: claims.nonce,
         issued: claims.iat,
     })
-}
-
-/// A key or a reference to keys in a header is never used: it would be one that the sender chose.
-pub(super) fn refuse_other_parameters(jws: &Jws) -> Result<(), CredentialError> {
-    const REFUSED: [&str; 6] = ["jwk", "jku", "x5u", "x5c", "b64", "zip"];
-    match jws
-        .header
-        .others
-        .iter()
-        .find(|name| REFUSED.contains(&name.as_str()))
-    {
-        Some(name) => Err(CredentialError::Jose(JoseError::HeaderParameterRefused {
-            name: name.clone(),
-        })),
-        None => Ok(()),
-    }
 }
 
 pub(super) fn check_age(

@@ -30,22 +30,31 @@ pub enum IssuerKeys<'k> {
 }
 
 impl IssuerKeys<'_> {
-    /// Verifies the signature of a credential. A header that names or contains another key is refused: `x5c` is allowed
-    /// only where a certificate names the issuer, so that a sender cannot choose how its keys are found.
+    /// Verifies the signature of a credential. `x5c` is allowed only where a certificate names the issuer, so that a sender
+    /// cannot choose how the keys of an issuer are found.
     pub fn verify(self, jws: &Jws) -> Result<(), CredentialError> {
-        const REFUSED: [&str; 5] = ["jwk", "jku", "x5u", "b64", "zip"];
-        let is_refused = |name: &&String| {
-            let is_chain = *name == "x5c" && matches!(self, IssuerKeys::Set(_));
-            is_chain || REFUSED.contains(&name.as_str())
-        };
-        if let Some(name) = jws.header.others.iter().find(is_refused) {
-            return Err(JoseError::HeaderParameterRefused { name: name.clone() }.into());
-        }
         match self {
-            IssuerKeys::Set(keys) => jws.verify(keys)?,
-            IssuerKeys::Certificate(key) => jws.verify_with(key)?,
+            IssuerKeys::Set(keys) => {
+                refuse_parameters(jws, &["x5c"])?;
+                jws.verify(keys)?;
+            }
+            IssuerKeys::Certificate(key) => {
+                refuse_parameters(jws, &[])?;
+                jws.verify_with(key)?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Refuses a header with parameters that contain or name a key, which would be one that the sender chose, or that change
+/// what is signed; and with the parameters `more`.
+fn refuse_parameters(jws: &Jws, more: &[&str]) -> Result<(), CredentialError> {
+    const REFUSED: [&str; 5] = ["jwk", "jku", "x5u", "b64", "zip"];
+    let is_refused = |name: &&String| REFUSED.contains(&name.as_str()) || more.contains(&name.as_str());
+    match jws.header.others.iter().find(is_refused) {
+        Some(name) => Err(JoseError::HeaderParameterRefused { name: name.clone() }.into()),
+        None => Ok(()),
     }
 }
 

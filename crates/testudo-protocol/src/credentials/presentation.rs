@@ -1,8 +1,8 @@
 //! Presentations: a JWT of the holder around one credential. [VC-JOSE-COSE §3.1.2] [VCDM1 §6.3.1]
 
-use super::CredentialError;
 use super::claims::{number, text};
-use super::key_binding::{HolderExpectation, HolderProof, check_age, check_window, refuse_other_parameters};
+use super::key_binding::{HolderExpectation, HolderProof, check_age, check_window};
+use super::{CredentialError, refuse_parameters};
 use crate::jose::Jws;
 use serde_json::{Map, Value};
 
@@ -58,7 +58,7 @@ impl Presentation {
         subject: &str,
         expected: HolderExpectation<'_>,
     ) -> Result<HolderProof, CredentialError> {
-        refuse_other_parameters(&self.jws)?;
+        refuse_parameters(&self.jws, &["x5c"])?;
         let payload = &self.payload;
         if text(payload, "aud")?.as_deref() != Some(expected.server) {
             return Err(CredentialError::member(
