@@ -38,6 +38,15 @@ pub struct Times {
 }
 
 impl Times {
+    /// `iat`, `nbf` and `exp`. [RFC7519 §4.1]
+    pub(super) fn of_claims(payload: &Map<String, Value>) -> Result<Times, CredentialError> {
+        Ok(Times {
+            issued: number(payload, "iat")?,
+            not_before: number(payload, "nbf")?,
+            expires: number(payload, "exp")?,
+        })
+    }
+
     /// The end of the credential, if it is valid now; `lifetime_max` is counted from its issue. A credential without an
     /// end gets one.
     pub fn end(

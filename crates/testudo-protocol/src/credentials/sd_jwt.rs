@@ -1,6 +1,6 @@
 //! SD-JWTs and the credentials in this form. [RFC9901 §4] [SD-JWT-VC §2]
 
-use super::claims::{CredentialClaims, Times, confirmation, number, status_reference, text};
+use super::claims::{CredentialClaims, Times, confirmation, status_reference, text};
 use super::disclosures::{Disclosed, resolve};
 use super::{CredentialError, IssuerKeys};
 use crate::jose::Jws;
@@ -95,12 +95,7 @@ pub fn read(disclosed: &Disclosed) -> Result<CredentialClaims, CredentialError> 
             ));
         }
     }
-    let issued = number(payload, "iat")?;
-    let times = Times {
-        issued,
-        not_before: number(payload, "nbf")?,
-        expires: number(payload, "exp")?,
-    };
+    let times = Times::of_claims(payload)?;
     const REGISTERED: [&str; 14] = [
         "iss",
         "sub",

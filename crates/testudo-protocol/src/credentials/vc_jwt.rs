@@ -1,7 +1,7 @@
 //! W3C credentials as JWTs: of data model 2.0 with JOSE, and of data model 1.1. [VC-JOSE-COSE §3] [VCDM1 §6.3.1]
 
 use super::CredentialError;
-use super::claims::{CredentialClaims, Times, confirmation, date, number, status_reference, text};
+use super::claims::{CredentialClaims, Times, confirmation, date, status_reference, text};
 use super::status::StatusReference;
 use crate::jose::Jws;
 use crate::time::Timestamp;
@@ -69,27 +69,12 @@ fn second(payload: &Map<String, Value>) -> Result<CredentialClaims, CredentialEr
         }
     }
     begins_with_context(payload, CONTEXT_2)?;
-    let subject = subject(payload)?;
     let inner = Times {
         issued: None,
         not_before: date(payload, "validFrom")?,
         expires: date(payload, "validUntil")?,
     };
-    let mut status = status_entries(payload)?;
-    status.extend(status_reference(payload)?);
-    Ok(CredentialClaims {
-        issuer: same("iss", text(payload, "iss")?, issuer_of(payload)?)?,
-        subject: subject_id(payload, subject)?,
-        types: types(payload)?,
-        times: both(outer_times(payload)?, inner),
-        confirmation: confirmation(payload)?,
-        about_client: about_client(subject),
-        status,
-    })
-    .and_then(|claims| {
-        same("jti", text(payload, "jti")?, text(payload, "id")?)?;
-        Ok(claims)
-    })
+    claims(payload, payload, both(Times::of_claims(payload)?, inner))
 }
 
 fn first(payload: &Map<String, Value>) -> Result<CredentialClaims, CredentialError> {
@@ -101,35 +86,36 @@ fn first(payload: &Map<String, Value>) -> Result<CredentialClaims, CredentialErr
         .and_then(Value::as_object)
         .ok_or(CredentialError::member("vc", "must be an object"))?;
     begins_with_context(vc, CONTEXT_1)?;
-    let subject = subject(vc)?;
     let inner = Times {
         issued: None,
         not_before: date(vc, "issuanceDate")?,
         expires: date(vc, "expirationDate")?,
     };
-    let outer = outer_times(payload)?;
+    let outer = Times::of_claims(payload)?;
     // [VCDM1 §6.3.1] A reader replaces the member by the claim: two values would be read differently by other readers.
     same("nbf", outer.not_before, inner.not_before)?;
     same("exp", outer.expires, inner.expires)?;
-    same("jti", text(payload, "jti")?, text(vc, "id")?)?;
-    let mut status = status_entries(vc)?;
+    claims(payload, vc, both(outer, inner))
+}
+
+/// What the claims and the members of the credential state together.
+fn claims(
+    payload: &Map<String, Value>,
+    credential: &Map<String, Value>,
+    times: Times,
+) -> Result<CredentialClaims, CredentialError> {
+    let subject = subject(credential)?;
+    same("jti", text(payload, "jti")?, text(credential, "id")?)?;
+    let mut status = status_entries(credential)?;
     status.extend(status_reference(payload)?);
     Ok(CredentialClaims {
-        issuer: same("iss", text(payload, "iss")?, issuer_of(vc)?)?,
+        issuer: same("iss", text(payload, "iss")?, issuer_of(credential)?)?,
         subject: subject_id(payload, subject)?,
-        types: types(vc)?,
-        times: both(outer, inner),
+        types: types(credential)?,
+        times,
         confirmation: confirmation(payload)?,
         about_client: about_client(subject),
         status,
-    })
-}
-
-fn outer_times(payload: &Map<String, Value>) -> Result<Times, CredentialError> {
-    Ok(Times {
-        issued: number(payload, "iat")?,
-        not_before: number(payload, "nbf")?,
-        expires: number(payload, "exp")?,
     })
 }
 

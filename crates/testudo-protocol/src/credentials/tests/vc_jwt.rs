@@ -1,6 +1,7 @@
 //! W3C credentials as JWTs, of both data models.
 
-use super::super::claims::Times;
+use super::super::claims::{CredentialClaims, Times};
+use super::super::did::Did;
 use super::super::status::StatusReference;
 use super::super::vc_jwt::{Model, model, read, unverified_issuer};
 use super::*;
@@ -39,8 +40,16 @@ fn payload_1() -> Map {
     value.as_object().unwrap().clone()
 }
 
+/// The key in the DID of the issuer.
+fn keys_of_did() -> KeySet {
+    let own = Did::parse(K1).unwrap().own_key().unwrap();
+    let mut keys = KeySet::default();
+    keys.push(own.public_key().unwrap());
+    keys
+}
+
 /// Reads a changed credential of data model 2.0.
-fn second(name: &str, value: Value) -> Result<super::super::claims::CredentialClaims, CredentialError> {
+fn second(name: &str, value: Value) -> Result<CredentialClaims, CredentialError> {
     let mut payload = payload_2();
     payload.insert(name.to_owned(), value);
     read(Model::Second, &payload)
@@ -63,16 +72,7 @@ fn vector_of_data_model_2_is_verified_by_the_key_of_its_did() {
     let payload = payload_2();
     assert_eq!(unverified_issuer(&jws, &payload).as_deref(), Some(K1));
     assert_eq!(model(&jws, &payload).unwrap(), Model::Second);
-    let mut keys = KeySet::default();
-    keys.push(
-        super::super::did::Did::parse(K1)
-            .unwrap()
-            .own_key()
-            .unwrap()
-            .public_key()
-            .unwrap(),
-    );
-    IssuerKeys::Set(&keys).verify(&jws).unwrap();
+    IssuerKeys::Set(&keys_of_did()).verify(&jws).unwrap();
     let claims = read(Model::Second, &payload).unwrap();
     assert_eq!(claims.issuer.as_deref(), Some(K1));
     assert_eq!(claims.subject, K2);
@@ -100,15 +100,7 @@ fn vector_of_data_model_2_is_verified_by_the_key_of_its_did() {
 // Row DID-04.
 #[test]
 fn kid_of_a_did_key_must_be_its_own() {
-    let mut keys = KeySet::default();
-    keys.push(
-        super::super::did::Did::parse(K1)
-            .unwrap()
-            .own_key()
-            .unwrap()
-            .public_key()
-            .unwrap(),
-    );
+    let keys = keys_of_did();
     let fragment = K1.strip_prefix("did:key:").unwrap();
     for (kid, good) in [
         (format!("{K1}#{fragment}"), true),
