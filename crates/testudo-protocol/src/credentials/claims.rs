@@ -97,6 +97,17 @@ pub(super) fn text(
     }
 }
 
+/// A member that is a string, or an object with the string in `id`.
+pub(super) fn text_or_id(
+    object: &Map<String, Value>,
+    member: &'static str,
+) -> Result<Option<String>, CredentialError> {
+    match object.get(member) {
+        Some(Value::Object(named)) => text(named, "id"),
+        _ => text(object, member),
+    }
+}
+
 /// A member that is a number of seconds since the epoch, if it is there. [RFC7519 §2]
 pub(super) fn number(
     object: &Map<String, Value>,

@@ -1,6 +1,6 @@
 //! Presentations: a JWT of the holder around one credential. [VC-JOSE-COSE §3.1.2] [VCDM1 §6.3.1]
 
-use super::claims::{number, text};
+use super::claims::{number, text, text_or_id};
 use super::key_binding::{HolderExpectation, HolderProof, check_age, check_window};
 use super::{CredentialError, refuse_parameters};
 use crate::jose::Jws;
@@ -69,10 +69,7 @@ impl Presentation {
         let issued = number(payload, "iat")?.ok_or(CredentialError::member("iat", "is missing"))?;
         check_age("iat", issued, expected.now)?;
         check_window(number(payload, "exp")?, number(payload, "nbf")?, expected.now)?;
-        let holder = match payload.get("holder") {
-            Some(Value::Object(holder)) => text(holder, "id")?,
-            _ => text(payload, "holder")?,
-        };
+        let holder = text_or_id(payload, "holder")?;
         for named in [text(payload, "iss")?, holder].into_iter().flatten() {
             if named != subject {
                 return Err(CredentialError::member(
@@ -89,27 +86,19 @@ impl Presentation {
 
 /// [VC-JOSE-COSE §3.1.2] The credential is in a `data:` URL, exactly one.
 fn enveloped(payload: &Map<String, Value>) -> Result<String, CredentialError> {
-    let has_type = match payload.get("type") {
-        Some(Value::Array(types)) => types.iter().any(|name| name == "VerifiablePresentation"),
-        Some(Value::String(name)) => name == "VerifiablePresentation",
-        _ => false,
-    };
-    if !has_type {
+    if !has_type(payload.get("type"), "VerifiablePresentation") {
         return Err(CredentialError::member(
             "type",
             "must contain VerifiablePresentation",
         ));
     }
-    let member = CredentialError::member(
+    let wrong = CredentialError::member(
         "verifiableCredential",
         "must be exactly one EnvelopedVerifiableCredential, whose id is data:application/vc+jwt, and a JWT",
     );
     let envelope = payload.get("verifiableCredential").and_then(only);
-    let is_envelope = envelope.is_some_and(|envelope| match envelope.get("type") {
-        Some(Value::Array(types)) => types.iter().any(|name| name == "EnvelopedVerifiableCredential"),
-        Some(Value::String(name)) => name == "EnvelopedVerifiableCredential",
-        _ => false,
-    });
+    let is_envelope =
+        envelope.is_some_and(|envelope| has_type(envelope.get("type"), "EnvelopedVerifiableCredential"));
     let id = envelope
         .and_then(|envelope| envelope.get("id"))
         .and_then(Value::as_str);
@@ -118,7 +107,16 @@ fn enveloped(payload: &Map<String, Value>) -> Result<String, CredentialError> {
         Some((media, token)) if is_envelope && media.eq_ignore_ascii_case("data:application/vc+jwt") => {
             Ok(token.to_owned())
         }
-        _ => Err(member),
+        _ => Err(wrong),
+    }
+}
+
+/// True if the types, one or several, contain this one.
+fn has_type(types: Option<&Value>, expected: &str) -> bool {
+    match types {
+        Some(Value::Array(types)) => types.iter().any(|name| name == expected),
+        Some(Value::String(name)) => name == expected,
+        _ => false,
     }
 }
 

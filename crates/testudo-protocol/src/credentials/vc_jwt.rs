@@ -60,13 +60,11 @@ pub fn read(model: Model, payload: &Map<String, Value>) -> Result<CredentialClai
 
 fn second(payload: &Map<String, Value>) -> Result<CredentialClaims, CredentialError> {
     // [VC-JOSE-COSE §3.1.1] The claims of data model 1.1 must not be there: readers could take different parts.
-    for member in ["vc", "vp"] {
-        if payload.contains_key(member) {
-            return Err(CredentialError::member(
-                "vc",
-                "and `vp` must not be in a credential of data model 2.0",
-            ));
-        }
+    if payload.contains_key("vc") || payload.contains_key("vp") {
+        return Err(CredentialError::member(
+            "vc",
+            "and `vp` must not be in a credential of data model 2.0",
+        ));
     }
     begins_with_context(payload, CONTEXT_2)?;
     let inner = Times {

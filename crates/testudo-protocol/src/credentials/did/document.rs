@@ -8,6 +8,7 @@ use crate::jose::{Jwk, KeySet, PublicKey};
 use crate::json;
 use crate::limits::{DID_DOCUMENT_BYTES_MAX, DID_DOCUMENT_KEYS_MAX};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// What a key may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +61,9 @@ pub fn keys(did: &Did, document: &[u8], relationship: Relationship) -> Result<Ke
         false => id.to_owned(),
     };
     let id_of = |method: &Value| method.get("id").and_then(Value::as_str).map(absolute);
-    let mut ids: Vec<String> = listed.iter().filter_map(|method| id_of(method)).collect();
-    ids.sort();
-    if ids
-        .windows(2)
-        .any(|pair| matches!(pair, [one, other] if one == other))
-    {
+    let mut ids = HashSet::new();
+    let mut listed_ids = listed.iter().filter_map(|method| id_of(method));
+    if !listed_ids.all(|id| ids.insert(id)) {
         return Err(problem("two verification methods have the same id"));
     }
     let mut keys = KeySet::default();
@@ -111,13 +109,12 @@ fn key(did: &Did, method: &Value, id: String) -> Option<PublicKey> {
         "publicKeyPem",
     ];
     let materials = materials.iter().filter(|name| method.get(name).is_some()).count();
-    let mut jwk = match (materials, text("type")?) {
+    let jwk = match (materials, text("type")?) {
         (1, "JsonWebKey" | "JsonWebKey2020") => method.get("publicKeyJwk")?.clone(),
         (1, "Multikey" | "Ed25519VerificationKey2020") => {
             super::key::jwk(text("publicKeyMultibase")?).ok()?
         }
         _ => return None,
     };
-    jwk.as_object_mut()?.insert("kid".to_owned(), Value::from(id));
-    PublicKey::from_client_jwk(&serde_json::from_value::<Jwk>(jwk).ok()?).ok()
+    super::with_kid(jwk, &id)
 }

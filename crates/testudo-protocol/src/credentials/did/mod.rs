@@ -97,11 +97,14 @@ pub struct OwnKey {
 impl OwnKey {
     /// The public key, with [`OwnKey::kid`] as its `kid`.
     pub fn public_key(&self) -> Option<PublicKey> {
-        let mut jwk = self.jwk.clone();
-        jwk.as_object_mut()?
-            .insert("kid".to_owned(), Value::from(self.kid.clone()));
-        PublicKey::from_client_jwk(&serde_json::from_value::<Jwk>(jwk).ok()?).ok()
+        with_kid(self.jwk.clone(), &self.kid)
     }
+}
+
+/// The public key in a JWK, with this `kid` in the place of its own.
+fn with_kid(mut jwk: Value, kid: &str) -> Option<PublicKey> {
+    jwk.as_object_mut()?.insert("kid".to_owned(), Value::from(kid));
+    PublicKey::from_client_jwk(&serde_json::from_value::<Jwk>(jwk).ok()?).ok()
 }
 
 /// Segments of letters, digits, `.`, `-`, `_` and percent-encoded bytes; the last one is not empty. [DID-CORE §3.1]

@@ -1,9 +1,9 @@
 //! Bitstring Status List: a credential whose subject is a list. [BITSTRING §2.2]
 
 use super::inflate::{Container, inflate};
-use super::{BitOrder, Purpose, StatusList};
+use super::{BitOrder, LEEWAY, Purpose, StatusList};
 use crate::credentials::CredentialError;
-use crate::credentials::claims::{date, number, text};
+use crate::credentials::claims::{date, number, text, text_or_id};
 use crate::credentials::vc_jwt::{TYP, is_typ};
 use crate::jose::{Jws, KeySet};
 use crate::time::{Seconds, Timestamp};
@@ -13,9 +13,6 @@ use serde_json::{Map, Value};
 
 /// Entries that a list must have at least, so that an index says little about a credential. [BITSTRING §2.2]
 const ENTRIES_MIN: u64 = 131_072;
-
-/// How far the beginning of a list may be in the future.
-pub(super) const LEEWAY: Seconds = Seconds(30);
 
 /// Verifies and reads the list of `issuer` that was fetched from `url`, and decompresses it. [BITSTRING §3.2]
 pub fn read(
@@ -34,11 +31,7 @@ pub fn read(
     }
     jws.verify(keys)?;
     let payload: Map<String, Value> = jws.unverified_claims()?;
-    let stated = match payload.get("issuer") {
-        Some(Value::Object(object)) => text(object, "id")?,
-        _ => text(&payload, "issuer")?,
-    };
-    let named = [stated, text(&payload, "iss")?];
+    let named = [text_or_id(&payload, "issuer")?, text(&payload, "iss")?];
     if named.iter().flatten().any(|named| named != issuer) || named.iter().all(Option::is_none) {
         return Err(CredentialError::member(
             "issuer",

@@ -18,6 +18,9 @@ pub use token_list::read as read_token_list;
 use crate::time::{Seconds, Timestamp};
 use std::fmt;
 
+/// How far the beginning of a list may be in the future.
+const LEEWAY: Seconds = Seconds(30);
+
 /// The end from which the entries of a byte are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BitOrder {

@@ -1,7 +1,7 @@
 //! Token Status List, in JWT form. [TSL §5.1]
 
 use super::inflate::{Container, inflate};
-use super::{BitOrder, StatusList};
+use super::{BitOrder, LEEWAY, StatusList};
 use crate::credentials::CredentialError;
 use crate::jose::{Jws, KeySet};
 use crate::time::{Seconds, Timestamp};
@@ -44,7 +44,7 @@ pub fn read(token: &str, url: &str, keys: &KeySet, now: Timestamp) -> Result<Sta
             "must be the URL of the status list",
         ));
     }
-    if claims.iat > now + super::bitstring::LEEWAY {
+    if claims.iat > now + LEEWAY {
         return Err(CredentialError::member("iat", "is in the future"));
     }
     if claims.exp.is_some_and(|expires| now >= expires) {
