@@ -10,6 +10,7 @@ pub mod client_certificate;
 pub mod credentials;
 mod der;
 pub mod distinguished_name;
+mod dns_label;
 pub mod expected_form;
 pub mod jose;
 pub mod json;

@@ -1,23 +1,18 @@
 //! Names of objects. [K8S-NAMES]
 
-/// Longest name of a namespace, bytes.
-const LABEL_BYTES_MAX: usize = 63;
-/// Longest name of another object, bytes. Its labels have no bound of their own.
+use crate::dns_label::{has_label_form, is_dns_label};
+
+/// Longest name of an object that is no namespace, bytes. Its labels have no bound of their own.
 const SUBDOMAIN_BYTES_MAX: usize = 253;
 
 /// True for the name of a namespace.
 pub(super) fn is_label(text: &str) -> bool {
-    text.len() <= LABEL_BYTES_MAX && is_lower_case_label(text)
+    is_dns_label(text)
 }
 
 /// True for the name of a service account, a pod, a node or a secret.
 pub(super) fn is_subdomain(text: &str) -> bool {
-    text.len() <= SUBDOMAIN_BYTES_MAX && text.split('.').all(is_lower_case_label)
-}
-
-fn is_lower_case_label(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && text.bytes().all(is_allowed) && !text.starts_with('-') && !text.ends_with('-')
+    text.len() <= SUBDOMAIN_BYTES_MAX && text.split('.').all(has_label_form)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `did:web`: the URL of the document. [DID-WEB]
 
 use super::DidError;
+use crate::dns_label::is_dns_label;
 
 /// The URL of the document of the part after `did:web:`. A port that is not written `%3A8443` is a path segment. A host
 /// that would be read as an IP address by some parser is refused.
@@ -28,21 +29,12 @@ fn host(text: &str) -> Result<String, DidError> {
             (name, Some(port.ok_or(DidError::Host)?))
         }
     };
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
-    };
     let labels: Vec<&str> = name.split('.').collect();
     // A last label that begins with a digit would be an IPv4 address for some parsers: `0x7f.1`, `2130706433`.
     let is_name = labels
         .last()
         .is_some_and(|last| !last.starts_with(|c: char| c.is_ascii_digit()));
-    if labels.len() < 2 || name.len() > 253 || !is_name || !labels.into_iter().all(is_label) {
+    if labels.len() < 2 || name.len() > 253 || !is_name || !labels.into_iter().all(is_dns_label) {
         return Err(DidError::Host);
     }
     let Some(port) = port else {
