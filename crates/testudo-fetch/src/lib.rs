@@ -27,8 +27,9 @@ use names::Names;
 use running::RunningFetches;
 
 use hyper::HeaderMap;
+use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashMap;
@@ -37,9 +38,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use url::Url;
-
-/// The protocol that is offered in the TLS handshake.
-const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// Where the URL comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -322,12 +320,10 @@ impl Fetcher {
         };
         let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone())
             .map_err(|error| format!("the system's trust roots cannot be used: {error}"))?;
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
+        let tls = tls_builder(provider)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut tls = match &options.client_identity {
+        let tls = match &options.client_identity {
             None => tls.with_no_client_auth(),
             Some(identity) => {
                 let key = PrivateKeyDer::try_from(identity.private_key.clone())
@@ -336,9 +332,8 @@ impl Fetcher {
                     .map_err(|error| format!("the client certificate cannot be used: {error}"))?
             }
         };
-        tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Fetcher {
-            tls: Arc::new(tls),
+            tls: for_http_1_1(tls),
             resolve: options.resolve,
             client_url_routes: options.network.client_url_routes,
             names: Names::new(options.network.lookup),
@@ -396,13 +391,11 @@ impl Fetcher {
     fn trusting(roots_pem: &[u8]) -> Result<Arc<ClientConfig>, FetchFault> {
         let roots = only_roots_from_pem(roots_pem).map_err(FetchFault::Tls)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| FetchFault::Tls(error.to_string()))?
+        let tls = tls_builder(provider)
+            .map_err(FetchFault::Tls)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        Ok(Arc::new(tls))
+        Ok(for_http_1_1(tls))
     }
 
     /// Gets a document from a URL of the configuration, whose server is verified by its X.509-SVID.
@@ -421,15 +414,13 @@ impl Fetcher {
             server,
             provider: provider.clone(),
         };
-        let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| FetchFault::Tls(error.to_string()))?
+        let tls = tls_builder(provider)
+            .map_err(FetchFault::Tls)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        tls.alpn_protocols = vec![HTTP_1_1.to_vec()];
         let request = Outgoing::get(url);
-        self.get_over(&Arc::new(tls), &request, UrlOrigin::Configuration, limits)
+        self.get_over(&for_http_1_1(tls), &request, UrlOrigin::Configuration, limits)
             .await
     }
 
@@ -464,6 +455,19 @@ impl Fetcher {
                 seconds: limits.deadline.as_secs(),
             }))
     }
+}
+
+/// The beginning of every TLS configuration.
+fn tls_builder(provider: Arc<CryptoProvider>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, String> {
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())
+}
+
+/// The end of every TLS configuration: the protocol that is offered in the handshake.
+fn for_http_1_1(mut tls: ClientConfig) -> Arc<ClientConfig> {
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(tls)
 }
 
 #[cfg(test)]
