@@ -38,6 +38,15 @@ pub struct Draft<'k> {
 }
 
 impl<'k> Draft<'k> {
+    fn new(key: &'k testudo_protocol::jose::SigningKey, header: Value, claims: Value) -> Draft<'k> {
+        Draft {
+            header,
+            claims,
+            key,
+            secret: None,
+        }
+    }
+
     /// A valid JWT-SVID of `subject` for `audience`, which expires 240 s after `now`.
     pub fn svid(
         key: &'k testudo_protocol::jose::SigningKey,
@@ -45,12 +54,11 @@ impl<'k> Draft<'k> {
         audience: &str,
         now: i64,
     ) -> Draft<'k> {
-        Draft {
-            header: serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "JWT" }),
-            claims: serde_json::json!({ "sub": subject, "aud": [audience], "exp": now + 240, "iat": now }),
+        Draft::new(
             key,
-            secret: None,
-        }
+            serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "JWT" }),
+            serde_json::json!({ "sub": subject, "aud": [audience], "exp": now + 240, "iat": now }),
+        )
     }
 
     /// A valid `private_key_jwt` assertion.
@@ -61,25 +69,23 @@ impl<'k> Draft<'k> {
         jti: &str,
         now: i64,
     ) -> Draft<'k> {
-        Draft {
-            header: serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "client-authentication+jwt" }),
-            claims: serde_json::json!({
+        Draft::new(
+            key,
+            serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "client-authentication+jwt" }),
+            serde_json::json!({
                 "iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "exp": now + 240, "iat": now,
             }),
-            key,
-            secret: None,
-        }
+        )
     }
 
     /// A valid DPoP proof for a POST to `uri`. [RFC9449 §4.2]
     pub fn dpop(key: &'k testudo_protocol::jose::SigningKey, uri: &str, jti: &str, now: i64) -> Draft<'k> {
         let jwk: Value = serde_json::from_str(&key.proof_jwk()).expect("JSON");
-        Draft {
-            header: serde_json::json!({ "alg": key.algorithm().name(), "typ": "dpop+jwt", "jwk": jwk }),
-            claims: serde_json::json!({ "jti": jti, "htm": "POST", "htu": uri, "iat": now }),
+        Draft::new(
             key,
-            secret: None,
-        }
+            serde_json::json!({ "alg": key.algorithm().name(), "typ": "dpop+jwt", "jwk": jwk }),
+            serde_json::json!({ "jti": jti, "htm": "POST", "htu": uri, "iat": now }),
+        )
     }
 
     /// A valid attestation that `attested` is a key of `client_id`. [ABCA §4]
@@ -90,16 +96,15 @@ impl<'k> Draft<'k> {
         now: i64,
     ) -> Draft<'k> {
         let jwk: Value = serde_json::from_str(&attested.proof_jwk()).expect("JSON");
-        Draft {
-            header: serde_json::json!({
+        Draft::new(
+            attester,
+            serde_json::json!({
                 "alg": attester.algorithm().name(), "kid": attester.kid(), "typ": "oauth-client-attestation+jwt",
             }),
-            claims: serde_json::json!({
+            serde_json::json!({
                 "sub": client_id, "iat": now, "exp": now + 3600, "cnf": { "jwk": jwk },
             }),
-            key: attester,
-            secret: None,
-        }
+        )
     }
 
     /// A valid WIT-SVID of `subject`, with the key of its workload. [WIT-SVID §3]
@@ -123,9 +128,10 @@ impl<'k> Draft<'k> {
         now: i64,
     ) -> Draft<'k> {
         let (namespace, account) = account.split_once('/').expect("NAMESPACE/NAME");
-        Draft {
-            header: serde_json::json!({ "alg": cluster.algorithm().name(), "kid": cluster.kid() }),
-            claims: serde_json::json!({
+        Draft::new(
+            cluster,
+            serde_json::json!({ "alg": cluster.algorithm().name(), "kid": cluster.kid() }),
+            serde_json::json!({
                 "iss": issuer, "sub": format!("system:serviceaccount:{namespace}:{account}"), "aud": [audience],
                 "iat": now, "nbf": now, "exp": now + 600, "jti": "8f1c5a6e",
                 "kubernetes.io": {
@@ -133,9 +139,7 @@ impl<'k> Draft<'k> {
                     "serviceaccount": { "name": account, "uid": format!("uid-of-{account}") },
                 },
             }),
-            key: cluster,
-            secret: None,
-        }
+        )
     }
 
     /// A valid proof of the attested key. [ABCA §5.1]
@@ -145,14 +149,13 @@ impl<'k> Draft<'k> {
         jti: &str,
         now: i64,
     ) -> Draft<'k> {
-        Draft {
-            header: serde_json::json!({
+        Draft::new(
+            attested,
+            serde_json::json!({
                 "alg": attested.algorithm().name(), "typ": "oauth-client-attestation-pop+jwt",
             }),
-            claims: serde_json::json!({ "aud": audience, "jti": jti, "iat": now }),
-            key: attested,
-            secret: None,
-        }
+            serde_json::json!({ "aud": audience, "jti": jti, "iat": now }),
+        )
     }
 
     /// A valid Workload Proof Token for a request to `uri` with this WIT. [WPT §2]
@@ -164,12 +167,11 @@ impl<'k> Draft<'k> {
         now: i64,
     ) -> Draft<'k> {
         let hash = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(wit.as_bytes()));
-        Draft {
-            header: serde_json::json!({ "alg": workload.algorithm().name(), "typ": "wpt+jwt" }),
-            claims: serde_json::json!({ "aud": uri, "exp": now + 60, "jti": jti, "wth": hash }),
-            key: workload,
-            secret: None,
-        }
+        Draft::new(
+            workload,
+            serde_json::json!({ "alg": workload.algorithm().name(), "typ": "wpt+jwt" }),
+            serde_json::json!({ "aud": uri, "exp": now + 60, "jti": jti, "wth": hash }),
+        )
     }
 
     /// Sets a claim.
