@@ -187,12 +187,13 @@ fn by_workload(clients: &[Value]) -> Vec<Vec<&Value>> {
 /// The row of a client, or of the instances of a workload.
 fn row(group: &[&Value]) -> Vec<String> {
     let name = match group {
-        [client, _, ..] => format!(
+        [] => String::new(),
+        [client] => as_text(&client["client_id"]),
+        [client, ..] => format!(
             "{} ({})",
             as_text(&client["workload"]),
             counted(group.len(), "instance")
         ),
-        _ => group.iter().map(|client| as_text(&client["client_id"])).collect(),
     };
     let each =
         |text: &dyn Fn(&Value) -> String| group.iter().map(|client| text(client)).collect::<BTreeSet<_>>();
