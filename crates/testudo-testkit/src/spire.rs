@@ -181,52 +181,29 @@ impl Spire {
             .ok_or_else(|| format!("the output of the agent has no token: {text:?}"))
     }
 
-    /// Makes SPIRE publish a new JWT key, which does not sign yet; returns its id.
-    pub fn prepare_jwt_key(&self) -> Result<String, String> {
-        let prepared = self.server(&["localauthority", "jwt", "prepare", "-output", "json"])?;
-        let prepared: serde_json::Value =
-            serde_json::from_str(&prepared).map_err(|error| error.to_string())?;
-        prepared["prepared_authority"]["authority_id"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| "SPIRE printed no prepared authority".to_owned())
-    }
-
-    /// Makes SPIRE sign with a prepared key.
-    pub fn activate_jwt_key(&self, id: &str) -> Result<(), String> {
-        self.server(&["localauthority", "jwt", "activate", "-authorityID", id])
-            .map(drop)
-    }
-
-    /// Makes SPIRE publish a new X.509 authority, which does not sign yet; returns its id.
-    pub fn prepare_x509_authority(&self) -> Result<String, String> {
-        let prepared = self.server(&["localauthority", "x509", "prepare", "-output", "json"])?;
-        let prepared: serde_json::Value =
-            serde_json::from_str(&prepared).map_err(|error| error.to_string())?;
-        let id = prepared["prepared_authority"]["authority_id"].as_str();
-        id.map(str::to_owned)
-            .ok_or_else(|| "SPIRE printed no prepared authority".to_owned())
-    }
-
-    /// Makes SPIRE issue X.509-SVIDs from a prepared authority.
-    pub fn activate_x509_authority(&self, id: &str) -> Result<(), String> {
-        self.server(&["localauthority", "x509", "activate", "-authorityID", id])
-            .map(drop)
-    }
-
-    /// Taints, then revokes the authority that signed before the active one; `kind` is `jwt` or `x509`.
-    pub fn retire_old(&self, kind: &str, id: &str, step: &str) -> Result<(), String> {
-        self.server(&["localauthority", kind, step, "-authorityID", id])
-            .map(drop)
+    /// Makes SPIRE publish a new authority of this kind (`jwt` or `x509`), which does not sign yet; returns its id.
+    pub fn prepare_authority(&self, kind: &str) -> Result<String, String> {
+        self.authority(kind, "prepare", "prepared_authority")
     }
 
     /// The id of the authority of this kind that signs.
     pub fn active_authority(&self, kind: &str) -> Result<String, String> {
-        let shown = self.server(&["localauthority", kind, "show", "-output", "json"])?;
+        self.authority(kind, "show", "active")
+    }
+
+    fn authority(&self, kind: &str, step: &str, member: &str) -> Result<String, String> {
+        let shown = self.server(&["localauthority", kind, step, "-output", "json"])?;
         let shown: serde_json::Value = serde_json::from_str(&shown).map_err(|error| error.to_string())?;
-        let id = shown["active"]["authority_id"].as_str();
+        let id = shown[member]["authority_id"].as_str();
         id.map(str::to_owned)
-            .ok_or_else(|| format!("SPIRE printed no active authority: {shown}"))
+            .ok_or_else(|| format!("SPIRE printed no {member}: {shown}"))
+    }
+
+    /// The steps of an authority of this kind after it was prepared: `activate`, and when another one is active, `taint`
+    /// and `revoke`.
+    pub fn change_authority(&self, kind: &str, step: &str, id: &str) -> Result<(), String> {
+        self.server(&["localauthority", kind, step, "-authorityID", id])
+            .map(drop)
     }
 
     /// The bundle document.

@@ -9,6 +9,11 @@ use testudo_testkit::TestIssuer;
 use testudo_testkit::http::over_socket;
 
 /// A property of the user of this test, from `id`.
+/// The id of the user of this test.
+pub fn uid() -> u32 {
+    id("-u").parse().unwrap()
+}
+
 fn id(option: &str) -> String {
     let output = Command::new("id").arg(option).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -236,6 +236,13 @@ pub fn run(arguments: &[&str], stdin: &str) -> Output {
     run_to_end(Command::new(env!("CARGO_BIN_EXE_testudo")).args(arguments), stdin)
 }
 
+/// Writes a program that others start by its name.
+pub fn write_program(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// `PATH` of a shell that finds the built binary as `testudo`.
 pub fn search_path() -> String {
     let binary = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();

@@ -1,8 +1,9 @@
 //! Two real SPIRE servers, and the commands and configurations of `docs/guides/federation.md`.
 
-use crate::binary::{Server, Site, search_path, stderr};
+use crate::actors::uid;
+use crate::binary::{Server, Site, search_path, stderr, write_program};
 use crate::docs::{commands, configurations, page};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testudo_testkit::http::{Answer, Connection};
@@ -119,25 +120,16 @@ async fn ask_with(server: &Server, svid: &str) -> Answer {
     connection.post("/token", svid_form(svid, &[])).await
 }
 
-fn uid() -> u32 {
-    let printed = Command::new("id").arg("-u").output().unwrap().stdout;
-    String::from_utf8(printed).unwrap().trim().parse().unwrap()
-}
-
-/// Writes a `spire-server` that speaks to the server in this folder.
-fn wrap(bin: &Path, folder: &Path) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
+/// Writes a `spire-server` that connects to the server in this folder.
+fn wrap(bin: &Path, folder: &Path) {
     let wrapped = folder.join("wrapped");
     std::fs::create_dir_all(&wrapped).unwrap();
-    let program = wrapped.join("spire-server");
     let text = format!(
         "#!/bin/sh\nexec {}/spire-server \"$@\" -socketPath {}/server.sock\n",
         bin.display(),
         folder.display()
     );
-    std::fs::write(&program, text).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    wrapped
+    write_program(&wrapped.join("spire-server"), &text);
 }
 
 /// Repeats the request until its status is this one; the time that it took.
@@ -258,36 +250,29 @@ async fn partner_rotates_all_its_keys_under_load_without_a_refused_good_request(
     };
     good(20).await;
     let refresh = || pair.shell("testudo trust refresh two.example", "one");
-    let (old_jwt, old_x509) = (
-        pair.two.active_authority("jwt").unwrap(),
-        pair.two.active_authority("x509").unwrap(),
-    );
+    const KINDS: [&str; 2] = ["jwt", "x509"];
+    let old = KINDS.map(|kind| pair.two.active_authority(kind).unwrap());
     // The phases of SPIRE: a key is published before it signs, and is withdrawn after it signed.
-    let new_jwt = pair.two.prepare_jwt_key().unwrap();
-    let new_x509 = pair.two.prepare_x509_authority().unwrap();
+    let new = KINDS.map(|kind| pair.two.prepare_authority(kind).unwrap());
+    let change = |step: &str, ids: &[String]| {
+        for (kind, id) in KINDS.iter().zip(ids) {
+            pair.two.change_authority(kind, step, id).unwrap();
+        }
+    };
     refresh();
     let shown = pair.site.json(&["trust", "show", "two.example"]);
     assert_eq!(shown["jwt_keys"].as_array().unwrap().len(), 2, "{shown}");
     assert_eq!(shown["x509_authorities"], 2, "{shown}");
     good(20).await;
-    pair.two.activate_jwt_key(&new_jwt).unwrap();
-    pair.two.activate_x509_authority(&new_x509).unwrap();
+    change("activate", &new);
     good(20).await;
-    for kind_and_id in [("jwt", &old_jwt), ("x509", &old_x509)] {
-        pair.two
-            .retire_old(kind_and_id.0, kind_and_id.1, "taint")
-            .unwrap();
-    }
+    change("taint", &old);
     // The agent replaces the SVIDs that the tainted keys signed.
     until("the agent issues SVIDs of the new key", async || {
         good(1).await == 2
     })
     .await;
-    for kind_and_id in [("jwt", &old_jwt), ("x509", &old_x509)] {
-        pair.two
-            .retire_old(kind_and_id.0, kind_and_id.1, "revoke")
-            .unwrap();
-    }
+    change("revoke", &old);
     // The server of the endpoint has an SVID of the new authority, which `bootstrap` does not contain.
     until("only the new keys are in force", async || {
         refresh();

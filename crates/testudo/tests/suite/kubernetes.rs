@@ -1,7 +1,7 @@
 //! The built server with the API server of Kubernetes: tokens that it issues, keys that it publishes and rotates, reviews
 //! of tokens, and a second cluster with the same issuer.
 
-use crate::binary::{Site, run_to_end, search_path};
+use crate::binary::{Site, run_to_end, search_path, write_program};
 use crate::helm::tools;
 use crate::interop::guides::{Recipe, recipe};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use testudo_testkit::token::{claims, header};
 
 const GUIDE: &str = "kubernetes.md";
 const RESOURCES: [&str; 2] = ["https://orders.example.net", "https://invoices.example.net"];
-/// The API server keeps an answer about a token for ten seconds, and lets a deleted pod's token live a minute.
+/// The API server keeps an answer about a token for ten seconds, and accepts the token of a deleted pod for another minute.
 const DEADLINE: Duration = Duration::from_secs(150);
 
 /// A shell in the folder of the server, with a `kubectl` that sends the requests of the guide to this API server.
@@ -73,7 +73,6 @@ impl Shell<'_> {
 
 /// `kubectl` with the three commands of the guide.
 fn write_kubectl(site: &Site, cluster: &ApiServer) {
-    use std::os::unix::fs::PermissionsExt as _;
     let script = format!(
         r#"#!/bin/sh
 set -e
@@ -89,9 +88,7 @@ esac
 "#,
         address = cluster.address()
     );
-    let path = site.folder.join("kubectl");
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&site.folder.join("kubectl"), &script);
 }
 
 /// Creates the objects of a file of the guide, as `kubectl apply` does.

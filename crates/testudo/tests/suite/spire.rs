@@ -1,5 +1,6 @@
 //! Tests with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
 
+use crate::actors::uid;
 use crate::binary::{Server, Site, run, stderr};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -55,10 +56,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub fn start(site: &Site) -> Spire {
     let bin = spire::install(&target().join("spire")).expect("SPIRE can be built");
     let spire = Spire::start(&bin, &site.folder.join("spire")).expect("SPIRE starts");
-    let uid = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
-    spire
-        .register("/workload/shop", uid.trim().parse().unwrap())
-        .unwrap();
+    spire.register("/workload/shop", uid()).unwrap();
     spire
 }
 
@@ -145,12 +143,14 @@ async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
     // SPIRE publishes a new key, then signs with it, as it does by itself every few hours. The agent returns the cached
     // SVID for some time, so the test uses a new audience to get an SVID with the new key.
     let old_kid = token::header(&svid)["kid"].clone();
-    let new_kid = spire.prepare_jwt_key().expect("SPIRE prepares a key");
+    let new_kid = spire.prepare_authority("jwt").expect("SPIRE prepares a key");
     wait_until("the new key is loaded", || {
         let keys = site.json(&["trust", "show", spire::TRUST_DOMAIN])["jwt_keys"].clone();
         keys.as_array().unwrap().iter().any(|kid| *kid == new_kid)
     });
-    spire.activate_jwt_key(&new_kid).expect("SPIRE activates it");
+    spire
+        .change_authority("jwt", "activate", &new_kid)
+        .expect("SPIRE activates it");
     let started = Instant::now();
     let rotated = loop {
         let minted = spire
@@ -240,11 +240,11 @@ async fn x509_svid_is_rotated_without_a_failure_while_a_client_sends_requests() 
             seen.insert(testudo_protocol::jose::sha256(&identity.chain[0]));
         }
         match &authority {
-            None => authority = Some((spire.prepare_x509_authority().unwrap(), false)),
+            None => authority = Some((spire.prepare_authority("x509").unwrap(), false)),
             Some((id, false)) => {
                 let held = site.json(&["trust", "show", spire::TRUST_DOMAIN])["x509_authorities"].as_u64();
                 if held >= Some(2) {
-                    spire.activate_x509_authority(id).unwrap();
+                    spire.change_authority("x509", "activate", id).unwrap();
                     authority = Some((id.clone(), true));
                 }
             }
