@@ -291,17 +291,13 @@ async fn proof_that_was_used_is_refused_after_the_clock_was_set_back() {
         .claim("iat", attested.world.now() - 7_200)
         .sign();
     let (pop, dpop) = (attested.pop("1").sign(), attested.dpop(&attested.key, "1").sign());
-    let combined = [
-        ("OAuth-Client-Attestation", attestation.as_str()),
-        ("DPoP", &dpop),
-    ];
     assert_granted(&attested.ask(&attestation, &pop).await, "PoP");
-    assert_granted(&attested.send(&combined, &[]).await, "DPoP");
+    assert_granted(&attested.ask_combined(&attestation, &dpop).await, "DPoP");
     for back in [10, 3_590] {
         app.clock.shift(-back);
         let (of_pop, of_dpop) = (
             attested.ask(&attestation, &pop).await,
-            attested.send(&combined, &[]).await,
+            attested.ask_combined(&attestation, &dpop).await,
         );
         assert_refused(&of_pop, ICA, "PoP");
         assert_refused(&of_dpop, "invalid_dpop_proof", "DPoP");
@@ -326,12 +322,8 @@ async fn proof_whose_mark_was_deleted_is_refused_after_the_clock_was_set_back() 
     wait_until_calm(world).await;
     let attestation = attested.attestation().sign();
     let (pop, dpop) = (attested.pop("1").sign(), attested.dpop(&attested.key, "1").sign());
-    let combined = [
-        ("OAuth-Client-Attestation", attestation.as_str()),
-        ("DPoP", &dpop),
-    ];
     assert_granted(&attested.ask(&attestation, &pop).await, "PoP");
-    assert_granted(&attested.send(&combined, &[]).await, "DPoP");
+    assert_granted(&attested.ask_combined(&attestation, &dpop).await, "DPoP");
     assert_eq!(marks(world).await, 2);
     app.clock.shift(3_600);
     assert!(drop_what_is_over(app).await.is_some());
@@ -339,7 +331,7 @@ async fn proof_whose_mark_was_deleted_is_refused_after_the_clock_was_set_back() 
     app.clock.step(-3_600);
     for answer in [
         attested.ask(&attestation, &pop).await,
-        attested.send(&combined, &[]).await,
+        attested.ask_combined(&attestation, &dpop).await,
     ] {
         assert_refused(&answer, "invalid_client", "the mark is deleted");
         assert_eq!(world.reason_of(&answer).await, "mark_dropped");
@@ -359,11 +351,11 @@ async fn store_that_cannot_write_refuses_proofs_and_serves_credentials_that_are_
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     assert_eq!(ask("2").await.status, 503, "PoP");
     let dpop = attested.dpop(&attested.key, "2").sign();
-    let combined = [
-        ("OAuth-Client-Attestation", attestation.as_str()),
-        ("DPoP", &dpop),
-    ];
-    assert_eq!(attested.send(&combined, &[]).await.status, 503, "DPoP");
+    assert_eq!(
+        attested.ask_combined(&attestation, &dpop).await.status,
+        503,
+        "DPoP"
+    );
     assert_eq!(attested.world.ask("/x/known", &[]).await.status, 200);
     lock.execute_batch("ROLLBACK").unwrap();
     assert_granted(&ask("2").await, "the refused request must not use up the PoP");

@@ -11,12 +11,7 @@ use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
 
 pub async fn combine(attested: &Attested, attestation: &Draft<'_>, dpop: &Draft<'_>) -> Answer {
-    let (attestation, dpop) = (attestation.sign(), dpop.sign());
-    let headers = [
-        ("OAuth-Client-Attestation", attestation.as_str()),
-        ("DPoP", &dpop),
-    ];
-    attested.send(&headers, &[]).await
+    attested.ask_combined(&attestation.sign(), &dpop.sign()).await
 }
 
 // Rows F-18 to F-20.

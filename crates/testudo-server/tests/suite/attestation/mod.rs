@@ -109,6 +109,12 @@ impl Attested {
         self.send(&headers, &[]).await
     }
 
+    /// A token request with this attestation and this DPoP proof.
+    async fn ask_combined(&self, attestation: &str, dpop: &str) -> Answer {
+        let headers = [("OAuth-Client-Attestation", attestation), ("DPoP", dpop)];
+        self.send(&headers, &[]).await
+    }
+
     /// A token request with this attestation and a valid PoP.
     async fn attest(&self, attestation: &Draft<'_>, jti: &str) -> Answer {
         self.ask(&attestation.sign(), &self.pop(jti).sign()).await

@@ -1,5 +1,6 @@
 //! Registration by attestation. [RFC7591 §3] [ABCA §9]
 
+use super::combined::combine;
 use super::{ATTESTERS, Attested, C5, ICA, RULES_OF_ATTESTERS, assert_granted};
 use crate::world::{RULES, domains};
 use serde_json::{Value, json};
@@ -319,15 +320,8 @@ async fn abca_9_client_that_registered_one_of_the_two_methods_uses_only_that_one
             "{right:?}"
         );
         let pop = attested.attest(&attested.attestation(), "2").await;
-        let (attestation, proof) = (
-            attested.attestation().sign(),
-            attested.dpop(&attested.key, "2").sign(),
-        );
-        let headers = [
-            ("OAuth-Client-Attestation", attestation.as_str()),
-            ("DPoP", &proof),
-        ];
-        let combined = attested.send(&headers, &[]).await;
+        let proof = attested.dpop(&attested.key, "2");
+        let combined = combine(&attested, &attested.attestation(), &proof).await;
         let (refused, granted) = match is_combined {
             true => (pop, combined),
             false => (combined, pop),
@@ -355,15 +349,8 @@ async fn attested_client_that_registered_bound_tokens_gets_no_other() {
         "invalid_dpop_proof",
         "without a DPoP proof",
     );
-    let (attestation, proof) = (
-        attested.attestation().sign(),
-        attested.dpop(&attested.key, "2").sign(),
-    );
-    let headers = [
-        ("OAuth-Client-Attestation", attestation.as_str()),
-        ("DPoP", &proof),
-    ];
-    let answer = attested.send(&headers, &[]).await;
+    let proof = attested.dpop(&attested.key, "2");
+    let answer = combine(&attested, &attested.attestation(), &proof).await;
     assert_granted(&answer, "with a DPoP proof");
     assert!(claims(&answer.access_token())["cnf"]["jkt"].is_string());
 }
