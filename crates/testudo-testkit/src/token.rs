@@ -181,6 +181,15 @@ impl<'k> Draft<'k> {
         self
     }
 
+    /// Sets the claims that are the members of this object.
+    #[must_use]
+    pub fn more_claims(mut self, more: &Value) -> Draft<'k> {
+        for (name, value) in more.as_object().expect("an object") {
+            self.claims[name] = value.clone();
+        }
+        self
+    }
+
     /// Removes a claim.
     #[must_use]
     pub fn without_claim(mut self, name: &str) -> Draft<'k> {

@@ -515,16 +515,9 @@ async fn attested_claims_set_metadata_within_the_rule_and_malformed_ones_are_ref
     let trusting = domains("attested_metadata = [\"client_name\", \"scope\", \"redirect_uris\"]");
     let world = World::start_with(&trusting, RULES).await;
     let ask = async |path: &str, extra: Value| {
-        let mut draft = Draft::svid(
-            world.a.key(),
-            &format!("spiffe://a.example{path}"),
-            ISSUER,
-            world.now(),
-        );
-        for (name, value) in extra.as_object().unwrap() {
-            draft = draft.claim(name, value.clone());
-        }
-        world.send(&svid_form(&draft.sign(), &[])).await
+        let id = format!("spiffe://a.example{path}");
+        let svid = Draft::svid(world.a.key(), &id, ISSUER, world.now()).more_claims(&extra);
+        world.send(&svid_form(&svid.sign(), &[])).await
     };
     ask(
         "/x/named",

@@ -6,7 +6,7 @@ use crate::registration::each_claim::{check_each, every_member};
 use crate::world::{RULES, domains};
 use serde_json::{Value, json};
 use testudo_testkit::http::Answer;
-use testudo_testkit::token::{Draft, claims};
+use testudo_testkit::token::claims;
 
 /// The attester `at1` may state these members.
 async fn trusting(listed: &str) -> Attested {
@@ -23,17 +23,10 @@ async fn trusting(listed: &str) -> Attested {
     attested
 }
 
-fn with<'k>(mut draft: Draft<'k>, claims: &Value) -> Draft<'k> {
-    for (name, value) in claims.as_object().unwrap() {
-        draft = draft.claim(name, value.clone());
-    }
-    draft
-}
-
 impl Attested {
     /// A token request with an attestation that has these claims.
     async fn ask_with(&self, claims: Value, jti: &str) -> Answer {
-        self.attest(&with(self.attestation(), &claims), jti).await
+        self.attest(&self.attestation().more_claims(&claims), jti).await
     }
 }
 
@@ -45,7 +38,7 @@ async fn each_claim_of_an_attestation_has_its_effect_if_it_is_listed_and_none_ot
         let mut number = 0;
         check_each(is_listed, async |claims, body| {
             number += 1;
-            let attestation = with(attested.attestation(), &claims);
+            let attestation = attested.attestation().more_claims(&claims);
             let pop = attested.pop(&format!("{number}"));
             attested.register_by(&attestation, &pop, &body).await
         })
@@ -94,7 +87,7 @@ async fn claims_of_an_attestation_narrow_its_tokens_and_name_its_client() {
     let explained = json!({ "request_id": refused.header("request-id").unwrap() });
     let explained = attested.world.admin("POST", "/admin/v1/explain", explained).await;
     assert_eq!(explained["then"]["outcome"], "refused", "{explained:#}");
-    let attestation = with(attested.attestation(), &demand).sign();
+    let attestation = attested.attestation().more_claims(&demand).sign();
     let (pop, proof) = (attested.pop("5").sign(), attested.dpop(&attested.key, "5").sign());
     let headers = [
         ("OAuth-Client-Attestation", attestation.as_str()),

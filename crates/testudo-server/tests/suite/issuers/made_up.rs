@@ -3,6 +3,7 @@
 //! configuration would make.
 
 use crate::world::{ISSUER, RULES, World, domains};
+use serde_json::{Value, json};
 use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
@@ -11,7 +12,10 @@ use testudo_protocol::Seconds;
 use testudo_server::config::{self, BundleOrigin, BundleSource};
 use testudo_server::reload::put_in_force;
 use testudo_testkit::http::Answer;
+use testudo_testkit::token::Draft;
 use testudo_testkit::{TestIssuer, svid_form};
+
+const ENDPOINT: &str = "https://as.example/register";
 
 const RULES_OF_CI: &str = r#"
 [[rules]]
@@ -109,7 +113,7 @@ impl MadeUp {
             .iter()
             .map(|key| key.public_jwk("sig", true))
             .collect();
-        let document = serde_json::json!({ "keys": keys }).to_string();
+        let document = json!({ "keys": keys }).to_string();
         std::fs::write(self.world.folder.join("ci.json"), document).unwrap();
     }
 
@@ -154,37 +158,31 @@ impl MadeUp {
     }
 
     pub fn token_by(&self, issuer: &TestIssuer, subject: &str) -> String {
-        self.sign(issuer, subject, ISSUER)
+        self.sign(issuer, subject, ISSUER, &json!({}))
     }
 
     /// A token request of one instance of a job, which a claim of its token names.
     pub async fn ask_as(&self, subject: &str, instance: &str, more: &[(&str, &str)]) -> Answer {
-        let now = self.world.now();
-        let claims = serde_json::json!({
-            "sub": subject, "aud": ISSUER, "exp": now + 240, "iat": now, "instance": instance,
-        });
-        self.show(&self.issuer.sign(&claims), more).await
+        let instance = json!({ "instance": instance });
+        let token = self.sign(&self.issuer, subject, ISSUER, &instance);
+        self.show(&token, more).await
     }
 
     /// A token for the registration endpoint.
     pub fn statement(&self, issuer: &TestIssuer, subject: &str) -> String {
-        self.sign(issuer, subject, &format!("{ISSUER}/register"))
+        self.sign(issuer, subject, ENDPOINT, &json!({}))
     }
 
     /// The same with further claims.
-    pub fn statement_with(&self, subject: &str, more: &serde_json::Value) -> String {
-        let now = self.world.now();
-        let audience = format!("{ISSUER}/register");
-        let mut claims = serde_json::json!({ "sub": subject, "aud": audience, "exp": now + 240, "iat": now });
-        for (name, value) in more.as_object().unwrap() {
-            claims[name] = value.clone();
-        }
-        self.issuer.sign(&claims)
+    pub fn statement_with(&self, subject: &str, more: &Value) -> String {
+        self.sign(&self.issuer, subject, ENDPOINT, more)
     }
 
-    fn sign(&self, issuer: &TestIssuer, subject: &str, audience: &str) -> String {
-        let now = self.world.now();
-        issuer.sign(&serde_json::json!({ "iss": "https://ci.example", "sub": subject, "aud": audience, "exp": now + 240, "iat": now }))
+    /// Signs the claims of a valid token and these further ones.
+    fn sign(&self, issuer: &TestIssuer, subject: &str, audience: &str, more: &Value) -> String {
+        let draft = Draft::svid(issuer.key(), subject, audience, self.world.now());
+        let draft = draft.claim("iss", "https://ci.example").claim("aud", audience);
+        draft.more_claims(more).sign()
     }
 
     /// A token request of a job.

@@ -16,10 +16,7 @@ pub(super) fn redirecting(more: &str) -> String {
 }
 
 pub(super) async fn register_with(world: &World, claims: Value, more: Value) -> Answer {
-    let mut draft = draft(world, PAY_ID);
-    for (name, value) in claims.as_object().unwrap() {
-        draft = draft.claim(name, value.clone());
-    }
+    let draft = draft(world, PAY_ID).more_claims(&claims);
     let mut body = more;
     body["software_statement"] = json!(draft.sign());
     post(world, &body).await

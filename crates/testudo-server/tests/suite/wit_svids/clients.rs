@@ -152,11 +152,8 @@ async fn claims_of_a_wit_svid_have_their_effect_if_they_are_listed_and_none_othe
         let wits = Wits::over(World::start_with(&sections, RULES).await).await;
         let now = wits.world.now();
         let ask = async |jti: &str, claimed: Value| {
-            let mut wit = Draft::wit_svid(&wits.a, "spiffe://a.example/ns/pay/sa/api", &wits.key, now);
-            for (name, value) in claimed.as_object().unwrap() {
-                wit = wit.claim(name, value.clone());
-            }
-            wits.show(&wit, jti).await
+            let wit = Draft::wit_svid(&wits.a, "spiffe://a.example/ns/pay/sa/api", &wits.key, now);
+            wits.show(&wit.more_claims(&claimed), jti).await
         };
         let named = json!({ "client_name": "Attested", "contacts": ["ops@a.example"], "scope": "w" });
         let answer = ask("1", named).await;
