@@ -107,14 +107,8 @@ impl MadeUp {
 
     /// Writes the keys of the issuer to its file, as a JWK Set.
     pub fn publish(&self) {
-        let keys: Vec<_> = self
-            .issuer
-            .keys
-            .iter()
-            .map(|key| key.public_jwk("sig", true))
-            .collect();
-        let document = json!({ "keys": keys }).to_string();
-        std::fs::write(self.world.folder.join("ci.json"), document).unwrap();
+        let keys: Vec<_> = self.issuer.keys.iter().collect();
+        self.world.write_keys("ci", &keys);
     }
 
     /// Reloads the configuration and adds the issuer, as its section would.
