@@ -1,12 +1,10 @@
 //! The server of a bundle endpoint is verified by its X.509-SVID. [SPIFFE-FED §5.2.2]
 
-use super::{Publisher, SERVER, refresh, state, world_with};
+use super::{BOOTSTRAP, Publisher, SERVER, refresh, served, state, world_with};
 use crate::world::domains;
 use serde_json::{Value, json};
 use testudo_server::{config, doctor};
 use testudo_testkit::x509::{X509Issuer, web_certificate};
-
-const BOOTSTRAP: &str = ", bootstrap = \"first.json\"";
 
 // Row FED-05.
 #[tokio::test]
@@ -14,14 +12,8 @@ async fn self_serving_endpoint_is_verified_with_bootstrap_first_and_then_with_th
 {
     let (old, new) = (X509Issuer::new("z.example"), X509Issuer::new("z.example"));
     let publisher = Publisher::start(&old.leaf(SERVER, |_| {})).await;
-    publisher.publishes(&[&old]);
-    let world = world_with(
-        &publisher.domain(SERVER, BOOTSTRAP),
-        &[("first.json", old.bundle())],
-    )
-    .await;
+    let world = served(&publisher, &old).await;
     assert_eq!(state(&world).await, ("fresh".to_owned(), String::new()));
-    assert_eq!(publisher.ask(&world).await.status, 200);
 
     // A key that is only in the bundle that was fetched last verifies the server.
     publisher.publishes(&[&old, &new]);
@@ -94,9 +86,7 @@ async fn endpoint_that_is_another_server_gives_no_bundle() {
 async fn new_content_of_bootstrap_verifies_the_server_again_and_keeps_the_bundle_in_force() {
     let (lost, current) = (X509Issuer::new("z.example"), X509Issuer::new("z.example"));
     let publisher = Publisher::start(&lost.leaf(SERVER, |_| {})).await;
-    publisher.publishes(&[&lost]);
-    let all = publisher.domain(SERVER, BOOTSTRAP);
-    let world = world_with(&all, &[("first.json", lost.bundle())]).await;
+    let world = served(&publisher, &lost).await;
     // The trust domain lost all its keys, and begins anew with others.
     publisher.server.shows(&current.leaf(SERVER, |_| {}));
     publisher.publishes(&[&current]);
@@ -115,13 +105,7 @@ async fn new_content_of_bootstrap_verifies_the_server_again_and_keeps_the_bundle
 async fn empty_bundle_of_an_endpoint_refuses_every_workload_at_once() {
     let z = X509Issuer::new("z.example");
     let publisher = Publisher::start(&z.leaf(SERVER, |_| {})).await;
-    publisher.publishes(&[&z]);
-    let world = world_with(
-        &publisher.domain(SERVER, BOOTSTRAP),
-        &[("first.json", z.bundle())],
-    )
-    .await;
-    assert_eq!(publisher.ask(&world).await.status, 200);
+    let world = served(&publisher, &z).await;
     publisher.server.answers(200, None, "{\"keys\":[]}");
     refresh(&world).await.unwrap();
     assert_eq!(publisher.ask(&world).await.error(), "invalid_client");

@@ -15,6 +15,9 @@ use testudo_testkit::{TestIssuer, svid_form};
 /// SPIFFE ID of the server of the endpoint of z.example.
 pub const SERVER: &str = "spiffe://z.example/spire/server";
 
+/// The member `bootstrap` of that endpoint.
+pub const BOOTSTRAP: &str = ", bootstrap = \"first.json\"";
+
 /// The rules with one more for workloads of z.example.
 pub fn rules() -> String {
     format!("{RULES}[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\"]\n")
@@ -73,6 +76,15 @@ pub async fn world_with(more: &str, files: &[(&str, Value)]) -> World {
     world
         .reload_with(&format!("{}{more}", domains("")), &rules())
         .await;
+    world
+}
+
+/// A server that has fetched the bundle of z.example once, from an endpoint whose own keys verify it.
+pub async fn served(publisher: &Publisher, authority: &X509Issuer) -> World {
+    publisher.publishes(&[authority]);
+    let more = publisher.domain(SERVER, BOOTSTRAP);
+    let world = world_with(&more, &[("first.json", authority.bundle())]).await;
+    assert_eq!(publisher.ask(&world).await.status, 200);
     world
 }
 

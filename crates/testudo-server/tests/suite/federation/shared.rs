@@ -1,6 +1,6 @@
 //! A node that starts while the endpoint does not answer uses the bundle that a node fetched before.
 
-use super::{Publisher, SERVER, refresh, rules, state, world_with};
+use super::{BOOTSTRAP, Publisher, SERVER, refresh, rules, served, state};
 use crate::nodes::{admin, postgres};
 use crate::world::{ISSUER, World, domains};
 use serde_json::{Value, json};
@@ -10,17 +10,7 @@ use testudo_testkit::http::{Connection, over_socket};
 use testudo_testkit::svid_form;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
 
-const BOOTSTRAP: &str = ", bootstrap = \"first.json\"";
 const AUTHORITY: &[u8] = b"spiffe://z.example";
-
-/// A server that has fetched the bundle of z.example once.
-async fn served(publisher: &Publisher, authority: &X509Issuer) -> World {
-    publisher.publishes(&[authority]);
-    let more = publisher.domain(SERVER, BOOTSTRAP);
-    let world = world_with(&more, &[("first.json", authority.bundle())]).await;
-    assert_eq!(publisher.ask(&world).await.status, 200);
-    world
-}
 
 /// An SVID of the server that is still valid when the clock of a test is set forward by hours.
 fn of_a_day(authority: &X509Issuer) -> X509Chain {
