@@ -1,6 +1,7 @@
 //! The server of a bundle endpoint is verified by its X.509-SVID. [SPIFFE-FED §5.2.2]
 
 use super::{BOOTSTRAP, Publisher, SERVER, refresh, served, state, world_with};
+use crate::nodes::until;
 use crate::world::domains;
 use serde_json::{Value, json};
 use testudo_server::{config, doctor};
@@ -192,6 +193,9 @@ async fn trust_domain_that_is_removed_from_the_file_is_refused_at_once_and_fetch
     let more = publisher.domain(SERVER, &format!("{BOOTSTRAP}, max_staleness = \"1s\""));
     let world = world_with(&more, &[("first.json", z.bundle())]).await;
     assert_eq!(publisher.ask(&world).await.status, 200);
+    // For comparison: while the source is configured, it is fetched again and again.
+    let first = publisher.server.connections();
+    until(async || publisher.server.connections() >= first + 2).await;
     world.reload_with(&domains(""), crate::world::RULES).await;
     let answer = publisher.ask(&world).await;
     assert_eq!(
