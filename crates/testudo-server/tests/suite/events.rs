@@ -264,12 +264,9 @@ async fn refusals_are_found_by_the_rule_and_the_client_of_the_proven_identity() 
     let claimed = testudo_testkit::svid_form(&other, &[("client_id", &id)]);
     assert_eq!(world.send(&claimed).await.error(), "invalid_client");
     let reasons = async |query: &str| -> Vec<String> {
-        let path = format!("/admin/v1/events?type=client.refused&order=oldest&{query}");
-        let page = world.admin("GET", &path, Value::Null).await;
-        let events = page["events"].as_array().unwrap().iter();
-        events
-            .map(|event| event["reason"].as_str().unwrap().to_owned())
-            .collect()
+        let events = world.events_with(&format!("type=client.refused&{query}")).await;
+        let reasons = events.iter().map(|event| event["reason"].as_str().unwrap());
+        reasons.map(str::to_owned).collect()
     };
     let expected = ["scope_not_allowed", "resource_not_allowed", "client_frozen"];
     assert_eq!(reasons("rule=R1").await, expected);
