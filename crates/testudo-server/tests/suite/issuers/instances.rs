@@ -157,7 +157,7 @@ async fn blocked_instance_is_refused_and_the_others_are_served() {
         assert_eq!(made_up.today(&refused).await["rejection"], "identity_blocked");
         for other in ["uid-2", "uid-11", "UID-1"] {
             assert_eq!(made_up.ask_as(identity, other, &[]).await.status, 200, "{other}");
-            made_up.world.running.app.clock.shift(5);
+            made_up.world.running.app.clock.shift(10);
         }
         assert_eq!(
             made_up.ask(identity, &[]).await.status,

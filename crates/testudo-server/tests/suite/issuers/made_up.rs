@@ -41,7 +41,7 @@ resources = ["https://as.example/register", "https://as.example"]
 name = "pods"
 identities = ["ci:pods/each/{name}"]
 client = "instance"
-registrations_per_minute = 60
+registrations_per_minute = 6
 registrations_burst = 3
 [[rules]]
 name = "named"

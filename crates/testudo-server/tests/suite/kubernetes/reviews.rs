@@ -168,9 +168,9 @@ async fn outage_is_bridged_for_accept_for_and_no_longer() {
         reviewed.clusters.assert_refused(&reviewed.ask(&gone).await, case);
     }
     reviewed.api.answers(Answering::With(502, String::new()));
-    reviewed.later(98);
+    reviewed.later(88);
     assert_eq!(reviewed.ask(&token).await.status, 200, "a status of 500 or more");
-    reviewed.later(20);
+    reviewed.later(30);
     reviewed
         .clusters
         .assert_refused(&reviewed.ask(&token).await, "the outage lasts too long");
