@@ -66,10 +66,6 @@ pub const SPIFFE_ID_BYTES_MAX: usize = 2048;
 /// A trust domain name, bytes. [SPIFFE-ID §2.3]
 pub const TRUST_DOMAIN_BYTES_MAX: usize = 255;
 
-/// Entries of one issuer whose keys are tried for one token: clusters that share an `iss` and have a key of this `kid`.
-/// Each costs a verification.
-pub const ISSUERS_TRIED_MAX: usize = 8;
-
 /// A bundle or key set document, bytes.
 pub const BUNDLE_BYTES_MAX: usize = 1024 * 1024;
 /// The metadata document of another issuer, bytes.

@@ -10,8 +10,7 @@ use testudo_core::Authority;
 use testudo_core::doors::{ClientAssertion, ClientKeys, Cluster, Facts, Lookup, UnverifiedAudience};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
-use testudo_protocol::Seconds;
-use testudo_protocol::limits::{ISSUERS_TRIED_MAX, KEYS_WITHOUT_KID_MAX};
+use testudo_protocol::limits::KEYS_WITHOUT_KID_MAX;
 use testudo_store::StoreFault;
 
 /// The facts for a lookup.
@@ -97,60 +96,19 @@ async fn attester_keys(app: &App, in_force: &InForce, issuer: Option<&str>, kid:
     match in_force.policy.attester(issuer, has_kid) {
         Some(authority) => {
             let keys = authority_keys(app, in_force, authority, kid).await;
-            Facts::Attester(authority.clone(), Box::new(keys))
+            Facts::Issuer(authority.clone(), Box::new(keys))
         }
         None => Facts::Nothing,
     }
 }
 
-/// The entries that may have issued a token with this `iss`, and their keys. If several entries share the `iss`, these are
-/// the ones that have the key `kid`; a token without `kid` is of none of them.
+/// The entry that issues tokens with this `iss`, and its keys. The configuration refuses a second one with the same `iss`.
 async fn issuer_keys(app: &App, in_force: &InForce, issuer: &str, kid: Option<&str>) -> Facts {
-    let entries = in_force.policy.issuers.entries(issuer);
-    let mut found = Vec::new();
-    match (entries, kid) {
-        ([], _) => return Facts::Nothing,
-        ([only], _) => found.push((only.clone(), authority_keys(app, in_force, only, kid).await)),
-        (_, None) => {}
-        (several, Some(kid)) => {
-            let has_kid = |authority: &&Authority| {
-                let anchor = in_force.anchor(authority);
-                anchor.is_some_and(|anchor| anchor.has_kid(kid, app.moment()))
-            };
-            let holders = || several.iter().filter(has_kid).take(ISSUERS_TRIED_MAX);
-            if holders().next().is_none() {
-                refresh_some(app, in_force, several).await;
-            }
-            for authority in holders() {
-                let keys = authority_keys(app, in_force, authority, Some(kid)).await;
-                found.push((authority.clone(), keys));
-            }
-        }
-    }
-    Facts::Issuers(found)
-}
-
-/// Early fetches for a `kid` that none of these entries has: together at most [`ISSUERS_TRIED_MAX`] in the time in which
-/// one entry would have one, of those that were not asked for the longest time. A caller can invent any number of key ids.
-async fn refresh_some(app: &App, in_force: &InForce, entries: &[Authority]) {
-    let (now, switches) = (app.moment(), app.switches.load());
-    let enabled = entries.iter().filter(|entry| switches.is_enabled(entry));
-    let anchors = enabled.filter_map(|entry| in_force.anchor(entry));
-    let (recent, mut others): (Vec<_>, Vec<_>) = anchors.partition(|anchor| anchor.was_early_lately(now));
-    others.sort_by_cached_key(|anchor| {
-        anchor
-            .age_of_early(now)
-            .map_or(Seconds(i64::MIN), |age| Seconds(-age.0))
-    });
-    let mut fetches = tokio::task::JoinSet::new();
-    for anchor in others
-        .into_iter()
-        .take(ISSUERS_TRIED_MAX.saturating_sub(recent.len()))
-    {
-        let anchor = anchor.clone();
-        fetches.spawn(async move { anchor.refresh_early(now).await });
-    }
-    fetches.join_all().await;
+    let [entry] = in_force.policy.issuers.entries(issuer) else {
+        return Facts::Nothing;
+    };
+    let keys = authority_keys(app, in_force, entry, kid).await;
+    Facts::Issuer(entry.clone(), Box::new(keys))
 }
 
 /// The clusters with this issuer that have the key. If none has it, some of them are fetched early, as for every unknown

@@ -68,7 +68,7 @@ impl Attestation {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let Terms { policy, purpose, now } = terms;
-        let Facts::Attester(authority, facts) = facts else {
+        let Facts::Issuer(authority, facts) = facts else {
             return Err(AttestationReason::UnknownAttester.into());
         };
         let (attester, keys) = policy_and_keys(authority, facts, policy, trace)?;

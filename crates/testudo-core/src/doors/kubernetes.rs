@@ -191,8 +191,7 @@ fn clusters(facts: &Facts) -> Result<&[Cluster], Rejection> {
         }
         .into()),
         Facts::Keys(_)
-        | Facts::Attester(..)
-        | Facts::Issuers(_)
+        | Facts::Issuer(..)
         | Facts::NoKeys
         | Facts::Disabled
         | Facts::Client(_)

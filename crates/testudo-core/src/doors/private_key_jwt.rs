@@ -80,8 +80,7 @@ impl PrivateKeyJwt {
             (
                 None,
                 Facts::Keys(_)
-                | Facts::Attester(..)
-                | Facts::Issuers(_)
+                | Facts::Issuer(..)
                 | Facts::Clusters(_)
                 | Facts::NoKeysOf(_)
                 | Facts::NoKeys

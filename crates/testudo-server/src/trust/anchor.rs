@@ -238,24 +238,6 @@ impl Anchor {
         let _ = tokio::time::timeout(EARLY_REFRESH_DEADLINE, ended.changed()).await;
     }
 
-    /// True if a usable key in memory has this `kid`.
-    pub fn has_kid(&self, kid: &str, now: Moment) -> bool {
-        self.kept
-            .map_younger_than(self.age_max(), now, |held| held.value.keys.have_kid(kid))
-            .unwrap_or_default()
-    }
-
-    /// How long ago an early fetch was requested; `None` if none was.
-    pub fn age_of_early(&self, now: Moment) -> Option<Seconds> {
-        locked(&self.early).map(|last| last.age(now))
-    }
-
-    /// True if the pause after the last early fetch is not over.
-    pub fn was_early_lately(&self, now: Moment) -> bool {
-        self.age_of_early(now)
-            .is_some_and(|age| age < EARLY_REFRESH_PAUSE)
-    }
-
     pub(super) fn take_early_turn(&self, now: Moment) -> bool {
         let mut early = locked(&self.early);
         if early.is_some_and(|last| last.age(now) < EARLY_REFRESH_PAUSE) {

@@ -29,11 +29,11 @@ pub enum Lookup<'c> {
         /// The key id in the header.
         unverified_kid: Option<&'c str>,
     },
-    /// The entries whose tokens have this `iss`, and their keys.
+    /// The entry whose tokens have this `iss`, and its keys.
     Issuer {
         /// `iss`.
         unverified_issuer: &'c str,
-        /// The key id in the header. Of several entries, only those that have this key can have issued the token.
+        /// The key id in the header.
         unverified_kid: Option<&'c str>,
     },
     /// The clusters that may have issued a service account token, and their keys.
@@ -75,10 +75,8 @@ pub struct Cluster {
 pub enum Facts {
     /// The keys of the authority, which are not older than allowed.
     Keys(AuthorityKeys),
-    /// The attester that the attestation names, and the keys or the reason why there are none.
-    Attester(Authority, Box<Facts>),
-    /// The entries that may have issued the token, each with its keys or the reason why there are none.
-    Issuers(Vec<(Authority, Facts)>),
+    /// The entry of `[[issuers]]` that the credential names, and its keys or the reason why there are none.
+    Issuer(Authority, Box<Facts>),
     /// The clusters with this issuer that have the key of the token.
     Clusters(Vec<Cluster>),
     /// No cluster has the key of the token, and this one has no loaded keys, or they are older than allowed.
@@ -103,11 +101,7 @@ impl Facts {
     pub fn keys_of(&self, authority: &Authority) -> Option<&AuthorityKeys> {
         match self {
             Facts::Keys(keys) => Some(keys),
-            Facts::Attester(_, facts) => facts.keys_of(authority),
-            Facts::Issuers(entries) => {
-                let (_, facts) = entries.iter().find(|(entry, _)| entry == authority)?;
-                facts.keys_of(authority)
-            }
+            Facts::Issuer(_, facts) => facts.keys_of(authority),
             Facts::Clusters(clusters) => {
                 let mut clusters = clusters.iter();
                 let issuer = clusters.find(|cluster| cluster.authority == *authority);
@@ -169,8 +163,7 @@ pub(crate) fn policy_and_keys<'a>(
             .into());
         }
         Facts::NoKeys
-        | Facts::Attester(..)
-        | Facts::Issuers(_)
+        | Facts::Issuer(..)
         | Facts::Clusters(_)
         | Facts::NoKeysOf(_)
         | Facts::Client(_)

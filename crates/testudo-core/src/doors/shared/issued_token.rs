@@ -9,45 +9,22 @@ use crate::trace::Trace;
 use serde::de::IgnoredAny;
 use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
-use testudo_protocol::jose::{JoseError, Jws};
-use testudo_protocol::limits::ISSUERS_TRIED_MAX;
+use testudo_protocol::jose::Jws;
 
-/// The entry whose keys verify the signature. Keys of entries are never pooled: each entry is tried by itself, with its own
-/// keys, and at most [`ISSUERS_TRIED_MAX`] of them.
+/// The entry that `iss` names, whose keys verify the signature.
 pub(crate) fn signed_by<'f>(
     jws: &Jws,
     facts: &'f Facts,
     policy: &'f Policy,
     trace: &mut Trace,
 ) -> Result<(&'f Authority, &'f AuthorityPolicy), Rejection> {
-    let entries = match facts {
-        Facts::Issuers(entries) => entries.as_slice(),
-        Facts::Keys(_)
-        | Facts::Attester(..)
-        | Facts::Clusters(_)
-        | Facts::NoKeysOf(_)
-        | Facts::NoKeys
-        | Facts::Disabled
-        | Facts::Client(_)
-        | Facts::KeysElsewhere { .. }
-        | Facts::Nothing => return Err(CredentialReason::UnknownClient.into()),
+    let Facts::Issuer(authority, facts) = facts else {
+        return Err(CredentialReason::UnknownClient.into());
     };
-    let mut refusal: Option<Rejection> = None;
-    for (authority, facts) in entries.iter().take(ISSUERS_TRIED_MAX) {
-        let tried = policy_and_keys(authority, facts, policy, trace).and_then(|(entry, keys)| {
-            jws.verify(keys.token_keys()).map_err(CredentialReason::Jose)?;
-            Ok(entry)
-        });
-        match tried {
-            Ok(entry) => {
-                trace.passed("signature", || jws.header.algorithm_and_key());
-                return Ok((authority, entry));
-            }
-            Err(why) => _ = refusal.get_or_insert(why),
-        }
-    }
-    let kid = jws.header.kid.clone();
-    Err(refusal.unwrap_or_else(|| CredentialReason::Jose(JoseError::NoKey { kid }).into()))
+    let (entry, keys) = policy_and_keys(authority, facts, policy, trace)?;
+    jws.verify(keys.token_keys()).map_err(CredentialReason::Jose)?;
+    trace.passed("signature", || jws.header.algorithm_and_key());
+    Ok((authority, entry))
 }
 
 /// True for a claim that the token has, also as `null`.
