@@ -377,7 +377,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         let anchor = match current.anchor(&authority) {
             Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
-                let anchor = Arc::new(Anchor::new(source));
+                let anchor = Arc::new(Anchor::new(source, app.memory.bundle_changes.clone()));
                 if let Some(earlier) = earlier
                     .filter(|earlier| anchor.source().origin.is_same_document(&earlier.source().origin))
                 {
@@ -392,7 +392,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     join_verifiers(&anchors);
     first_bundles(app, &fresh).await;
     app.in_force.store(Arc::new(InForce {
-        clusters: cluster_groups(&configuration.policy, &anchors),
+        clusters: cluster_groups(&configuration.policy, &anchors, &app.memory.bundle_changes),
         policy: configuration.policy,
         anchors,
         reviews: configuration.reviews,

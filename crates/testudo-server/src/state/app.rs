@@ -20,7 +20,7 @@ use crate::state::switches;
 use crate::state::verdicts::Verdicts;
 use crate::trust::remote_keys::RemoteKeys;
 use crate::trust::token_reviews::TokenReviews;
-use crate::trust::{Anchor, join_verifiers};
+use crate::trust::{Anchor, BundleChanges, join_verifiers};
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -115,6 +115,8 @@ pub struct Memory {
     pub remote_keys: RemoteKeys,
     /// What API servers stated about tokens of service accounts.
     pub token_reviews: TokenReviews,
+    /// Counts the changes of the keys of all authorities.
+    pub bundle_changes: Arc<BundleChanges>,
 }
 
 /// What new clients share.
@@ -195,10 +197,12 @@ impl App {
         let digest = configuration.written.digest;
         let started_with = StartedWith::of(&configuration);
         let connection_rules = Arc::new(ArcSwap::from_pointee(configuration.server.connection_rules()));
+        let bundle_changes = Arc::new(BundleChanges::default());
+        let anchor = |source| Arc::new(Anchor::new(source, bundle_changes.clone()));
         let anchors: Anchors = configuration
             .bundles
             .into_iter()
-            .map(|source| (source.authority.clone(), Arc::new(Anchor::new(source))))
+            .map(|source| (source.authority.clone(), anchor(source)))
             .collect();
         join_verifiers(&anchors);
         let issuer = configuration.policy.issuer.as_str();
@@ -209,7 +213,7 @@ impl App {
         Ok(App {
             clock,
             in_force: ArcSwap::from_pointee(InForce {
-                clusters: cluster_groups(&configuration.policy, &anchors),
+                clusters: cluster_groups(&configuration.policy, &anchors, &bundle_changes),
                 policy: configuration.policy,
                 anchors,
                 reviews: configuration.reviews,
@@ -231,6 +235,7 @@ impl App {
                 verdicts: Verdicts::default(),
                 remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
                 token_reviews: TokenReviews::new(fetcher.clone(), metrics.token_reviews.clone()),
+                bundle_changes,
             },
             first_uses: FirstUses::default(),
             nonces,

@@ -4,7 +4,7 @@
 use crate::config::{Configuration, Reviews, Written};
 use crate::peer::{Peer, Proxy};
 use crate::state::moment::Moment;
-use crate::trust::{Anchor, ClusterGroup};
+use crate::trust::{Anchor, BundleChanges, ClusterGroup};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub type Anchors = HashMap<Authority, Arc<Anchor>>;
 pub type ClusterGroups = HashMap<Box<str>, ClusterGroup>;
 
 /// The groups of the configured clusters.
-pub fn cluster_groups(policy: &Policy, anchors: &Anchors) -> ClusterGroups {
+pub fn cluster_groups(policy: &Policy, anchors: &Anchors, changes: &Arc<BundleChanges>) -> ClusterGroups {
     let mut groups: HashMap<Box<str>, Vec<Arc<Anchor>>> = HashMap::new();
     for (authority, settings) in &policy.authorities {
         let issuer = settings.issuer.as_deref();
@@ -32,7 +32,7 @@ pub fn cluster_groups(policy: &Policy, anchors: &Anchors) -> ClusterGroups {
     }
     let groups = groups.into_iter();
     groups
-        .map(|(issuer, anchors)| (issuer, ClusterGroup::new(anchors)))
+        .map(|(issuer, anchors)| (issuer, ClusterGroup::new(anchors, changes.clone())))
         .collect()
 }
 

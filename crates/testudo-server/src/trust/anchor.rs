@@ -29,20 +29,51 @@ const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
 /// How long a request waits for an early fetch. After that the fetch continues in the background.
 const EARLY_REFRESH_DEADLINE: Duration = Duration::from_secs(3);
 
-/// How often the keys of any authority changed, in this process.
-static KEY_CHANGES: AtomicU64 = AtomicU64::new(0);
+/// How often the keys of any authority of this server changed: what was made from keys is out of date if this number is
+/// another one.
+#[derive(Default)]
+pub struct BundleChanges(AtomicU64);
 
-/// How often the keys of any authority changed: what was made from keys is out of date if this number is another one.
-pub(super) fn key_changes() -> u64 {
-    KEY_CHANGES.load(Ordering::Acquire)
+impl BundleChanges {
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn note(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Limits early fetches for an unknown `kid`.
+#[derive(Default)]
+pub(super) struct EarlyTurn {
+    /// When an early fetch was last requested.
+    last: Mutex<Option<Moment>>,
+}
+
+impl EarlyTurn {
+    /// True if the pause after the last early fetch is over. A new one begins then.
+    pub(super) fn take(&self, now: Moment) -> bool {
+        let mut last = locked(&self.last);
+        if last.is_some_and(|last| last.age(now) < EARLY_REFRESH_PAUSE) {
+            return false;
+        }
+        *last = Some(now);
+        true
+    }
+
+    fn inherit(&self, earlier: &EarlyTurn) {
+        *locked(&self.last) = *locked(&earlier.last);
+    }
 }
 
 /// The trust anchor of one authority.
 pub struct Anchor {
     pub(super) source: BundleSource,
     pub(super) kept: Kept<HeldBundle, Moment>,
-    /// When an early fetch was last requested.
-    pub(super) early: Mutex<Option<Moment>>,
+    pub(super) early: EarlyTurn,
+    /// Counts the changes of the keys of all authorities.
+    changes: Arc<BundleChanges>,
     /// The lowest sequence that is accepted, as far as this node knows; `None` until the store was read.
     pub(super) floor: Mutex<Option<Floor>>,
     /// When this server first saw each key of the authority, as far as this node knows.
@@ -152,11 +183,12 @@ pub(crate) fn join_verifiers(anchors: &HashMap<Authority, Arc<Anchor>>) {
 
 impl Anchor {
     /// An anchor that has no bundle yet.
-    pub fn new(source: BundleSource) -> Anchor {
+    pub fn new(source: BundleSource, changes: Arc<BundleChanges>) -> Anchor {
         Anchor {
             source,
             kept: Kept::new(NO_PAUSES),
-            early: Mutex::default(),
+            early: EarlyTurn::default(),
+            changes,
             floor: Mutex::default(),
             first_seen: Mutex::default(),
             is_accepted_elsewhere: AtomicBool::new(false),
@@ -229,22 +261,13 @@ impl Anchor {
     /// Waits for an early fetch, because a `kid` is not in the bundle: at most one per 30 s for all requests. The loop
     /// that refreshes the bundle fetches it, so the fetch goes on when the caller closes its connection.
     pub async fn refresh_early(&self, now: Moment) {
-        if !self.take_early_turn(now) {
+        if !self.early.take(now) {
             return;
         }
         let mut ended = self.ended.subscribe();
         self.wanted.notify_one();
         // After the deadline, the request is verified with the bundle that is in memory.
         let _ = tokio::time::timeout(EARLY_REFRESH_DEADLINE, ended.changed()).await;
-    }
-
-    pub(super) fn take_early_turn(&self, now: Moment) -> bool {
-        let mut early = locked(&self.early);
-        if early.is_some_and(|last| last.age(now) < EARLY_REFRESH_PAUSE) {
-            return false;
-        }
-        *early = Some(now);
-        true
     }
 
     /// Parses a document with keys. Where it is that of the keys in force, the result is the same object.
@@ -263,41 +286,29 @@ impl Anchor {
         })
     }
 
-    /// True where the bundle in force was parsed from the same document.
-    pub(super) fn holds(&self, read: &FetchedBundle) -> bool {
-        let held = self.kept.held();
-        held.is_some_and(|held| held.value.digest == read.digest)
-    }
-
     /// Puts a bundle in force. Where it is already in force, only its age begins anew.
     pub(super) fn put_in_force(&self, read: FetchedBundle, now: Moment) -> Refreshed {
-        let is_same = self.holds(&read);
         let bundle = HeldBundle {
             keys: read.keys,
             digest: read.digest,
             bootstrap: self.source.origin.bootstrap().map(sha256),
             is_from_store: false,
         };
-        self.kept.keep(Arc::new(bundle), now);
-        if !is_same {
-            KEY_CHANGES.fetch_add(1, Ordering::Release);
-        }
-        if is_same {
-            Refreshed::Unchanged
-        } else {
-            Refreshed::Updated
+        match self.keep(bundle, now) {
+            true => Refreshed::Updated,
+            false => Refreshed::Unchanged,
         }
     }
 
-    /// Puts a bundle from the store in force. Returns true if another document was in force before.
-    pub(super) fn put_shared_in_force(&self, bundle: HeldBundle, confirmed: Moment) -> bool {
+    /// Puts a bundle in force that its source returned at `confirmed`. Returns true if another document was in force before.
+    pub(super) fn keep(&self, bundle: HeldBundle, confirmed: Moment) -> bool {
         let held = self.kept.held();
-        let is_same = held.is_some_and(|held| held.value.digest == bundle.digest);
+        let is_new = held.is_none_or(|held| held.value.digest != bundle.digest);
         self.kept.keep(Arc::new(bundle), confirmed);
-        if !is_same {
-            KEY_CHANGES.fetch_add(1, Ordering::Release);
+        if is_new {
+            self.changes.note();
         }
-        !is_same
+        is_new
     }
 
     /// Takes over the bundle and the state of an earlier anchor of the same source, so that a reload loses nothing.
@@ -305,7 +316,7 @@ impl Anchor {
         self.kept.inherit(&earlier.kept);
         self.failures
             .store(earlier.failures.load(Ordering::Relaxed), Ordering::Relaxed);
-        *locked(&self.early) = *locked(&earlier.early);
+        self.early.inherit(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
         (*locked(&self.first_seen)).clone_from(&locked(&earlier.first_seen));
         let is_accepted_elsewhere = earlier.is_accepted_elsewhere.load(Ordering::Relaxed);

@@ -1,26 +1,25 @@
 //! The clusters that share one issuer string: finds those that have the key that a token names, without a search of all
 //! of them, and fetches the keys of some of them again for a key that none has.
 
-use super::anchor::{Anchor, key_changes, locked};
+use super::anchor::{Anchor, BundleChanges, EarlyTurn, locked};
 use crate::state::moment::Moment;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use testudo_core::Authority;
-use testudo_protocol::Seconds;
 use tokio::task::JoinSet;
 
 /// Clusters whose keys are fetched again at once for a `kid` that none has. The keys of the others are fetched at their
 /// own times.
 const EARLY_REFRESHES_MAX: usize = 8;
-/// Pause between such fetches of all clusters with one issuer together: a caller can invent any number of key ids.
-const EARLY_REFRESH_PAUSE: Seconds = Seconds(30);
 
 /// The clusters of one issuer.
 pub struct ClusterGroup {
     anchors: Vec<Arc<Anchor>>,
+    changes: Arc<BundleChanges>,
     index: Mutex<Arc<Index>>,
-    early: Mutex<Option<Moment>>,
+    /// For all clusters together.
+    early: EarlyTurn,
     /// The position of the next cluster to be fetched early.
     next: AtomicUsize,
 }
@@ -34,13 +33,14 @@ struct Index {
 }
 
 impl ClusterGroup {
-    /// A group of these clusters.
-    pub fn new(mut anchors: Vec<Arc<Anchor>>) -> ClusterGroup {
+    /// A group of these clusters, whose changes of keys are counted in `changes`.
+    pub fn new(mut anchors: Vec<Arc<Anchor>>, changes: Arc<BundleChanges>) -> ClusterGroup {
         anchors.sort_by(|one, other| one.source().authority.cmp(&other.source().authority));
         ClusterGroup {
             anchors,
+            changes,
             index: Mutex::default(),
-            early: Mutex::default(),
+            early: EarlyTurn::default(),
             next: AtomicUsize::new(0),
         }
     }
@@ -61,7 +61,7 @@ impl ClusterGroup {
 
     fn index(&self) -> Arc<Index> {
         // Read before the keys are: a change meanwhile makes the index old.
-        let changes = Some(key_changes());
+        let changes = Some(self.changes.count());
         let mut index = locked(&self.index);
         if index.changes != changes {
             let mut by_kid: HashMap<Box<str>, Vec<usize>> = HashMap::new();
@@ -75,10 +75,10 @@ impl ClusterGroup {
 
     /// Waits for early fetches of the next few clusters that an administrator did not disable.
     pub(crate) async fn refresh_early(&self, now: Moment, is_enabled: impl Fn(&Authority) -> bool) {
-        if !self.take_early_turn(now) {
+        let count = self.anchors.len();
+        if count == 0 || !self.early.take(now) {
             return;
         }
-        let count = self.anchors.len();
         let first = self
             .next
             .fetch_add(EARLY_REFRESHES_MAX.min(count), Ordering::Relaxed);
@@ -94,14 +94,5 @@ impl ClusterGroup {
             }
         }
         fetches.join_all().await;
-    }
-
-    fn take_early_turn(&self, now: Moment) -> bool {
-        let mut early = locked(&self.early);
-        if early.is_some_and(|last| last.age(now) < EARLY_REFRESH_PAUSE) {
-            return false;
-        }
-        *early = Some(now);
-        !self.anchors.is_empty()
     }
 }

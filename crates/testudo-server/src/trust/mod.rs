@@ -21,7 +21,7 @@ pub(crate) mod token_reviews;
 mod workload_api;
 
 pub(crate) use anchor::join_verifiers;
-pub use anchor::{Anchor, Refreshed};
+pub use anchor::{Anchor, BundleChanges, Refreshed};
 pub use authorities::AuthorityStatus;
 pub(crate) use authorities::authorities;
 pub use bundle_keys::KeyStatus;

@@ -169,7 +169,7 @@ impl Anchor {
     /// fetches of all others without end.
     fn look_if_behind(&self, app: &App, held: Floor, stored: Floor) {
         let is_behind = stored > held;
-        if stored.accepted > held.accepted || (is_behind && self.take_early_turn(app.moment())) {
+        if stored.accepted > held.accepted || (is_behind && self.early.take(app.moment())) {
             self.wanted.notify_one();
         }
     }

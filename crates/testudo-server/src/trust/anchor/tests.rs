@@ -7,15 +7,18 @@ use testudo_core::{Authority, AuthorityKind};
 use testudo_testkit::TestIssuer;
 
 fn anchor_of(max_staleness: i64) -> Anchor {
-    Anchor::new(BundleSource {
-        authority: Authority::of_key("spiffe://a.example").unwrap(),
-        origin: BundleOrigin::HttpsWeb {
-            url: "https://nowhere.example/".parse().unwrap(),
-            roots: None,
-            token: None,
+    Anchor::new(
+        BundleSource {
+            authority: Authority::of_key("spiffe://a.example").unwrap(),
+            origin: BundleOrigin::HttpsWeb {
+                url: "https://nowhere.example/".parse().unwrap(),
+                roots: None,
+                token: None,
+            },
+            max_staleness: Seconds(max_staleness),
         },
-        max_staleness: Seconds(max_staleness),
-    })
+        Arc::default(),
+    )
 }
 
 fn put(anchor: &Anchor, document: &str, now: i64) -> Refreshed {

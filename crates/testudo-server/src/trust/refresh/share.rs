@@ -152,7 +152,7 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
         .bootstrap
         .as_deref()
         .and_then(|text| hex::decode(text).ok());
-    let is_new = anchor.put_shared_in_force(
+    let is_new = anchor.keep(
         HeldBundle {
             keys,
             digest,

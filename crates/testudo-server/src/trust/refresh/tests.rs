@@ -5,11 +5,14 @@ use crate::config::BundleSource;
 
 #[test]
 fn line_of_a_refresh_that_keeps_failing_is_written_when_the_reason_changes_and_once_an_hour() {
-    let anchor = Anchor::new(BundleSource {
-        authority: Authority::of_key("spiffe://a.example").unwrap(),
-        origin: BundleOrigin::File("absent.json".into()),
-        max_staleness: Seconds(60),
-    });
+    let anchor = Anchor::new(
+        BundleSource {
+            authority: Authority::of_key("spiffe://a.example").unwrap(),
+            origin: BundleOrigin::File("absent.json".into()),
+            max_staleness: Seconds(60),
+        },
+        Arc::default(),
+    );
     let mut written = Vec::new();
     for (seconds, why) in [
         (0, "absent"),
