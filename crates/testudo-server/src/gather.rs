@@ -4,13 +4,11 @@ use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::clients::CachedClient;
 use crate::state::in_force::InForce;
-use crate::trust::Anchor;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::doors::{ClientAssertion, ClientKeys, Cluster, Facts, Lookup, UnverifiedAudience};
+use testudo_core::doors::{ClientAssertion, ClientKeys, Cluster, Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
-use testudo_protocol::limits::KEYS_WITHOUT_KID_MAX;
 use testudo_store::StoreFault;
 
 /// The facts for a lookup.
@@ -31,15 +29,7 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
         Lookup::Clusters {
             unverified_issuer,
             unverified_kid,
-            unverified_audience,
-        } => Ok(clusters(
-            app,
-            in_force,
-            unverified_issuer,
-            unverified_kid,
-            unverified_audience,
-        )
-        .await),
+        } => Ok(clusters(app, in_force, unverified_issuer, unverified_kid).await),
         Lookup::Certificates { unverified_client_id } => {
             registered_certificates(app, &in_force.policy, unverified_client_id).await
         }
@@ -113,53 +103,31 @@ async fn issuer_keys(app: &App, in_force: &InForce, issuer: &str, kid: Option<&s
 
 /// The clusters with this issuer that have the key. If none has it, some of them are fetched early, as for every unknown
 /// `kid`.
-async fn clusters(
-    app: &App,
-    in_force: &InForce,
-    issuer: &str,
-    kid: &str,
-    audience: UnverifiedAudience<'_>,
-) -> Facts {
+async fn clusters(app: &App, in_force: &InForce, issuer: &str, kid: &str) -> Facts {
     let Some(group) = in_force.clusters.get(issuer) else {
         return Facts::Nothing;
     };
     let is_enabled = |authority: &Authority| app.switches.load().is_enabled(authority);
-    let now = app.moment();
     let mut found = group.having(kid);
     if found.is_empty() {
-        group.refresh_early(now, is_enabled).await;
+        group.refresh_early(app.moment(), is_enabled).await;
         found = group.having(kid);
     }
-    let is_for = |anchor: &&Arc<Anchor>| audience.is_for(&anchor.source().authority, &in_force.policy);
-    let cluster = |anchor: &Arc<Anchor>| {
-        let keys = anchor.current(app.moment())?;
+    let now = app.moment();
+    let usable = found.iter().filter_map(|anchor| {
+        let keys = anchor.current(now)?;
         let authority = anchor.source().authority.clone();
         Some(Cluster { authority, keys })
-    };
-    let mut clusters: Vec<Cluster> = found
-        .iter()
-        .filter(is_for)
-        .filter_map(cluster)
-        .take(KEYS_WITHOUT_KID_MAX)
-        .collect();
-    if clusters.is_empty() {
-        clusters = found
-            .iter()
-            .filter_map(cluster)
-            .take(KEYS_WITHOUT_KID_MAX)
-            .collect();
+    });
+    let clusters: Vec<Cluster> = usable.collect();
+    if !clusters.is_empty() {
+        return Facts::Clusters(clusters);
     }
-    let is_without_keys = |anchor: &&Arc<Anchor>| {
-        let is_without = anchor.current(now).is_none();
-        is_without && is_enabled(&anchor.source().authority)
-    };
-    match clusters.is_empty() {
-        false => Facts::Clusters(clusters),
-        // The token may be one of a cluster whose keys are not known at present.
-        true => match group.anchors().find(is_without_keys) {
-            Some(anchor) => Facts::NoKeysOf(anchor.source().authority.clone()),
-            None => Facts::Clusters(clusters),
-        },
+    // The token may be one of a cluster whose keys are not known at present.
+    let mut without_keys = group.anchors().filter(|anchor| anchor.current(now).is_none());
+    match without_keys.find(|anchor| is_enabled(&anchor.source().authority)) {
+        Some(anchor) => Facts::NoKeysOf(anchor.source().authority.clone()),
+        None => Facts::Clusters(clusters),
     }
 }
 

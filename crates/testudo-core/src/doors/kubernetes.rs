@@ -8,7 +8,7 @@ mod review;
 
 pub use review::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed};
 
-use super::shared::audience::{Audience, UnverifiedAudience, check_audience};
+use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{check_jwt_id, check_lifetime, check_times};
 use super::shared::facts::{Cluster, Facts, Lookup, Terms};
 use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, speaks_for};
@@ -87,7 +87,6 @@ impl KubernetesToken {
         Lookup::Clusters {
             unverified_issuer: &self.unverified_claims.iss,
             unverified_kid: &self.unverified_kid,
-            unverified_audience: UnverifiedAudience::of(&self.unverified_claims.aud),
         }
     }
 
@@ -100,8 +99,14 @@ impl KubernetesToken {
     ) -> Result<AttestedIdentity, Rejection> {
         let Terms { policy, purpose, now } = terms;
         let clusters = clusters(facts)?;
-        let audience = UnverifiedAudience::of(&self.unverified_claims.aud);
-        let is_for = |cluster: &&Cluster| audience.is_for(&cluster.authority, policy);
+        // Tokens of a cluster that does not accept the audience are refused.
+        let is_for = |cluster: &&Cluster| {
+            let settings = policy.authority(&cluster.authority);
+            settings.is_some_and(|settings| {
+                let (audience, also) = (&self.unverified_claims.aud, &settings.accept_audiences);
+                check_audience(audience, policy.issuer.as_str(), also).is_ok()
+            })
+        };
         let mut candidates: Vec<&Cluster> = clusters.iter().filter(is_for).collect();
         if candidates.is_empty() {
             candidates = clusters.iter().collect();

@@ -1,7 +1,5 @@
 //! The `aud` of an assertion, and the check that it is for this server.
 
-use crate::identity::Authority;
-use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use serde::Deserialize;
 use std::fmt;
@@ -53,23 +51,5 @@ pub(crate) fn check_audience(audience: &Audience, issuer: &str, also: &[String])
             found: audience.0.clone(),
         }
         .into()),
-    }
-}
-
-/// The audience of a token, by which clusters with one issuer and one `kid` are distinguished.
-#[derive(Clone, Copy)]
-pub struct UnverifiedAudience<'c>(&'c Audience);
-
-impl UnverifiedAudience<'_> {
-    pub(crate) fn of(audience: &Audience) -> UnverifiedAudience<'_> {
-        UnverifiedAudience(audience)
-    }
-
-    /// True if tokens of this cluster may have the audience. Other clusters cannot have issued a token that is accepted.
-    pub fn is_for(self, cluster: &Authority, policy: &Policy) -> bool {
-        let settings = policy.authority(cluster);
-        settings.is_some_and(|settings| {
-            check_audience(self.0, policy.issuer.as_str(), &settings.accept_audiences).is_ok()
-        })
     }
 }

@@ -1,7 +1,6 @@
 //! Facts from outside the credential that its verification needs, and the purpose of the credential. The server loads
 //! the facts; the doors use them.
 
-use super::audience::UnverifiedAudience;
 use super::authority_keys::AuthorityKeys;
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
@@ -42,8 +41,6 @@ pub enum Lookup<'c> {
         unverified_issuer: &'c str,
         /// The key id in the header.
         unverified_kid: &'c str,
-        /// The audience, which only some of the clusters may accept.
-        unverified_audience: UnverifiedAudience<'c>,
     },
     /// The certificates of a registered client, if a client with this id exists and no configured client has the same id.
     Certificates {
