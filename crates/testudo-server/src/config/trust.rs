@@ -14,6 +14,7 @@ use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
+use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::IssuerMetadataUrls;
 use testudo_protocol::spiffe::TrustDomain;
 
@@ -159,10 +160,11 @@ impl BundleOrigin {
         }
     }
 
-    /// The document that verifies the server of a bundle endpoint for the first time, if one does.
-    pub fn bootstrap(&self) -> Option<&[u8]> {
+    /// SHA-256 of the document that verifies the server of a bundle endpoint for the first time, in hexadecimal, if one
+    /// does.
+    pub fn bootstrap_digest(&self) -> Option<String> {
         match self.endpoint_keys()? {
-            EndpointKeys::Own { bootstrap } => Some(bootstrap),
+            EndpointKeys::Own { bootstrap } => Some(hex::encode(sha256(bootstrap))),
             EndpointKeys::Of(_) => None,
         }
     }

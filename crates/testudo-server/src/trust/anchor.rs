@@ -104,9 +104,9 @@ pub struct Anchor {
 pub(super) struct HeldBundle {
     pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
-    /// The SHA-256 of the first bundle of the source, if it has one: a bundle that was fetched with another first bundle
+    /// The SHA-256 of the first bundle of the source in hexadecimal, if it has one: a bundle that was fetched with another first bundle
     /// does not verify the server any more.
-    pub(super) bootstrap: Option<[u8; 32]>,
+    pub(super) bootstrap: Option<String>,
     /// True if the document was read from the store, and this node has not fetched it since.
     pub(super) is_from_store: bool,
 }
@@ -291,7 +291,7 @@ impl Anchor {
         let bundle = HeldBundle {
             keys: read.keys,
             digest: read.digest,
-            bootstrap: self.source.origin.bootstrap().map(sha256),
+            bootstrap: self.source.origin.bootstrap_digest(),
             is_from_store: false,
         };
         match self.keep(bundle, now) {

@@ -5,6 +5,7 @@
 //! database cannot add a key. Such an attacker can put back an older record, which is refused if its sequence is lower than
 //! the lowest accepted one, and which is too old after the maximum age.
 
+use crate::config::BundleSource;
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
 use testudo_core::admin::bundle::Floor;
@@ -32,13 +33,6 @@ pub(super) struct Shared {
     pub(super) bootstrap: Option<String>,
 }
 
-/// Which bundle a record is of.
-#[derive(Clone, Copy)]
-pub(super) struct Of<'a> {
-    pub(super) authority: &'a str,
-    pub(super) source: &'a str,
-}
-
 /// What the store has.
 pub(super) enum Stored {
     /// No record, or one of another source.
@@ -59,21 +53,22 @@ impl Stored {
     }
 }
 
-/// The record of an authority; the version of a record that does not exist is 0.
+/// The record of the authority of this source; the version of a record that does not exist is 0.
 pub(super) async fn read(
     store: &Store,
     encryption: &KeyEncryption,
-    of: Of<'_>,
+    source: &BundleSource,
 ) -> Result<Stored, StoreFault> {
-    let Some(stored) = store.get(SharedBundle::KIND, of.authority.as_bytes()).await? else {
+    let authority = source.authority.key();
+    let Some(stored) = store.get(SharedBundle::KIND, authority.as_bytes()).await? else {
         return Ok(Stored::Nothing { version: 0 });
     };
     let version = stored.version;
     let record = typed::<SharedBundle>(stored).ok();
-    let shared = record.and_then(|found| open(encryption, of.authority, &found.record.sealed));
+    let shared = record.and_then(|found| open(encryption, authority, &found.record.sealed));
     Ok(match shared {
         None => Stored::Unreadable { version },
-        Some(shared) if shared.source != of.source => Stored::Nothing { version },
+        Some(shared) if shared.source != source.origin.to_string() => Stored::Nothing { version },
         Some(shared) => Stored::Bundle { shared, version },
     })
 }
@@ -112,23 +107,33 @@ fn purpose(authority: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::BundleOrigin;
+    use testudo_core::Authority;
 
-    const OF: Of<'static> = Of {
-        authority: "spiffe://a.example",
-        source: "https://a.example/",
-    };
+    fn source(authority: &str, url: &str) -> BundleSource {
+        BundleSource {
+            authority: Authority::of_key(authority).unwrap(),
+            origin: BundleOrigin::HttpsWeb {
+                url: url.parse().unwrap(),
+                roots: None,
+                token: None,
+            },
+            max_staleness: Seconds(60),
+        }
+    }
 
     #[tokio::test]
     async fn stored_bundle_is_decrypted_for_its_own_authority_source_and_key_only() {
         let store = Store::memory();
         let encryption = KeyEncryption::new(&[7; 32]).unwrap();
+        let own = source("spiffe://a.example", "https://a.example/");
         assert!(matches!(
-            read(&store, &encryption, OF).await,
+            read(&store, &encryption, &own).await,
             Ok(Stored::Nothing { version: 0 })
         ));
         let shared = Shared {
-            authority: OF.authority.to_owned(),
-            source: OF.source.to_owned(),
+            authority: own.authority.key().to_owned(),
+            source: own.origin.to_string(),
             document: "{}".to_owned(),
             confirmed: Timestamp(100),
             floor: Floor::default(),
@@ -137,23 +142,20 @@ mod tests {
         let mut batch = Batch::default();
         put(&mut batch, &encryption, &shared, 0).unwrap();
         store.commit(batch).await.unwrap();
-        let found = read(&store, &encryption, OF).await.unwrap();
+        let found = read(&store, &encryption, &own).await.unwrap();
         assert!(matches!(&found, Stored::Bundle { shared: found, version: 1 } if *found == shared));
-        let elsewhere = Of {
-            source: "https://b.example/",
-            ..OF
-        };
+        let elsewhere = source("spiffe://a.example", "https://b.example/");
         assert!(matches!(
-            read(&store, &encryption, elsewhere).await,
+            read(&store, &encryption, &elsewhere).await,
             Ok(Stored::Nothing { version: 1 })
         ));
         let other = KeyEncryption::new(&[8; 32]).unwrap();
         assert!(matches!(
-            read(&store, &other, OF).await,
+            read(&store, &other, &own).await,
             Ok(Stored::Unreadable { version: 1 })
         ));
         // The record of one authority, stored under the key of another one.
-        let record = store.read::<SharedBundle>(OF.authority.as_bytes()).await;
+        let record = store.read::<SharedBundle>(shared.authority.as_bytes()).await;
         let foreign = SharedBundle {
             authority: "spiffe://b.example".into(),
             ..record.unwrap().unwrap().record
@@ -161,12 +163,9 @@ mod tests {
         let mut batch = Batch::default();
         batch.insert(&foreign);
         store.commit(batch).await.unwrap();
-        let of_other = Of {
-            authority: "spiffe://b.example",
-            ..OF
-        };
+        let of_other = source("spiffe://b.example", "https://a.example/");
         assert!(matches!(
-            read(&store, &encryption, of_other).await,
+            read(&store, &encryption, &of_other).await,
             Ok(Stored::Unreadable { version: 1 })
         ));
     }

@@ -1,6 +1,6 @@
 //! Checks of a bundle source for `doctor`, which put nothing in force.
 
-use super::shared::{self, Of, Stored};
+use super::shared::{self, Stored};
 use super::workload_api::Expected;
 use super::{floor, source};
 use crate::config::{BundleOrigin, BundleSource, EndpointKeys};
@@ -10,7 +10,6 @@ use testudo_core::Authority;
 use testudo_core::doors::AuthorityKeys;
 use testudo_fetch::{Fetcher, SpiffeServer};
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::sha256;
 use testudo_store::Store;
 
 /// What a source gives.
@@ -69,14 +68,10 @@ async fn own_keys(
     bootstrap: &[u8],
     asking: &Asking<'_>,
 ) -> Result<AuthorityKeys, String> {
-    let (kind, origin) = (source.authority.kind(), source.origin.to_string());
-    let of = Of {
-        authority: source.authority.key(),
-        source: &origin,
-    };
+    let kind = source.authority.kind();
     if let Some((store, encryption)) = asking.stored
-        && let Ok(Stored::Bundle { shared, .. }) = shared::read(store, encryption, of).await
-        && shared.bootstrap == Some(hex::encode(sha256(bootstrap)))
+        && let Ok(Stored::Bundle { shared, .. }) = shared::read(store, encryption, source).await
+        && shared.bootstrap == source.origin.bootstrap_digest()
     {
         return AuthorityKeys::parse(kind, shared.document.as_bytes());
     }

@@ -6,7 +6,6 @@ use crate::state::app::App;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::{Authority, AuthorityKind};
 use testudo_fetch::SpiffeServer;
-use testudo_protocol::jose::sha256;
 
 impl Anchor {
     /// The server that must be at the URL of the source. `None` where another profile or kind of source needs none.
@@ -28,7 +27,7 @@ impl Anchor {
     /// with its keys, which the trust domain may have withdrawn since, an attacker could answer in the place of the server.
     fn own_keys(&self, bootstrap: &[u8]) -> Result<AuthorityKeys, String> {
         let held = self.kept.held();
-        let digest = Some(sha256(bootstrap));
+        let digest = self.source.origin.bootstrap_digest();
         match held.filter(|held| held.value.bootstrap == digest) {
             Some(held) => Ok(held.value.keys.clone()),
             None => AuthorityKeys::parse(AuthorityKind::Spiffe, bootstrap),

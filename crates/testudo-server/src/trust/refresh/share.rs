@@ -3,7 +3,7 @@
 
 use super::super::anchor::{Anchor, HeldBundle, SharedAt, locked};
 use super::super::floor;
-use super::super::shared::{self, Of, Stored};
+use super::super::shared::{self, Stored};
 use crate::audit::{tell, write_event};
 use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
@@ -51,12 +51,16 @@ pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Fl
     if !anchor.is_shared() || !anchor.is_due(digest, now) {
         return;
     }
-    let source = anchor.source.origin.to_string();
-    let of = Of {
-        authority: anchor.source.authority.key(),
-        source: &source,
+    let note = |confirmed| {
+        let seen = now;
+        *locked(&anchor.shared) = Some(SharedAt {
+            digest,
+            confirmed,
+            seen,
+        });
     };
-    let stored = match shared::read(&app.store, &app.encryption, of).await {
+    let source = &anchor.source;
+    let stored = match shared::read(&app.store, &app.encryption, source).await {
         Ok(stored) => stored,
         Err(fault) => return warn_unstored(&CommitError::Unavailable(fault)),
     };
@@ -65,26 +69,17 @@ pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Fl
         let is_renewed = shared.confirmed + anchor.renewed_after() > now;
         let is_same = shared.document.as_bytes() == document;
         if shared.floor > floor || (is_same && is_renewed) {
-            *locked(&anchor.shared) = Some(SharedAt {
-                digest,
-                confirmed: shared.confirmed,
-                seen: now,
-            });
-            return;
+            return note(shared.confirmed);
         }
     }
     let next = shared::Shared {
-        authority: of.authority.to_owned(),
-        source: of.source.to_owned(),
+        authority: source.authority.key().to_owned(),
+        source: source.origin.to_string(),
         // A document that was parsed is JSON, and JSON is UTF-8.
         document: String::from_utf8_lossy(document).into_owned(),
         confirmed: now,
         floor,
-        bootstrap: anchor
-            .source
-            .origin
-            .bootstrap()
-            .map(|first| hex::encode(sha256(first))),
+        bootstrap: source.origin.bootstrap_digest(),
     };
     let mut batch = Batch::default();
     let committed = match shared::put(&mut batch, &app.encryption, &next, stored.version()) {
@@ -94,11 +89,7 @@ pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Fl
     match committed {
         // A conflict means that another node stored the bundle at the same moment.
         Ok(()) | Err(CommitError::Conflict(_)) => {
-            *locked(&anchor.shared) = Some(SharedAt {
-                digest,
-                confirmed: now,
-                seen: now,
-            });
+            note(now);
             anchor.is_shared_refused.store(false, Ordering::Relaxed);
         }
         Err(error) => warn_unstored(&error),
@@ -110,13 +101,8 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     if !anchor.is_shared() {
         return;
     }
-    let source = anchor.source.origin.to_string();
     let authority = &anchor.source.authority;
-    let of = Of {
-        authority: authority.key(),
-        source: &source,
-    };
-    let shared = match shared::read(&app.store, &app.encryption, of).await {
+    let shared = match shared::read(&app.store, &app.encryption, &anchor.source).await {
         Ok(Stored::Bundle { shared, .. }) => shared,
         Ok(Stored::Unreadable { .. }) => return refuse_record(app, anchor).await,
         // The refresh reports that the store cannot be read.
@@ -148,15 +134,11 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
         return;
     }
     let digest = sha256(shared.document.as_bytes());
-    let bootstrap = shared
-        .bootstrap
-        .as_deref()
-        .and_then(|text| hex::decode(text).ok());
     let is_new = anchor.keep(
         HeldBundle {
             keys,
             digest,
-            bootstrap: bootstrap.and_then(|digest| digest.try_into().ok()),
+            bootstrap: shared.bootstrap,
             is_from_store: true,
         },
         confirmed,
@@ -185,12 +167,7 @@ pub(crate) async fn forget(app: &App, anchor: &Anchor) {
     if !anchor.is_shared() {
         return;
     }
-    let source = anchor.source.origin.to_string();
-    let of = Of {
-        authority: anchor.source.authority.key(),
-        source: &source,
-    };
-    let version = match shared::read(&app.store, &app.encryption, of).await {
+    let version = match shared::read(&app.store, &app.encryption, &anchor.source).await {
         Ok(stored) => stored.version(),
         Err(fault) => return warn_unstored(&CommitError::Unavailable(fault)),
     };
@@ -198,7 +175,8 @@ pub(crate) async fn forget(app: &App, anchor: &Anchor) {
         return;
     }
     let mut batch = Batch::default();
-    batch.remove(Kind::SharedBundle, of.authority.as_bytes().to_vec(), version);
+    let key = anchor.source.authority.key().as_bytes().to_vec();
+    batch.remove(Kind::SharedBundle, key, version);
     match app.store.commit(batch).await {
         // A node that still has the authority stored it again.
         Ok(()) | Err(CommitError::Conflict(_)) => {}
