@@ -95,12 +95,18 @@ pub(crate) struct RefusedRecords {
     pub(crate) clients: ArcSwap<Vec<RefusedRecord>>,
 }
 
+/// Most fetches of bundles over the network at the same time. With a thousand trust domains, the fetches at the start would
+/// otherwise use a thousand open files.
+const BUNDLE_FETCHES_MAX: usize = 128;
+
 /// The client for outbound HTTP requests, and from what a reload makes it again.
 pub struct Outbound {
     /// The client.
     pub fetcher: Arc<ArcSwap<Fetcher>>,
     /// The settings of the client.
     pub settings: Mutex<OutboundSettings>,
+    /// The fetches of bundles that may still begin.
+    pub(crate) bundle_fetches: tokio::sync::Semaphore,
     /// Replaces the network in tests.
     pub(crate) network: Network,
 }
@@ -245,6 +251,7 @@ impl App {
             outbound: Outbound {
                 fetcher,
                 settings: Mutex::new(configuration.outbound),
+                bundle_fetches: tokio::sync::Semaphore::new(BUNDLE_FETCHES_MAX),
                 network: parts.network,
             },
             connection_rules,

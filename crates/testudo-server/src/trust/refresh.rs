@@ -29,18 +29,12 @@ use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, Event, EventKind, counted};
 use testudo_protocol::Seconds;
 use testudo_store::{CommitError, StoreFault};
-use tokio::sync::Semaphore;
 
 /// How long the start of the server waits for the sources of bundles. A source that does not answer must not delay the
 /// identities of other authorities.
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 /// Most time for one fetch, from the first byte that is sent to the last byte that is read.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
-/// Most fetches of bundles over the network at the same time. With a thousand trust domains, the fetches at the start would
-/// otherwise use a thousand open files.
-const FETCHES_MAX: usize = 128;
-/// The fetches that may still begin.
-static FETCHES: Semaphore = Semaphore::const_new(FETCHES_MAX);
 /// How often the line of a refresh that keeps failing is written to the log.
 const LINE_EVERY: Seconds = Seconds(3600);
 /// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is checked again.
@@ -224,7 +218,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
     // An order of an administrator does not wait for the fetches of sources that hang. The semaphore is never closed.
     let is_counted = cause.note().is_none() && !anchor.source.origin.is_on_this_machine();
     let _permit = match is_counted {
-        true => FETCHES.acquire().await.ok(),
+        true => app.outbound.bundle_fetches.acquire().await.ok(),
         false => None,
     };
     let fetching = source::fetch(&anchor.source, &fetcher, expected, server);
