@@ -104,8 +104,8 @@ pub struct Anchor {
 pub(super) struct HeldBundle {
     pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
-    /// The SHA-256 of the first bundle of the source in hexadecimal, if it has one: a bundle that was fetched with another first bundle
-    /// does not verify the server any more.
+    /// The SHA-256 of the first bundle of the source in hexadecimal, if it has one: a bundle that was fetched with another
+    /// first bundle does not verify the server any more.
     pub(super) bootstrap: Option<String>,
     /// True if the document was read from the store, and this node has not fetched it since.
     pub(super) is_from_store: bool,

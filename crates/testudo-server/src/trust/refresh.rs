@@ -188,14 +188,16 @@ pub(crate) async fn accept(app: &App, anchor: &Anchor, note: Note<'_>) -> Refres
 async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
     let _turn = anchor.turn.lock().await;
     // First, so that a source that does not answer does not delay what another node fetched.
-    if anchor.current(app.moment()).is_none() {
+    let was_without = anchor.current(app.moment()).is_none();
+    if was_without {
         share::take(app, anchor).await;
     }
     let outcome = match fetch(app, anchor, cause).await {
         Ok(read) => take(app, anchor, read, cause).await,
         Err(why) => Refreshed::Failed(why),
     };
-    if let (Refreshed::Failed(_), true) = (&outcome, anchor.may_need_another(app)) {
+    let has_failed = matches!(outcome, Refreshed::Failed(_));
+    if has_failed && !was_without && anchor.may_need_another(app) {
         share::take(app, anchor).await;
     }
     announce(app, anchor, &outcome, cause).await;
