@@ -122,7 +122,7 @@ pub(super) struct SharedAt {
 }
 
 /// No pauses: the loop that refreshes a bundle has intervals of its own.
-const NO_PAUSES: Pauses = Pauses {
+pub(super) const NO_PAUSES: Pauses = Pauses {
     between: Duration::ZERO,
     after_failure: Duration::ZERO,
     after_failure_max: Duration::ZERO,

@@ -81,7 +81,8 @@ pub(super) async fn bearer_token(token: Option<&KeysToken>) -> Result<Option<Zer
     }
 }
 
-fn access<'a>(roots: Option<&'a Vec<u8>>, token: Option<&'a Zeroizing<String>>) -> Access<'a> {
+/// What the server of a URL of the configuration requires, and the roots that verify it.
+pub(super) fn access<'a>(roots: Option<&'a Vec<u8>>, token: Option<&'a Zeroizing<String>>) -> Access<'a> {
     Access {
         roots_pem: roots.map(Vec::as_slice),
         bearer_token: token.map(|token| token.as_str()),

@@ -3,7 +3,8 @@
 //! It is asked only about tokens whose signature was verified. An answer is used for the configured time; each token has
 //! one request at a time, in a task of its own, and each cluster a bounded number of them.
 
-use super::source::bearer_token;
+use super::anchor::{NO_PAUSES, locked};
+use super::source::{access, bearer_token};
 use crate::config::ReviewSource;
 use crate::state::clock::Clock;
 use crate::state::metrics::FetchLabel;
@@ -13,12 +14,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use quick_cache::sync::Cache;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testudo_core::Authority;
 use testudo_core::doors::{ReviewNeeded, ReviewQuestion, Reviewed};
 use testudo_core::rejection::Rejection;
-use testudo_fetch::{Access, FetchFault, FetchLimits, Fetcher, Held, Kept, NotFetched, Outgoing, Pauses};
+use testudo_fetch::{FetchFault, FetchLimits, Fetcher, Held, Kept, NotFetched, Outgoing};
 use testudo_protocol::Seconds;
 use testudo_protocol::kubernetes::{ReviewError, TokenReview, review_request};
 use tokio::sync::Semaphore;
@@ -64,13 +65,6 @@ impl Answer {
         }
     }
 }
-
-/// The entries pause by the age of what they have.
-const NO_PAUSES: Pauses = Pauses {
-    between: Duration::ZERO,
-    after_failure: Duration::ZERO,
-    after_failure_max: Duration::ZERO,
-};
 
 /// The state of one API server.
 struct Cluster {
@@ -155,6 +149,7 @@ impl TokenReviews {
     }
 
     fn entry(&self, digest: [u8; 32]) -> Arc<Entry> {
+        // The pauses follow from the age of what the entry has.
         let new = || Ok::<_, std::convert::Infallible>(Arc::new(Entry::new(NO_PAUSES)));
         match self.entries.get_or_insert_with(&digest, new) {
             Ok(entry) => entry,
@@ -281,10 +276,7 @@ async fn post(fetcher: &Fetcher, source: &ReviewSource, document: Vec<u8>) -> Po
         headers: vec![("content-type", "application/json")],
         body: document,
     };
-    let access = Access {
-        roots_pem: source.roots.as_deref(),
-        bearer_token: token.as_ref().map(|token| token.as_str()),
-    };
+    let access = access(source.roots.as_ref(), token.as_ref());
     let limits = FetchLimits {
         body_bytes_max: ANSWER_BYTES_MAX,
         deadline: source.timeout,
@@ -299,8 +291,4 @@ async fn post(fetcher: &Fetcher, source: &ReviewSource, document: Vec<u8>) -> Po
         Err(fault @ FetchFault::Deadline { .. }) => Posted::Outage(fault.to_string()),
         Err(fault) => Posted::Failed(fault.to_string()),
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
