@@ -8,7 +8,8 @@ mod x5c;
 use super::*;
 use crate::jose::{Jwk, ProofKey};
 use crate::time::Timestamp;
-use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -40,15 +41,22 @@ impl Signer {
         Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()
     }
 
-    /// The compact JWS of these texts.
+    /// The compact JWS of these texts. With `alg` HS256 it has a MAC, whose secret is the public key of the signer.
     pub(super) fn jws(self, header: &str, payload: &str) -> String {
         let input = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(header),
             URL_SAFE_NO_PAD.encode(payload)
         );
-        let signature = self.pair().sign(input.as_bytes());
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+        let pair = self.pair();
+        let signature = match header.contains(r#""alg":"HS256""#) {
+            true => {
+                let secret = hmac::Key::new(hmac::HMAC_SHA256, pair.public_key().as_ref());
+                URL_SAFE_NO_PAD.encode(hmac::sign(&secret, input.as_bytes()))
+            }
+            false => URL_SAFE_NO_PAD.encode(pair.sign(input.as_bytes())),
+        };
+        format!("{input}.{signature}")
     }
 }
 
