@@ -97,5 +97,5 @@ pub const CREDENTIAL_ISSUER_METADATA_BYTES_MAX: usize = 256 * 1024;
 /// A status list as it is sent, bytes: a million credentials of which every second one is revoked need 0.3 MiB.
 pub const STATUS_LIST_TOKEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The status values of one list, bytes after decompression: 2^26 entries of one bit. The compression ratio is not
-/// limited, because an honest list without revoked credentials compresses 1,000 : 1.
+/// limited, because a list without revoked credentials compresses 1,000 : 1.
 pub const STATUS_LIST_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use webpki::{ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
 /// The key of the leaf of the chain in `x5c`, if it is valid, leads to one of `authorities`, and has the name of the
-/// issuer. A valid path alone names no issuer: every neighbour under the same authority has one.
+/// issuer. A valid path alone names no issuer: every other certificate of the same authority has one too.
 pub fn key_of_chain(
     jws: &Jws,
     authorities: &ClientAuthorities,

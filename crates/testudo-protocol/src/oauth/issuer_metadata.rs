@@ -1,4 +1,4 @@
-//! The metadata of another issuer: where it is, and where it says that the issuer's keys are. [OIDCD §4] [RFC8414 §3]
+//! The metadata of another issuer: its URL, and the URL of the issuer's keys in it. [OIDCD §4] [RFC8414 §3]
 
 use crate::is_loopback;
 use crate::limits::ISSUER_METADATA_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! A made-up TokenReview API on loopback that counts its requests, and fails as a test wants.
+//! A made-up TokenReview API on loopback that keeps its requests, and fails as the test sets it.
 
 use crate::token::claims;
 use http_body_util::{BodyExt as _, Full};

@@ -138,7 +138,7 @@ impl Keys {
 
     /// The header fields of all requests of this row, of 100 clients in turn. Each proof has another `jti`.
     fn fields(&self, row: &Row) -> Arc<Vec<Fields>> {
-        // Clients of their own: one client may use 30,000 proofs at once.
+        // Each is of another client, since one client may use 30,000 proofs at once.
         let (same, same_wit) = (self.attestation(0, "same"), self.wit(1, "same"));
         let fields = (0..REQUESTS).map(|number| {
             let jti = format!("{} {number}", row.name);

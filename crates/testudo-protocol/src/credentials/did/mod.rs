@@ -21,8 +21,8 @@ use std::fmt;
 pub struct Did(Box<str>);
 
 impl Did {
-    /// Parses a DID. What a method makes of its own part is checked as well: the key of `did:key` and `did:jwk`, the host
-    /// of `did:web`. [DID-CORE §3.1]
+    /// Parses a DID, with the part whose form its method defines: the key of `did:key` and `did:jwk`, the host of
+    /// `did:web`. [DID-CORE §3.1]
     pub fn parse(text: &str) -> Result<Did, DidError> {
         if text.len() > DID_BYTES_MAX {
             return Err(DidError::TooLong);

@@ -11,7 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// Entries that a list must have at least, so that an index says little about a credential. [BITSTRING §2.2]
+/// Entries that a list must have at least: by the list that this server fetches, its publisher must not learn which
+/// credential is checked. [BITSTRING §2.2]
 const ENTRIES_MIN: u64 = 131_072;
 
 /// Verifies and reads the list of `issuer` that was fetched from `url`, and decompresses it. [BITSTRING §3.2]

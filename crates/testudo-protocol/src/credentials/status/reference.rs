@@ -44,7 +44,7 @@ pub enum StatusReference {
         url: String,
         /// The index of the entry.
         index: u64,
-        /// What the entry says.
+        /// What the entry is about.
         purpose: Purpose,
     },
     /// A kind of status that is not supported: it is no status where one is required.

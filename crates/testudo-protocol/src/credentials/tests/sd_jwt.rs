@@ -21,9 +21,9 @@ fn resolved(payload: Value, disclosures: &[&str]) -> Result<Value, String> {
 }
 
 #[track_caller]
-fn refused(payload: Value, disclosures: &[&str], says: &str) {
+fn refused(payload: Value, disclosures: &[&str], words: &str) {
     let error = resolved(payload, disclosures).unwrap_err();
-    assert!(error.contains(says), "{error}");
+    assert!(error.contains(words), "{error}");
 }
 
 // Row SD-01.
