@@ -52,6 +52,38 @@ fn bundle_of(bundle: Bundle) -> Facts {
     Facts::Keys(AuthorityKeys::Bundle(Arc::new(bundle)))
 }
 
+/// These keys as the key set of an issuer or of a client.
+fn key_set(keys: &[&SigningKey]) -> Arc<KeySet> {
+    let mut set = KeySet::default();
+    for key in keys {
+        let jwk = serde_json::from_value(key.public_jwk("sig", true)).unwrap();
+        set.push(PublicKey::from_jwk(&jwk).unwrap());
+    }
+    Arc::new(set)
+}
+
+/// The terms of a client that authenticates at the time of the tests.
+fn terms(policy: &Policy) -> Terms<'_> {
+    Terms {
+        policy,
+        purpose: Purpose::Authentication,
+        now: Timestamp(NOW),
+    }
+}
+
+/// The reason of the refusal; checks that the answer to the caller does not tell it.
+#[track_caller]
+fn refusal(result: Result<AttestedIdentity, Rejection>) -> Rejection {
+    let rejection = result.expect_err("the credential must be refused");
+    let answer = rejection.answer(Endpoint::None);
+    assert_eq!(
+        (answer.code.name(), &*answer.sentence),
+        ("invalid_client", "client authentication failed"),
+        "{rejection:?}"
+    );
+    rejection
+}
+
 fn trust_domain(name: &str) -> Authority {
     Authority::from(&TrustDomain::parse(name).unwrap())
 }
@@ -59,11 +91,7 @@ fn trust_domain(name: &str) -> Authority {
 impl World {
     fn new() -> World {
         let client_key = generate_key(Algorithm::ES256, Some("c6"));
-        let mut keys = KeySet::default();
-        keys.push(
-            PublicKey::from_jwk(&serde_json::from_value(client_key.public_jwk("sig", true)).unwrap())
-                .unwrap(),
-        );
+        let keys = key_set(&[&client_key]);
         let rule = Rule::compile_for_client(&RuleSpec {
             name: "c6".into(),
             ..RuleSpec::default()
@@ -78,7 +106,7 @@ impl World {
             clients: HashMap::from([(
                 "c6".into(),
                 ConfiguredClient {
-                    method: ClientMethod::PrivateKeyJwt(Arc::new(keys)),
+                    method: ClientMethod::PrivateKeyJwt(keys),
                     rule,
                 },
             )]),
@@ -120,13 +148,7 @@ impl World {
 
     /// Verifies the credential with these facts instead of those of the test world.
     fn check(&self, credential: Credential, facts: &Facts) -> Result<AttestedIdentity, Rejection> {
-        let purpose = Purpose::Authentication;
-        let terms = Terms {
-            policy: &self.policy,
-            purpose,
-            now: Timestamp(NOW),
-        };
-        credential.verify(facts, terms, &mut Trace::off())
+        credential.verify(facts, terms(&self.policy), &mut Trace::off())
     }
 
     fn draft(&self) -> Draft<'_> {
@@ -144,20 +166,7 @@ impl World {
             self.show(CredentialKind::JwtSvid, &self.draft().sign()).is_ok(),
             "the credential without the fault is accepted"
         );
-        let rejection = self
-            .show(CredentialKind::JwtSvid, token)
-            .expect_err("the credential must be refused");
-        assert_eq!(
-            rejection.answer(Endpoint::None).code.name(),
-            "invalid_client",
-            "{rejection:?}"
-        );
-        assert_eq!(
-            rejection.answer(Endpoint::None).sentence,
-            "client authentication failed",
-            "{rejection:?}"
-        );
-        rejection
+        refusal(self.show(CredentialKind::JwtSvid, token))
     }
 
     #[track_caller]
@@ -173,15 +182,7 @@ impl World {
                 .is_ok(),
             "the credential without the fault is accepted"
         );
-        let rejection = self
-            .show(CredentialKind::PrivateKeyJwt, token)
-            .expect_err("the credential must be refused");
-        assert_eq!(
-            rejection.answer(Endpoint::None).sentence,
-            "client authentication failed",
-            "{rejection:?}"
-        );
-        rejection
+        refusal(self.show(CredentialKind::PrivateKeyJwt, token))
     }
 }
 

@@ -170,11 +170,9 @@ fn zero_empty_and_der_signatures_are_refused() {
 #[test]
 fn svid_is_refused_where_the_keys_of_its_authority_are_no_bundle() {
     let world = World::new();
-    let mut keys = KeySet::default();
-    let jwk = serde_json::from_value(world.a.key().public_jwk("sig", true)).unwrap();
-    keys.push(PublicKey::from_jwk(&jwk).unwrap());
+    let keys = Facts::Keys(AuthorityKeys::Keys(key_set(&[world.a.key()])));
     let credential = recognise(&Presented::new(CredentialKind::JwtSvid, world.draft().sign())).unwrap();
-    let refused = world.check(credential, &Facts::Keys(AuthorityKeys::Keys(Arc::new(keys))));
+    let refused = world.check(credential, &keys);
     assert_eq!(
         refused.unwrap_err(),
         Rejection::Admission(AdmissionReason::CredentialNotAccepted {
