@@ -1,10 +1,11 @@
 //! `ca` of one source of keys: its server is verified with the roots of this file alone.
 
-use crate::world::{RULES, World, domains};
+use crate::world::{RULES, World, domains, load_with};
 use serde_json::{Value, json};
 use testudo_server::config::{self, BundleOrigin};
 use testudo_server::doctor;
 use testudo_testkit::TestIssuer;
+use testudo_testkit::scratch::folder;
 use testudo_testkit::web::DocumentServer;
 use testudo_testkit::x509::web_certificate;
 
@@ -157,25 +158,21 @@ async fn doctor_fetches_with_the_roots_of_ca_and_names_the_file_where_they_do_no
     }
 }
 
-#[tokio::test]
-async fn each_fault_of_ca_is_an_error_of_its_key_with_a_hint() {
-    let world = World::start_with(&domains(""), RULES).await;
+#[test]
+fn each_fault_of_ca_is_an_error_of_its_key_with_a_hint() {
+    let folder = folder("bundle-roots");
+    let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
     let (_, root) = web_certificate("localhost");
-    write(&world, "root.pem", &root.chain_pem());
-    write(&world, "empty.pem", "");
-    write(&world, "text.pem", "no certificate");
+    write("root.pem", &root.chain_pem());
+    write("empty.pem", "");
+    write("text.pem", "no certificate");
     write(
-        &world,
         "broken.pem",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     let load = |source: &str| {
-        let text = format!(
-            "issuer = \"https://as.example\"\n[store]\nurl = \"memory:\"\n\
-             [[trust_domains]]\nname = \"z.example\"\nbundle = {{ {source} }}\n"
-        );
-        write(&world, "faulty.toml", &text);
-        config::load(&world.folder.join("faulty.toml"), 1)
+        let entry = format!("[[trust_domains]]\nname = \"z.example\"\nbundle = {{ {source} }}\n");
+        load_with(&folder, &entry)
     };
     let https = "url = \"https://z.example/\"";
     let (good, _) = load(&format!("{https}, ca = \"root.pem\"")).unwrap();

@@ -1,12 +1,13 @@
 //! Keys of `[[issuers]]` entries that the metadata of the issuer names, and keys behind a token.
 
-use crate::world::{RULES, World, domains};
+use crate::world::{RULES, World, domains, load_with};
 use serde_json::{Value, json};
 use testudo_fetch::Network;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_server::config::{self, BundleOrigin, KeysToken};
 use testudo_server::doctor;
 use testudo_testkit::generate_key;
+use testudo_testkit::scratch::folder;
 use testudo_testkit::web::{DocumentServer, SeenRequest};
 
 const OPENID: &str = "/t/.well-known/openid-configuration";
@@ -231,19 +232,14 @@ async fn doctor_fetches_the_keys_by_discovery_and_says_that_a_token_is_missing()
     assert!(!found.is_good && hint.contains("set `token`"), "{found:?}");
 }
 
-#[tokio::test]
-async fn each_fault_of_the_keys_of_an_issuer_is_an_error_of_its_key() {
-    let world = World::start_with(&domains(""), RULES).await;
-    std::fs::write(world.folder.join("token"), "abc").unwrap();
-    std::fs::write(world.folder.join("words"), "two words").unwrap();
+#[test]
+fn each_fault_of_the_keys_of_an_issuer_is_an_error_of_its_key() {
+    let folder = folder("issuer-keys");
+    std::fs::write(folder.join("token"), "abc").unwrap();
+    std::fs::write(folder.join("words"), "two words").unwrap();
     let load = |issuer: &str, jwks: &str| {
-        let text = format!(
-            "issuer = \"https://as.example\"\n[store]\nurl = \"memory:\"\n\
-             [[issuers]]\nname = \"at1\"\nkind = \"attester\"\nuse = [\"client\"]\n{issuer}\njwks = {{ {jwks} }}\n"
-        );
-        let path = world.folder.join("faulty.toml");
-        std::fs::write(&path, text).unwrap();
-        config::load(&path, 1)
+        let entry = "[[issuers]]\nname = \"at1\"\nkind = \"attester\"\nuse = [\"client\"]";
+        load_with(&folder, &format!("{entry}\n{issuer}\njwks = {{ {jwks} }}\n"))
     };
     let issuer = "issuer = \"https://at1.example\"";
     let (good, _) = load(issuer, "discovery = true, token = { file = \"token\" }").unwrap();

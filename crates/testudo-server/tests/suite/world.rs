@@ -6,6 +6,7 @@ use std::sync::Arc;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::{Actor, Authority};
 use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_server::config::{Configuration, Report};
 use testudo_server::serve::{Options, start_server};
 use testudo_server::{Network, Note};
 use testudo_server::{Running, config};
@@ -551,6 +552,14 @@ default_scopes = ["r"]
 "#
     );
     std::fs::write(folder.join("testudo.toml"), text).unwrap();
+}
+
+/// Loads a configuration with these entries, which names files of this folder, without a server.
+pub fn load_with(folder: &Path, entries: &str) -> Result<(Configuration, Report), Report> {
+    let path = folder.join("entries.toml");
+    let text = format!("issuer = \"{ISSUER}\"\n[store]\nurl = \"memory:\"\n{entries}");
+    std::fs::write(&path, text).unwrap();
+    config::load(&path, 1)
 }
 
 async fn run(folder: &Path, network: Network) -> Running {

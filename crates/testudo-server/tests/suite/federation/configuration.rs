@@ -1,8 +1,9 @@
 //! Each fault of the settings of `https_spiffe` is an error of its key with a remedy.
 
 use super::SERVER;
+use crate::world::load_with;
 use serde_json::json;
-use testudo_server::config::{self, BundleOrigin, EndpointKeys, Problem};
+use testudo_server::config::{BundleOrigin, Configuration, EndpointKeys, Problem};
 use testudo_testkit::TestIssuer;
 use testudo_testkit::scratch::folder;
 use testudo_testkit::x509::X509Issuer;
@@ -10,7 +11,7 @@ use testudo_testkit::x509::X509Issuer;
 const URL: &str = "url = \"https://z.example/\", profile = \"https_spiffe\"";
 
 /// Loads a configuration with these trust domains, each a name and the members of its source.
-fn load(domains: &[(&str, &str)]) -> Result<(config::Configuration, Vec<Problem>), Vec<Problem>> {
+fn load(domains: &[(&str, &str)]) -> Result<(Configuration, Vec<Problem>), Vec<Problem>> {
     let folder = folder("federation");
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
     write("first.json", X509Issuer::new("z.example").bundle().to_string());
@@ -21,9 +22,7 @@ fn load(domains: &[(&str, &str)]) -> Result<(config::Configuration, Vec<Problem>
         .iter()
         .map(|(name, bundle)| format!("[[trust_domains]]\nname = \"{name}\"\nbundle = {{ {bundle} }}\n"))
         .collect();
-    let text = format!("issuer = \"https://as.example\"\n[store]\nurl = \"memory:\"\n{domains}");
-    write("testudo.toml", text);
-    match config::load(&folder.join("testudo.toml"), 1) {
+    match load_with(&folder, &domains) {
         Ok((configuration, report)) => {
             let of_sources = |found: &Problem| found.key.starts_with("trust_domains");
             Ok((

@@ -1,37 +1,32 @@
 //! Entries of issuers and the rules for them: what is refused, and what is warned of.
 
 use super::{Ci, granted};
-use crate::world::{RULES, World, domains};
-use testudo_server::config;
+use crate::world::load_with;
+use std::path::Path;
+use testudo_testkit::scratch::folder;
 
 const GOOD: &str = "name = \"ci\"\nkind = \"jwt\"\nuse = [\"client\"]\nissuer = \"https://ci.example\"\njwks = { file = \"ci.json\" }\n";
 const RULE: &str = "name = \"ci\"\nidentities = [\"ci:team/*\"]\n";
 
 /// The report of a configuration with these entries, whether it is accepted or not.
-fn report(world: &World, issuers: &[&str], rules: &[&str]) -> (bool, String) {
+fn report(folder: &Path, issuers: &[&str], rules: &[&str]) -> (bool, String) {
     let list = |name: &str, entries: &[&str]| -> String {
         entries
             .iter()
             .map(|entry| format!("[[{name}]]\n{entry}\n"))
             .collect()
     };
-    let text = format!(
-        "issuer = \"https://as.example\"\n[store]\nurl = \"memory:\"\n{}{}",
-        list("issuers", issuers),
-        list("rules", rules)
-    );
-    let path = world.folder.join("entry.toml");
-    std::fs::write(&path, text).unwrap();
-    match config::load(&path, 1) {
+    let entries = list("issuers", issuers) + &list("rules", rules);
+    match load_with(folder, &entries) {
         Ok((_, report)) => (true, report.to_string()),
         Err(report) => (false, report.to_string()),
     }
 }
 
-#[tokio::test]
-async fn each_fault_of_an_entry_is_reported_at_its_key() {
-    let world = World::start_with(&domains(""), RULES).await;
-    assert!(report(&world, &[GOOD], &[RULE]).0);
+#[test]
+fn each_fault_of_an_entry_is_reported_at_its_key() {
+    let folder = folder("issuer-jwts");
+    assert!(report(&folder, &[GOOD], &[RULE]).0);
     let with = |more: &str| format!("{GOOD}{more}\n");
     let instead = |from: &str, to: &str| GOOD.replace(from, to);
     for (case, entry, key, problem) in [
@@ -127,7 +122,7 @@ async fn each_fault_of_an_entry_is_reported_at_its_key() {
         ),
         ("no limit", with("clients_max = 0"), "clients_max", "is zero"),
     ] {
-        let (is_accepted, report) = report(&world, &[&entry], &[RULE]);
+        let (is_accepted, report) = report(&folder, &[&entry], &[RULE]);
         let place = format!("issuers[0].{key} ");
         assert!(
             !is_accepted && report.contains(&place) && report.contains(problem),
@@ -144,27 +139,27 @@ async fn each_fault_of_an_entry_is_reported_at_its_key() {
             "use",
         ),
     ] {
-        let (is_accepted, report) = report(&world, &[&entry], &[RULE]);
+        let (is_accepted, report) = report(&folder, &[&entry], &[RULE]);
         let place = format!("issuers[0].{key} ");
         assert!(is_accepted && report.contains(&place), "{case}: {report}");
     }
     let second = GOOD.replace("name = \"ci\"", "name = \"two\"");
-    let (is_accepted, text) = report(&world, &[GOOD, &second], &[RULE]);
+    let (is_accepted, text) = report(&folder, &[GOOD, &second], &[RULE]);
     assert!(
         !is_accepted && text.contains("issuers[1].issuer ") && text.contains("is also the issuer of `ci`"),
         "{text}"
     );
     let attester = second.replace("\"jwt\"", "\"attester\"");
-    let (is_accepted, text) = report(&world, &[GOOD, &attester], &[RULE]);
+    let (is_accepted, text) = report(&folder, &[GOOD, &attester], &[RULE]);
     assert!(
         !is_accepted && text.contains("is also the issuer of `ci`"),
         "{text}"
     );
 }
 
-#[tokio::test]
-async fn each_fault_of_a_rule_by_authority_and_claims_is_reported_at_its_key() {
-    let world = World::start_with(&domains(""), RULES).await;
+#[test]
+fn each_fault_of_a_rule_by_authority_and_claims_is_reported_at_its_key() {
+    let folder = folder("issuer-jwts");
     let entry = format!("{GOOD}captures = {{ repository = \"repository\" }}\n");
     let rule = |more: &str| format!("name = \"r\"\n{more}\n");
     for (case, rule, key, problem) in [
@@ -238,7 +233,7 @@ async fn each_fault_of_a_rule_by_authority_and_claims_is_reported_at_its_key() {
             "uses {x}",
         ),
     ] {
-        let (is_accepted, report) = report(&world, &[&entry], &[&rule]);
+        let (is_accepted, report) = report(&folder, &[&entry], &[&rule]);
         let place = format!("rules[0].{key} ");
         assert!(
             !is_accepted && report.contains(&place) && report.contains(problem),
@@ -263,11 +258,11 @@ async fn each_fault_of_a_rule_by_authority_and_claims_is_reported_at_its_key() {
             rule("identities = [\"ci:*\"]\nclient_name = \"{repository}\""),
         ),
     ] {
-        let (is_accepted, report) = report(&world, &[&entry], &[&rule]);
+        let (is_accepted, report) = report(&folder, &[&entry], &[&rule]);
         assert!(is_accepted, "{case}: {report}");
     }
     let (is_accepted, text) = report(
-        &world,
+        &folder,
         &[],
         &[&rule("authorities = [\"ci\"]\nentire_authority = true")],
     );
@@ -278,13 +273,13 @@ async fn each_fault_of_a_rule_by_authority_and_claims_is_reported_at_its_key() {
     let first = rule("authorities = [\"ci\"]\nentire_authority = true");
     let second = first.replace("\"r\"", "\"s\"");
     let (_, text) = report(
-        &world,
+        &folder,
         &[&entry],
         &[&first, &second, "name = \"t\"\nidentities = [\"ci:x\"]"],
     );
     assert_eq!(text.matches("never governs").count(), 2, "{text}");
     let with_claims = first.replace("entire_authority = true", "claims = { a = \"b\" }");
-    let (_, text) = report(&world, &[&entry], &[&with_claims, &second]);
+    let (_, text) = report(&folder, &[&entry], &[&with_claims, &second]);
     assert!(!text.contains("never governs"), "{text}");
 }
 
