@@ -82,6 +82,6 @@ fn place(write: &Write) -> Option<(Kind, Vec<u8>)> {
     match write {
         Write::Insert(document) | Write::Replace(document, _) => Some((document.kind, document.key.clone())),
         Write::Delete(kind, key, _) => Some((*kind, key.clone())),
-        Write::Absent(..) | Write::Add { .. } => None,
+        Write::Absent(..) | Write::Mark(_) | Write::Add { .. } => None,
     }
 }

@@ -5,9 +5,10 @@ use crate::config::{Configuration, StoreUrl, key_encryption_key_beside};
 use crate::key_encryption::{KeyEncryption, random_32, read_or_make_key_encryption_key};
 use crate::state::keys;
 use crate::state::refused::RefusedRecord;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::path::Path;
-use testudo_core::identity::SingleUse;
-use testudo_core::records::{Batch, Kind, Replay};
+use testudo_core::records::{Batch, Kind, SharedBundle};
 use testudo_protocol::Timestamp;
 use testudo_store::{CommitError, Inspected, Store, StoreFault};
 use zeroize::Zeroizing;
@@ -166,16 +167,17 @@ fn check_file_creation_beside(database: &Path) -> Result<(), String> {
     std::fs::remove_file(&trial).map_err(|error| format!("{} cannot be removed: {error}", trial.display()))
 }
 
-/// Writes a record and deletes it again. The record is the mark of a single-use credential with a random key and an
-/// expiry in the past: if it cannot be deleted, the next sweep of expired records deletes it.
+/// Writes a record and deletes it again. The record is a bundle of no authority, with a random key, which no node reads,
+/// and an expiry in the past: if it cannot be deleted, the next sweep of expired records deletes it.
 pub(crate) async fn try_a_write(store: &Store) -> Result<(), String> {
-    let mark = Replay::of(&SingleUse {
-        key: *random_32()?,
+    let trial = SharedBundle {
+        authority: format!("trial {}", URL_SAFE_NO_PAD.encode(*random_32()?)),
         keep_until: Timestamp(0),
-    });
+        sealed: String::new(),
+    };
     let (mut write, mut delete) = (Batch::default(), Batch::default());
-    write.insert(&mark);
-    delete.delete(&mark, 1);
+    write.insert(&trial);
+    delete.delete(&trial, 1);
     store.commit(write).await.map_err(|error| error.to_string())?;
     match store.commit(delete).await {
         // A running server has deleted it already.

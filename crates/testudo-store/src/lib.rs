@@ -1,9 +1,10 @@
-//! Stores records: seven operations, three engines, and one test suite that requires the same results from each engine.
+//! Stores records: eight operations, three engines, and one test suite that requires the same results from each engine.
 //!
 //! The operations: `get`, `list`, and within a batch `insert` (the record must be absent), `replace` and `delete` (the
-//! record must have a given version), `absent` (the record must be absent and is not written), `add` (to a counter, up
-//! to a maximum if one is given). A batch is written completely or not at all. Engines store documents; they do not
-//! read the fields, and they treat all kinds of records alike.
+//! record must have a given version), `absent` (the record must be absent and is not written), `mark` (a credential must
+//! not have been used), `add` (to a counter, up to a maximum if one is given). A batch is written completely or not at
+//! all. Engines store documents; they do not read the fields, and they treat all kinds of records alike. A mark is no
+//! document: it has a key and an expiry only.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -92,6 +93,7 @@ impl fmt::Display for CommitError {
             CommitError::Conflict(Conflict::Exists(..)) => {
                 f.write_str("a record that must be absent is there")
             }
+            CommitError::Conflict(Conflict::Used(_)) => f.write_str("the credential was used before"),
             CommitError::Conflict(Conflict::Changed(..)) => f.write_str("the record was changed meanwhile"),
             CommitError::Conflict(Conflict::OverLimit(counter)) => {
                 write!(f, "the counter {counter} has reached its limit")
@@ -300,6 +302,26 @@ impl Store {
         outcome
     }
 
+    /// True if a credential or proof with this mark was used.
+    pub async fn is_used(&self, key: &[u8; 32]) -> Result<bool, StoreFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.is_used(key)),
+            Engine::Sqlite(engine) => self.note(engine.is_used(*key).await),
+            Engine::Postgres(engine) => self.note(engine.is_used(key).await),
+        }
+    }
+
+    /// The number of marks of used credentials and proofs.
+    pub async fn count_marks(&self) -> Result<usize, StoreFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        match &self.engine {
+            Engine::Memory(engine) => Ok(engine.count_marks()),
+            Engine::Sqlite(engine) => self.note(engine.count_marks().await),
+            Engine::Postgres(engine) => self.note(engine.count_marks().await),
+        }
+    }
+
     /// The value of a counter; zero if it was never changed.
     pub async fn counter(&self, name: &str) -> Result<i64, StoreFault> {
         match &self.engine {
@@ -324,7 +346,8 @@ impl Store {
         matches!(&self.engine, Engine::Postgres(_))
     }
 
-    /// Deletes up to `limit` expired documents; returns how many were deleted.
+    /// Deletes expired documents and marks, `limit` of them or a few more marks; returns how many. Less than `limit`
+    /// means that no others are to be deleted now.
     pub async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         match &self.engine {
             Engine::Memory(engine) => Ok(engine.drop_expired(now, limit)),

@@ -14,6 +14,8 @@ pub(crate) struct MemoryEngine {
 #[derive(Default)]
 struct State {
     documents: BTreeMap<(Kind, Vec<u8>), Entry>,
+    /// When each mark may be deleted.
+    marks: HashMap<[u8; 32], Timestamp>,
     counters: HashMap<String, i64>,
 }
 
@@ -70,6 +72,14 @@ impl MemoryEngine {
             .collect()
     }
 
+    pub(crate) fn is_used(&self, key: &[u8; 32]) -> bool {
+        self.state().marks.contains_key(key)
+    }
+
+    pub(crate) fn count_marks(&self) -> usize {
+        self.state().marks.len()
+    }
+
     pub(crate) fn counter(&self, name: &str) -> i64 {
         self.state().counters.get(name).copied().unwrap_or(0)
     }
@@ -82,17 +92,27 @@ impl MemoryEngine {
 
     pub(crate) fn drop_expired(&self, now: Timestamp, limit: usize) -> usize {
         let mut state = self.state();
+        let used: Vec<_> = state
+            .marks
+            .iter()
+            .filter(|(_, end)| **end <= now)
+            .take(limit)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in &used {
+            state.marks.remove(key);
+        }
         let over: Vec<_> = state
             .documents
             .iter()
             .filter(|(_, entry)| entry.expires.is_some_and(|end| end <= now))
-            .take(limit)
+            .take(limit.saturating_sub(used.len()))
             .map(|(key, _)| key.clone())
             .collect();
         for key in &over {
             state.documents.remove(key);
         }
-        over.len()
+        used.len().saturating_add(over.len())
     }
 
     /// Applies the writes to the state and undoes them if one fails.
@@ -113,6 +133,7 @@ impl MemoryEngine {
 
 enum Undo {
     Document((Kind, Vec<u8>), Option<Entry>),
+    Mark([u8; 32]),
     Counter(String, i64),
 }
 
@@ -158,6 +179,13 @@ impl State {
                 let before = self.documents.remove(&key);
                 undo.push(Undo::Document(key, before));
             }
+            Write::Mark(mark) => {
+                if self.marks.contains_key(&mark.key) {
+                    return Err(Conflict::Used(mark.key));
+                }
+                self.marks.insert(mark.key, mark.keep_until);
+                undo.push(Undo::Mark(mark.key));
+            }
             Write::Add { counter, delta, max } => {
                 let value = self.counters.entry(counter.clone()).or_insert(0);
                 let after = value.saturating_add(*delta);
@@ -178,6 +206,9 @@ impl State {
             }
             Undo::Document(key, None) => {
                 self.documents.remove(&key);
+            }
+            Undo::Mark(key) => {
+                self.marks.remove(&key);
             }
             Undo::Counter(name, delta) => {
                 if let Some(value) = self.counters.get_mut(&name) {

@@ -9,6 +9,7 @@
 
 use crate::{CommitError, Conflict, Store};
 use std::sync::Arc;
+use testudo_core::identity::SingleUse;
 use testudo_core::records::{Batch, Document, Kind, Write};
 use testudo_protocol::Timestamp;
 
@@ -44,6 +45,11 @@ pub async fn run(store: Arc<Store>) {
     batch_that_requires_absence_conflicts_with_an_existing_record(&store).await;
     many_documents_are_returned_in_the_order_of_the_keys(&store).await;
     expired_records_are_dropped(&store).await;
+    mark_is_written_once(&store).await;
+    batch_with_a_used_mark_writes_nothing(&store).await;
+    mark_of_a_batch_that_conflicts_can_be_used(&store).await;
+    expired_marks_are_dropped(&store).await;
+    one_of_many_concurrent_marks_succeeds(store.clone()).await;
     one_of_many_concurrent_inserts_succeeds(store.clone()).await;
     counter_does_not_exceed_its_maximum_under_concurrent_batches(store).await;
 }
@@ -267,13 +273,168 @@ async fn expired_records_are_dropped(store: &Store) {
         ("later", Some(201)),
         ("never", None),
     ] {
-        let document = document(Kind::Replay, key, "x", expires);
+        let document = document(Kind::SharedBundle, key, "x", expires);
         store.commit(batch(vec![Write::Insert(document)])).await.unwrap();
     }
     assert_eq!(store.drop_expired(Timestamp(200), 1).await.unwrap(), 1);
     assert_eq!(store.drop_expired(Timestamp(200), 10).await.unwrap(), 1);
     assert_eq!(store.drop_expired(Timestamp(200), 10).await.unwrap(), 0);
-    assert_eq!(store.list(Kind::Replay, b"", 10).await.unwrap().len(), 2);
+    assert_eq!(store.list(Kind::SharedBundle, b"", 10).await.unwrap().len(), 2);
+}
+
+/// A mark that is not expired in this suite. The first two bytes of a key are spread, as those of hashes are.
+fn mark(number: u16) -> SingleUse {
+    let mut key = [0; 32];
+    key[..2].copy_from_slice(&number.to_be_bytes());
+    SingleUse {
+        key,
+        keep_until: Timestamp(1_000_000),
+    }
+}
+
+fn used(number: u16) -> Result<(), CommitError> {
+    Err(CommitError::Conflict(Conflict::Used(mark(number).key)))
+}
+
+async fn mark_is_written_once(store: &Store) {
+    let before = store.count_marks().await.unwrap();
+    assert!(!store.is_used(&mark(1).key).await.unwrap());
+    store.commit(batch(vec![Write::Mark(mark(1))])).await.unwrap();
+    let again = store.commit(batch(vec![Write::Mark(mark(1))])).await;
+    assert_eq!(again, used(1));
+    // The key alone decides, and not the expiry.
+    let later = SingleUse {
+        keep_until: Timestamp(2_000_000),
+        ..mark(1)
+    };
+    assert_eq!(store.commit(batch(vec![Write::Mark(later)])).await, used(1));
+    assert!(store.is_used(&mark(1).key).await.unwrap());
+    assert!(!store.is_used(&mark(2).key).await.unwrap());
+    assert_eq!(store.count_marks().await.unwrap(), before + 1);
+}
+
+async fn batch_with_a_used_mark_writes_nothing(store: &Store) {
+    store.commit(batch(vec![Write::Mark(mark(10))])).await.unwrap();
+    let add = Write::Add {
+        counter: "beside a mark".into(),
+        delta: 1,
+        max: None,
+    };
+    let beside = || [Write::Mark(mark(11)), insert("beside-mark", "1"), add.clone()];
+    let [other, document, counted] = beside();
+    let orders = [
+        vec![Write::Mark(mark(10)), other, document, counted],
+        beside().into_iter().chain([Write::Mark(mark(10))]).collect(),
+    ];
+    for writes in orders {
+        assert_eq!(store.commit(batch(writes)).await, used(10));
+    }
+    assert_eq!(store.get(Kind::Client, b"beside-mark").await.unwrap(), None);
+    assert_eq!(store.counter("beside a mark").await.unwrap(), 0);
+    assert!(!store.is_used(&mark(11).key).await.unwrap());
+    // The same batch without the used mark.
+    store.commit(batch(beside().to_vec())).await.unwrap();
+    assert!(store.get(Kind::Client, b"beside-mark").await.unwrap().is_some());
+    assert_eq!(store.counter("beside a mark").await.unwrap(), 1);
+    // Twice in one batch is twice.
+    let twice = batch(vec![Write::Mark(mark(12)), Write::Mark(mark(12))]);
+    assert_eq!(store.commit(twice).await, used(12));
+    assert!(!store.is_used(&mark(12).key).await.unwrap());
+}
+
+async fn mark_of_a_batch_that_conflicts_can_be_used(store: &Store) {
+    store
+        .commit(batch(vec![insert("in-the-way", "1")]))
+        .await
+        .unwrap();
+    let full = Write::Add {
+        counter: "full beside a mark".into(),
+        delta: 1,
+        max: Some(0),
+    };
+    let conflicting = [
+        insert("in-the-way", "2"),
+        Write::Absent(Kind::Client, b"in-the-way".to_vec()),
+        Write::Delete(Kind::Client, b"in-the-way".to_vec(), 7),
+        full,
+    ];
+    for write in conflicting {
+        for writes in [
+            vec![Write::Mark(mark(20)), write.clone()],
+            vec![write.clone(), Write::Mark(mark(20))],
+        ] {
+            assert!(store.commit(batch(writes)).await.is_err(), "{write:?}");
+            assert!(!store.is_used(&mark(20).key).await.unwrap(), "{write:?}");
+        }
+    }
+    store.commit(batch(vec![Write::Mark(mark(20))])).await.unwrap();
+}
+
+async fn expired_marks_are_dropped(store: &Store) {
+    let until = |number: u16, keep_until: i64| SingleUse {
+        keep_until: Timestamp(keep_until),
+        ..mark(number)
+    };
+    store.drop_expired(Timestamp(20_000), 10_000).await.unwrap();
+    // More than the store deletes at once, in the opposite order of their expiries, and with some that stay.
+    let before = store.count_marks().await.unwrap();
+    for start in (0..3_000).step_by(500) {
+        let of = |number: u16| {
+            let keep_until = match number % 3 {
+                0 => 1_000_000,
+                _ => 10_000 - i64::from(number),
+            };
+            Write::Mark(until(10_000 + number, keep_until))
+        };
+        store
+            .commit(batch((start..start + 500).map(of).collect()))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.drop_expired(Timestamp(7_000), 10_000).await.unwrap(), 0);
+    let mut dropped = 0;
+    for _ in 0..3_000 {
+        match store.drop_expired(Timestamp(20_000), 100).await.unwrap() {
+            some if some >= 100 => dropped += some,
+            last => {
+                dropped += last;
+                break;
+            }
+        }
+    }
+    assert_eq!(dropped, 2_000);
+    assert_eq!(store.count_marks().await.unwrap(), before + 1_000);
+    assert!(!store.is_used(&mark(10_001).key).await.unwrap());
+    assert!(store.is_used(&mark(10_003).key).await.unwrap());
+    // A dropped mark is forgotten completely.
+    store
+        .commit(batch(vec![Write::Mark(mark(10_001))]))
+        .await
+        .unwrap();
+}
+
+/// Batches with the same mark that arrive together are in one group.
+async fn one_of_many_concurrent_marks_succeeds(store: Arc<Store>) {
+    for round in 0..8 {
+        let racers: Vec<_> = (0..64)
+            .map(|number| {
+                let store = store.clone();
+                let mut writes = vec![Write::Mark(mark(30 + round))];
+                if number % 2 == 0 {
+                    writes.push(insert(&format!("beside-race-{round}-{number}"), "x"));
+                }
+                tokio::spawn(async move { store.commit(batch(writes)).await })
+            })
+            .collect();
+        let mut winners = 0;
+        for racer in racers {
+            match racer.await.unwrap() {
+                Ok(()) => winners += 1,
+                lost => assert_eq!(lost, used(30 + round)),
+            }
+        }
+        assert_eq!(winners, 1);
+    }
 }
 
 async fn one_of_many_concurrent_inserts_succeeds(store: Arc<Store>) {

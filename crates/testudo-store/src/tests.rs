@@ -6,6 +6,7 @@ mod postgres_exchanged;
 mod postgres_faults;
 mod postgres_schema;
 mod postgres_sessions;
+mod sqlite_marks;
 
 use super::*;
 use std::path::PathBuf;

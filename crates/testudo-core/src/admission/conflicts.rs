@@ -8,9 +8,7 @@ use crate::rejection::{AdmissionReason, CredentialReason};
 /// A lost race for the client record is decided again. A conflict that would occur again is a refusal.
 pub(crate) fn conflict_of_client(governed: &GovernedIdentity<'_>, on: &Conflict) -> Resolution {
     match on {
-        Conflict::Exists(kind, _) if *kind == Kind::Replay => {
-            Resolution::Refuse(CredentialReason::AssertionReplayed.into())
-        }
+        Conflict::Used(_) => Resolution::Refuse(CredentialReason::AssertionReplayed.into()),
         Conflict::Exists(kind, _) if *kind == Kind::ClientIdAlias => Resolution::Refuse(
             AdmissionReason::ClientIdClash {
                 client_id: governed.name.client_id.to_string(),
@@ -62,13 +60,15 @@ mod tests {
             client_key: b"k".to_vec(),
         };
         let client_id = "x".to_owned();
-        let refusals: [(Kind, Rejection); 2] = [
-            (Kind::Replay, CredentialReason::AssertionReplayed.into()),
-            (
-                Kind::ClientIdAlias,
-                AdmissionReason::ClientIdClash { client_id }.into(),
-            ),
-        ];
+        let used = conflict_of_client(&governed, &Conflict::Used([7; 32]));
+        assert_eq!(
+            used,
+            Resolution::Refuse(CredentialReason::AssertionReplayed.into())
+        );
+        let refusals: [(Kind, Rejection); 1] = [(
+            Kind::ClientIdAlias,
+            AdmissionReason::ClientIdClash { client_id }.into(),
+        )];
         for kind in Kind::ALL {
             let refusal = refusals.iter().find(|(refused, _)| *refused == kind);
             let refusal = refusal.map(|(_, refusal)| refusal.clone());

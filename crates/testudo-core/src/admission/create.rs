@@ -11,7 +11,7 @@ use crate::identity::AttestedIdentity;
 use crate::records::RequestRef;
 use crate::records::{
     Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
-    Predecessor, Registration, Replay, clients_of_authority, clients_of_rule,
+    Predecessor, Registration, clients_of_authority, clients_of_rule,
 };
 use crate::rules::Rule;
 use std::borrow::Cow;
@@ -139,12 +139,12 @@ pub(crate) fn create(
     (client, batch)
 }
 
-/// The record that a single-use credential was used. It is written when a token is issued, so that a refused request
+/// The mark that a single-use credential was used. It is written when a token is issued, so that a refused request
 /// does not use up the credential.
 pub(crate) fn single_use(identity: &AttestedIdentity) -> Batch {
     let mut batch = Batch::default();
     if let Some(single_use) = &identity.proof.single_use {
-        batch.insert(&Replay::of(single_use));
+        batch.mark(single_use);
     }
     batch
 }

@@ -37,7 +37,7 @@ struct Issued {
 }
 
 impl Record for Issued {
-    const KIND: Kind = Kind::Replay;
+    const KIND: Kind = Kind::SharedBundle;
     const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.name.clone().into_bytes()

@@ -17,7 +17,7 @@ pub use presented::PresentedProofs;
 use crate::decision::Resolution;
 use crate::identity::{AttestedIdentity, SingleUse};
 use crate::policy::{ChallengeUse, NonceUse, Policy};
-use crate::records::{Batch, Conflict, Replay};
+use crate::records::{Batch, Conflict};
 use crate::rejection::{AttestationReason, ProofReason, Rejection, WorkloadProofReason};
 use crate::trace::Trace;
 use base64::Engine as _;
@@ -166,12 +166,12 @@ impl Possession {
         self.dpop_key.map(|thumbprint| URL_SAFE_NO_PAD.encode(thumbprint))
     }
 
-    /// The records that the proofs were used. They are written when a token is issued, so that a refused request does
+    /// The marks that the proofs were used. They are written when a token is issued, so that a refused request does
     /// not use up a proof.
     pub fn single_use(&self) -> Batch {
         let mut batch = Batch::default();
         for used in &self.used {
-            batch.insert(&Replay::of(&used.mark));
+            batch.mark(&used.mark);
         }
         batch
     }
@@ -183,8 +183,8 @@ impl Possession {
 
     /// How a conflict is resolved if it is that one of these proofs was used before; `None` for other conflicts.
     pub fn conflict(&self, on: &Conflict) -> Option<Resolution> {
-        let Conflict::Exists(_, key) = on else { return None };
-        let used = self.used.iter().find(|used| used.mark.key == **key)?;
+        let Conflict::Used(key) = on else { return None };
+        let used = self.used.iter().find(|used| used.mark.key == *key)?;
         Some(Resolution::Refuse(used.replayed.clone()))
     }
 

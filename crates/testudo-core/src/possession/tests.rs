@@ -3,7 +3,6 @@
 use super::*;
 use crate::identity::{Authority, CredentialKind, Proof};
 use crate::policy::NonceUse;
-use crate::records::Kind;
 use crate::rejection::ProofReason;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_protocol::oauth::dpop::DpopClaims;
@@ -82,10 +81,10 @@ fn proof_binds_the_token_to_its_key_and_is_used_once() {
     assert_eq!(possession.single_use().writes.len(), 1);
 
     let mark = possession.marks().next().unwrap().clone();
-    let replayed = possession.conflict(&Conflict::Exists(Kind::Replay, mark.key.to_vec()));
+    let replayed = possession.conflict(&Conflict::Used(mark.key));
     let expected = Resolution::Refuse(ProofReason::DpopReplayed.into());
     assert_eq!(replayed, Some(expected));
-    let of_others = possession.conflict(&Conflict::Exists(Kind::Replay, vec![7; 32]));
+    let of_others = possession.conflict(&Conflict::Used([7; 32]));
     assert_eq!(
         of_others, None,
         "the mark of a credential is not that of the proof"

@@ -2,6 +2,7 @@
 
 use super::record::{Announced, Record};
 use super::{Event, Kind};
+use crate::identity::SingleUse;
 use testudo_protocol::Timestamp;
 
 /// One change. A change that must happen only once is an `Insert` (the record must be absent) or a `Delete` (it must
@@ -17,6 +18,8 @@ pub enum Write {
     Delete(Kind, Vec<u8>, u64),
     /// The record must be absent; nothing is written.
     Absent(Kind, Vec<u8>),
+    /// The credential or proof must not have been used: no mark has this key. The mark is kept until its time is over.
+    Mark(SingleUse),
     /// A counter changes by `delta`, and must not exceed `max`.
     Add {
         /// Name of the counter.
@@ -35,7 +38,7 @@ impl Write {
             Write::Insert(document) => (document.kind, true),
             Write::Replace(document, _) => (document.kind, false),
             Write::Delete(kind, _, _) => (*kind, false),
-            Write::Absent(_, _) | Write::Add { .. } => return false,
+            Write::Absent(_, _) | Write::Mark(_) | Write::Add { .. } => return false,
         };
         match kind.announced() {
             Announced::Never => false,
@@ -121,6 +124,11 @@ impl Batch {
         self.writes.push(Write::Absent(kind, key));
     }
 
+    /// Adds the mark of a credential or proof that must not have been used.
+    pub fn mark(&mut self, single_use: &SingleUse) {
+        self.writes.push(Write::Mark(single_use.clone()));
+    }
+
     /// Adds a change of a counter.
     pub fn add(&mut self, counter: String, delta: i64, max: Option<u64>) {
         self.writes.push(Write::Add { counter, delta, max });
@@ -131,7 +139,7 @@ impl Batch {
         self.writes.iter().any(|write| match write {
             Write::Insert(document) => document.kind == kind && document.key == key,
             Write::Absent(absent, of) => *absent == kind && of == key,
-            Write::Replace(..) | Write::Delete(..) | Write::Add { .. } => false,
+            Write::Replace(..) | Write::Delete(..) | Write::Mark(_) | Write::Add { .. } => false,
         })
     }
 
@@ -196,7 +204,6 @@ mod tests {
                 | Kind::BundleSequence => [true, true, true, false],
                 Kind::Removed
                 | Kind::Event
-                | Kind::Replay
                 | Kind::ServerSecret
                 | Kind::ClientIdAlias
                 | Kind::SharedBundle => [false; 4],

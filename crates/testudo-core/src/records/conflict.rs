@@ -7,6 +7,8 @@ use super::Kind;
 pub enum Conflict {
     /// A record that must be absent exists.
     Exists(Kind, Vec<u8>),
+    /// A credential or proof with this mark was used before.
+    Used([u8; 32]),
     /// A record to replace or delete does not have the required version.
     Changed(Kind, Vec<u8>),
     /// A counter would exceed its maximum.

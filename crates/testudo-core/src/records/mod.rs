@@ -1,7 +1,9 @@
 //! The records that the server stores, and changes of them.
 //!
 //! One struct is the schema of one kind of record. A record is stored as a document with key, version and
-//! expiry; the engines in `testudo-store` do not read its fields.
+//! expiry; the engines in `testudo-store` do not read its fields. The mark of a used credential or proof is no record:
+//! it has a key and an expiry only, and is inserted and never changed (`Write::Mark`), so that an engine can keep many
+//! of them in little memory and write them at little cost.
 
 #[macro_use]
 mod kinds;
@@ -20,7 +22,6 @@ mod loaded;
 mod needs;
 mod record;
 mod reload;
-mod replay;
 mod request_details;
 mod rfc3339;
 mod secret;
@@ -44,7 +45,6 @@ pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
 pub use record::{Announced, Held, Record, Versioned};
 pub use reload::ReloadOrder;
-pub use replay::Replay;
 pub use request_details::{RequestDetails, RequestRef};
 pub use rfc3339::Rfc3339;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
@@ -64,8 +64,8 @@ kinds! {
     Switch = 5 is switch::Switch;
     /// A signing key, encrypted.
     SigningKey = 6 is secret::StoredSigningKey;
-    /// The use of a single-use credential.
-    Replay = 7 is replay::Replay;
+    // 7 was the kind of the marks of used credentials, and must not be used again: stores that several nodes share keep
+    // marks under this number.
     /// A secret of the server that all nodes share, encrypted.
     ServerSecret = 8 is secret::ServerSecret;
     /// Which client has a `client_id` that is not its identity.

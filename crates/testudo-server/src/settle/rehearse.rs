@@ -86,6 +86,12 @@ async fn conflicts(app: &App, batch: &Batch) -> Result<Vec<Conflict>, StoreFault
                 }
                 continue;
             }
+            Write::Mark(mark) => {
+                if app.store.is_used(&mark.key).await? {
+                    conflicts.push(Conflict::Used(mark.key));
+                }
+                continue;
+            }
             // Not checked: the version was read a moment ago.
             Write::Delete(kind, key, _) => {
                 deleted.insert((*kind, key));

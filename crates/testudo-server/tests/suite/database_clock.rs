@@ -76,7 +76,7 @@ async fn node_whose_clock_is_ahead_deletes_no_mark_that_another_node_needs() {
         let issued = nodes.world.now();
         assert_eq!(nodes.use_once(0, jti, issued).await.status, 200);
         let over = Document {
-            kind: Kind::Replay,
+            kind: Kind::SharedBundle,
             key: jti.into(),
             body: b"{}".to_vec(),
             expires: Some(testudo_protocol::Timestamp(database_now() - 10)),
@@ -100,7 +100,7 @@ async fn node_whose_clock_is_ahead_deletes_no_mark_that_another_node_needs() {
             "{seconds} s"
         );
         // For comparison: what is expired by both clocks is deleted.
-        assert!(!nodes.is_there(Kind::Replay, jti.as_bytes()).await);
+        assert!(!nodes.is_there(Kind::SharedBundle, jti.as_bytes()).await);
         let told = fast.app.metrics.clock_ahead_of_database.get();
         assert!(
             (seconds - 5..=seconds + 5).contains(&told),

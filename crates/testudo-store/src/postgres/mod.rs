@@ -242,6 +242,27 @@ impl PostgresEngine {
             .await
     }
 
+    pub(crate) async fn is_used(&self, key: &[u8; 32]) -> Result<bool, StoreFault> {
+        let client = checkout(&self.connections).await?;
+        let text = "SELECT 1 FROM records WHERE kind = $1 AND key = $2";
+        client
+            .bounded(async {
+                let statement = client.prepare_cached(text).await?;
+                let row = client
+                    .query_opt(&statement, &[&writer::MARKS, &key.as_slice()])
+                    .await?;
+                Ok(row.is_some())
+            })
+            .await
+    }
+
+    pub(crate) async fn count_marks(&self) -> Result<usize, StoreFault> {
+        let client = checkout(&self.connections).await?;
+        let text = "SELECT count(*) FROM records WHERE kind = $1";
+        let row = client.bounded(client.query_one(text, &[&writer::MARKS])).await?;
+        Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+    }
+
     pub(crate) async fn counter(&self, name: String) -> Result<i64, StoreFault> {
         let client = checkout(&self.connections).await?;
         client

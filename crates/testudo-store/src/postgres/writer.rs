@@ -15,6 +15,10 @@ const ATTEMPTS_MAX: u32 = 5;
 /// The pause before an attempt is this times the number of the attempt.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
+/// The number under which marks are in the table of records. Nodes of an earlier version, which may run beside this one,
+/// use it too. No kind of record has it.
+pub(super) const MARKS: i16 = 7;
+
 pub(super) struct Job {
     pub(super) batch: Batch,
     pub(super) reply: oneshot::Sender<Result<(), CommitError>>,
@@ -107,6 +111,16 @@ impl Columns {
                 *version as i64,
                 None,
                 Vec::new(),
+                0,
+                None,
+            ),
+            Write::Mark(mark) => (
+                1,
+                MARKS,
+                mark.key.to_vec(),
+                0,
+                Some(mark.keep_until),
+                b"{}".to_vec(),
                 0,
                 None,
             ),
@@ -209,6 +223,7 @@ fn conflict(write: &Write) -> Conflict {
         Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
         Write::Absent(kind, key) => Conflict::Exists(*kind, key.clone()),
         Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
+        Write::Mark(mark) => Conflict::Used(mark.key),
         Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
     }
 }

@@ -1,20 +1,22 @@
 //! SQLite: one writer thread that groups batches into transactions, and reader threads with separate connections.
 //!
 //! A commit costs one fsync, which all batches of a group share. This makes first uses fast. An answer is sent after
-//! the commit of the group.
+//! the commit of the group. The marks of used credentials are in the memory of the writer as well (`marks.rs`).
 
 mod file;
+mod marks;
 mod readers;
 mod schema;
 mod writer;
 
 use crate::{CommitError, StoreFault, Stored};
+use marks::Marks;
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
-use testudo_core::records::{Batch, Kind};
+use testudo_core::records::{Batch, Kind, Write};
 use testudo_protocol::Timestamp;
 use tokio::sync::oneshot;
 use writer::Job;
@@ -47,7 +49,8 @@ impl SqliteEngine {
         SqliteEngine::connect(path, None)
     }
 
-    /// Releases the lock of the file, for a server that has stopped while its process continues.
+    /// Releases the lock of the file, for a server that has stopped while its process continues. A mark that is written
+    /// later is not in the memory of the next server; but its request ended when the server stopped, so it got no token.
     pub(crate) fn release_lock(&self) {
         if let Some(held) = &self.held {
             held.release_lock();
@@ -57,9 +60,14 @@ impl SqliteEngine {
     fn connect(path: &Path, held: Option<file::Held>) -> Result<SqliteEngine, StoreFault> {
         // Without SQLITE_OPEN_URI, a path that begins with `file:` is a path and not a URI.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)
+        let mut connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreFault(format!("cannot open {}: {error}", path.display())))?;
-        schema::prepare(&connection).map_err(|error| {
+        let is_owner = held.is_some();
+        let prepared = schema::prepare(&connection).and_then(|()| match is_owner {
+            true => Marks::read(&mut connection),
+            false => Ok(Marks::none()),
+        });
+        let marks = prepared.map_err(|error| {
             let remedy = match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => ": move that file away, or name another one in store.url",
                 _ => "",
@@ -69,7 +77,7 @@ impl SqliteEngine {
         let (jobs, queue) = std::sync::mpsc::sync_channel(QUEUE_MAX);
         let writer = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || writer::run(connection, &queue))
+            .spawn(move || writer::run(connection, marks, &queue))
             .map_err(|error| StoreFault(format!("cannot start the writer thread: {error}")))?;
         Ok(SqliteEngine {
             jobs: Some(jobs),
@@ -89,6 +97,9 @@ impl SqliteEngine {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        if batch.writes.iter().any(|write| matches!(write, Write::Mark(_))) {
+            self.has_marks().map_err(CommitError::Unavailable)?;
+        }
         let (reply, answer) = oneshot::channel();
         self.send(Job::Commit(batch, reply))?;
         answer.await.unwrap_or_else(|_| {
@@ -108,6 +119,27 @@ impl SqliteEngine {
 
     pub(crate) async fn drop_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
         self.ask(|reply| Job::DropExpired(now, limit, reply)).await?
+    }
+
+    /// True if a credential with this mark was used.
+    pub(crate) async fn is_used(&self, key: [u8; 32]) -> Result<bool, StoreFault> {
+        self.has_marks()?;
+        self.ask(|reply| Job::IsUsed(key, reply)).await
+    }
+
+    pub(crate) async fn count_marks(&self) -> Result<usize, StoreFault> {
+        self.has_marks()?;
+        self.ask(Job::CountMarks).await
+    }
+
+    /// Only the server that owns the file has its marks in memory.
+    fn has_marks(&self) -> Result<(), StoreFault> {
+        match self.held {
+            Some(_) => Ok(()),
+            None => Err(StoreFault(
+                "only the server that uses the SQLite file has its marks of used credentials".into(),
+            )),
+        }
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreFault> {

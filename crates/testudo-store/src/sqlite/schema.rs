@@ -18,6 +18,11 @@ const MIGRATIONS: &[&str] = &[
      CREATE UNIQUE INDEX records_by_key ON records (kind, key);
      CREATE INDEX records_by_expiry ON records (expires) WHERE expires IS NOT NULL;
      CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);",
+    // A log of the marks of used credentials; see `marks.rs`.
+    "CREATE TABLE marks (
+         id      INTEGER PRIMARY KEY,
+         digests BLOB    NOT NULL CHECK (length(digests) % 16 = 0)
+     );",
 ];
 
 /// Sets up the connection of the writer and migrates the schema to the current version.

@@ -1,7 +1,8 @@
 //! The writer thread: writes all waiting batches, up to 256, in one transaction.
 
+use super::marks::Marks;
 use crate::{CommitError, Conflict, StoreFault};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -17,6 +18,8 @@ const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_secs(2);
 pub(super) enum Job {
     Commit(Batch, oneshot::Sender<Result<(), CommitError>>),
     Counter(String, oneshot::Sender<i64>),
+    IsUsed([u8; 32], oneshot::Sender<bool>),
+    CountMarks(oneshot::Sender<usize>),
     ForgetCounters(String, String, oneshot::Sender<Result<(), StoreFault>>),
     DropExpired(Timestamp, usize, oneshot::Sender<Result<usize, StoreFault>>),
 }
@@ -28,8 +31,15 @@ struct Counters {
     moved: Vec<String>,
 }
 
-pub(super) fn run(mut connection: Connection, queue: &Receiver<Job>) {
-    let mut counters = Counters::default();
+/// What the writer has in memory.
+struct State {
+    counters: Counters,
+    marks: Marks,
+}
+
+pub(super) fn run(mut connection: Connection, marks: Marks, queue: &Receiver<Job>) {
+    let counters = Counters::default();
+    let mut state = State { counters, marks };
     let mut is_checkpointed = true;
     loop {
         let first = match queue.recv_timeout(IDLE_BEFORE_CHECKPOINT) {
@@ -52,32 +62,42 @@ pub(super) fn run(mut connection: Connection, queue: &Receiver<Job>) {
                 Err(_) => break,
             }
         }
-        work_off(&mut connection, &mut counters, group);
+        work_off(&mut connection, &mut state, group);
     }
 }
 
-fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job>) {
+fn work_off(connection: &mut Connection, state: &mut State, group: Vec<Job>) {
     let mut commits = Vec::with_capacity(group.len());
     for job in group {
         match job {
             Job::Commit(batch, reply) => commits.push((batch, reply)),
             Job::Counter(name, reply) => {
                 // The request may have ended, so an error of `send` is ignored.
-                let _ = reply.send(counters.value(connection, &name).unwrap_or(0));
+                let _ = reply.send(state.counters.value(connection, &name).unwrap_or(0));
+            }
+            Job::IsUsed(key, reply) => {
+                let _ = reply.send(state.marks.contains(&key));
+            }
+            Job::CountMarks(reply) => {
+                let _ = reply.send(state.marks.count());
             }
             Job::ForgetCounters(from, to, reply) => {
-                counters.values.retain(|name, _| *name < from || *name >= to);
+                state
+                    .counters
+                    .values
+                    .retain(|name, _| *name < from || *name >= to);
                 let _ = reply.send(forget_counters(connection, &from, &to));
             }
             Job::DropExpired(now, limit, reply) => {
-                let _ = reply.send(drop_expired(connection, now, limit));
+                let dropped = drop_expired(connection, &mut state.marks, now, limit);
+                let _ = reply.send(dropped.map_err(super::fault));
             }
         }
     }
     if commits.is_empty() {
         return;
     }
-    match write_group(connection, counters, &commits) {
+    match write_group(connection, state, &commits) {
         Ok(outcomes) => {
             for ((_, reply), outcome) in commits.into_iter().zip(outcomes) {
                 let _ = reply.send(outcome.map_err(CommitError::Conflict));
@@ -86,7 +106,8 @@ fn work_off(connection: &mut Connection, counters: &mut Counters, group: Vec<Job
         Err(error) => {
             tracing::error!(event = "store.refused", fault = %error, batches = commits.len(), "SQLite refused a transaction");
             // The transaction was rolled back, so the counters in memory may be wrong and are read again.
-            *counters = Counters::default();
+            state.counters = Counters::default();
+            state.marks.take_back(0);
             for (_, reply) in commits {
                 let fault = StoreFault(format!("SQLite: {error}"));
                 let _ = reply.send(Err(CommitError::Unavailable(fault)));
@@ -100,16 +121,17 @@ type Reply = oneshot::Sender<Result<(), CommitError>>;
 /// Writes one transaction. The outer error means that nothing was written, an inner one that its batch was not written.
 fn write_group(
     connection: &mut Connection,
-    counters: &mut Counters,
+    state: &mut State,
     commits: &[(Batch, Reply)],
 ) -> rusqlite::Result<Vec<Result<(), Conflict>>> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut outcomes = Vec::with_capacity(commits.len());
     for (batch, _) in commits {
-        outcomes.push(write_batch(&transaction, counters, batch)?);
+        outcomes.push(write_batch(&transaction, state, batch)?);
     }
-    for name in std::mem::take(&mut counters.moved) {
-        let value = counters.values.get(&name).copied().unwrap_or(0);
+    state.marks.append(&transaction)?;
+    for name in std::mem::take(&mut state.counters.moved) {
+        let value = state.counters.values.get(&name).copied().unwrap_or(0);
         transaction
             .prepare_cached(
                 "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
@@ -117,14 +139,15 @@ fn write_group(
             .execute(params![name, value])?;
     }
     transaction.commit()?;
+    state.marks.complete();
     Ok(outcomes)
 }
 
-/// Counters are checked first and changed last; documents are written in between, under a savepoint. If any step fails,
-/// nothing of the batch is written.
+/// Counters are checked first and changed last; documents and marks are written in between, documents under a savepoint.
+/// If any step fails, nothing of the batch is written.
 fn write_batch(
     connection: &Connection,
-    counters: &mut Counters,
+    State { counters, marks }: &mut State,
     batch: &Batch,
 ) -> rusqlite::Result<Result<(), Conflict>> {
     for write in &batch.writes {
@@ -140,22 +163,30 @@ fn write_batch(
             return Ok(Err(Conflict::OverLimit(counter.clone())));
         }
     }
-    let documents = batch
-        .writes
-        .iter()
-        .filter(|write| !matches!(write, Write::Add { .. }))
-        .count();
-    if documents > 1 {
+    let needs_savepoint = may_be_partly_written(batch);
+    if needs_savepoint {
         connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
     }
+    let marks_before = marks.in_group();
     let mut outcome = Ok(());
     for write in &batch.writes {
-        outcome = write_document(connection, write)?;
+        outcome = match write {
+            Write::Mark(mark) if marks.insert(mark) => Ok(()),
+            Write::Mark(mark) => Err(Conflict::Used(mark.key)),
+            Write::Insert(_)
+            | Write::Replace(..)
+            | Write::Delete(..)
+            | Write::Absent(..)
+            | Write::Add { .. } => write_document(connection, write)?,
+        };
         if outcome.is_err() {
             break;
         }
     }
-    if documents > 1 {
+    if outcome.is_err() {
+        marks.take_back(marks_before);
+    }
+    if needs_savepoint {
         if outcome.is_err() {
             connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
         }
@@ -171,6 +202,20 @@ fn write_batch(
     Ok(outcome)
 }
 
+/// True if a document of the batch may be in the database when a later write of the batch conflicts.
+fn may_be_partly_written(batch: &Batch) -> bool {
+    let (mut documents, mut marks) = (0, 0);
+    for write in &batch.writes {
+        match write {
+            Write::Insert(_) | Write::Replace(..) | Write::Delete(..) | Write::Absent(..) => documents += 1,
+            Write::Mark(_) => marks += 1,
+            Write::Add { .. } => {}
+        }
+    }
+    documents > 1 || (documents > 0 && marks > 0)
+}
+
+/// Writes a document; a mark and a counter change nothing here.
 fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Result<(), Conflict>> {
     let changed = match write {
         Write::Insert(document) => connection
@@ -205,7 +250,7 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
         Write::Delete(kind, key, version) => connection
             .prepare_cached("DELETE FROM records WHERE kind = ?1 AND key = ?2 AND version = ?3")?
             .execute(params![*kind as u8, key, *version as i64])?,
-        Write::Add { .. } => 1,
+        Write::Mark(_) | Write::Add { .. } => 1,
     };
     if changed == 1 {
         return Ok(Ok(()));
@@ -215,6 +260,7 @@ fn write_document(connection: &Connection, write: &Write) -> rusqlite::Result<Re
         Write::Replace(document, _) => Conflict::Changed(document.kind, document.key.clone()),
         Write::Absent(kind, key) => Conflict::Exists(*kind, key.clone()),
         Write::Delete(kind, key, _) => Conflict::Changed(*kind, key.clone()),
+        Write::Mark(mark) => Conflict::Used(mark.key),
         Write::Add { counter, .. } => Conflict::OverLimit(counter.clone()),
     }))
 }
@@ -227,14 +273,24 @@ fn forget_counters(connection: &Connection, from: &str, to: &str) -> Result<(), 
     outcome.map(drop).map_err(super::fault)
 }
 
-fn drop_expired(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, StoreFault> {
-    connection
+/// Deletes marks, and then documents up to the rest of `limit`.
+fn drop_expired(
+    connection: &mut Connection,
+    marks: &mut Marks,
+    now: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let deleted = Marks::delete_expired(&transaction, now, limit)?;
+    let documents = transaction
         .prepare_cached(
             "DELETE FROM records WHERE rowid IN
              (SELECT rowid FROM records WHERE expires IS NOT NULL AND expires <= ?1 LIMIT ?2)",
-        )
-        .and_then(|mut statement| statement.execute(params![now.0, limit as i64]))
-        .map_err(super::fault)
+        )?
+        .execute(params![now.0, limit.saturating_sub(deleted.len()) as i64])?;
+    transaction.commit()?;
+    marks.remove(&deleted);
+    Ok(deleted.len().saturating_add(documents))
 }
 
 impl Counters {

@@ -109,6 +109,7 @@ fn lines(batch: &Batch) -> Vec<String> {
         }
         Write::Delete(kind, of, version) => format!("delete {kind:?} {} @{version}", key(of)),
         Write::Absent(kind, of) => format!("absent {kind:?} {}", key(of)),
+        Write::Mark(mark) => format!("mark {:?}", mark.key),
         Write::Add { counter, delta, .. } => format!("add {counter} {delta}"),
     };
     batch.writes.iter().map(line).collect()

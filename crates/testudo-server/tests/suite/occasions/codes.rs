@@ -20,7 +20,7 @@ struct Code {
 }
 
 impl Record for Code {
-    const KIND: Kind = Kind::Replay;
+    const KIND: Kind = Kind::SharedBundle;
     const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         format!("code/{}", self.name).into_bytes()
@@ -76,7 +76,9 @@ impl Occasion for Redemption {
     fn conflict(&self, on: &Conflict) -> Resolution {
         match on {
             Conflict::Changed(_, key) if *key == self.code => Resolution::Refuse(refused(GONE)),
-            Conflict::Changed(..) | Conflict::Exists(..) | Conflict::OverLimit(_) => Resolution::Again,
+            Conflict::Changed(..) | Conflict::Exists(..) | Conflict::Used(_) | Conflict::OverLimit(_) => {
+                Resolution::Again
+            }
         }
     }
 }

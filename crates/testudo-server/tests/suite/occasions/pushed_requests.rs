@@ -20,7 +20,7 @@ struct PushedRequest {
 }
 
 impl Record for PushedRequest {
-    const KIND: Kind = Kind::Replay;
+    const KIND: Kind = Kind::SharedBundle;
     const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         format!("pushed/{}", self.name).into_bytes()

@@ -25,7 +25,7 @@ struct RefreshToken {
 }
 
 impl Record for Family {
-    const KIND: Kind = Kind::Replay;
+    const KIND: Kind = Kind::SharedBundle;
     const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         format!("family/{}", self.name).into_bytes()
@@ -33,7 +33,7 @@ impl Record for Family {
 }
 
 impl Record for RefreshToken {
-    const KIND: Kind = Kind::Replay;
+    const KIND: Kind = Kind::SharedBundle;
     const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         format!("refresh/{}", self.hash).into_bytes()
