@@ -2,9 +2,10 @@
 
 use crate::attestation_command::AttestationCommand;
 use crate::attested::{AttestationSource, Attested};
+use crate::credential_file::{read, read_token};
 use crate::{ClientError, PrivateKey};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A source of attestations, and how their keys are proven.
@@ -66,12 +67,11 @@ impl Attestations {
     pub(crate) async fn attested(&self, must_be_new: bool) -> Result<Attested, ClientError> {
         match &self.source {
             Source::Files { attestation, key } => {
-                let text = String::from_utf8(read(attestation).await?);
-                let text = text.map_err(|_| unreadable(attestation, "is not UTF-8 text".to_owned()))?;
-                let private = PrivateKey::from_pem(&read(key).await?)
-                    .map_err(|error| unreadable(key, error.to_string()))?;
+                let text = read_token(attestation).await.map_err(unreadable)?;
+                let private = PrivateKey::from_pem(&read(key).await.map_err(unreadable)?)
+                    .map_err(|error| unreadable(format!("{} {error}", key.display())))?;
                 Ok(Attested {
-                    attestation: text.trim().to_owned(),
+                    attestation: text,
                     key: Arc::new(private),
                 })
             }
@@ -98,14 +98,9 @@ impl fmt::Debug for Attestations {
     }
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
-    let read = tokio::fs::read(path).await;
-    read.map_err(|error| unreadable(path, format!("cannot be read: {error}")))
-}
-
-fn unreadable(path: &Path, problem: String) -> ClientError {
+fn unreadable(problem: String) -> ClientError {
     ClientError::Attestation {
-        problem: format!("{} {problem}", path.display()),
+        problem,
         hint: "name the file with the attestation, and the file with the private key that it attests, in PEM (PKCS #8)"
             .to_owned(),
     }

@@ -18,13 +18,18 @@ pub enum ClientError {
         problem: String,
         hint: &'static str,
     },
-    /// There is an SVID or an attestation (`credential`), and the issuer would refuse it.
+    /// There is an SVID, an attestation or a token (`credential`), and the issuer would refuse it.
     Unfit {
         credential: &'static str,
         problem: String,
         hint: String,
     },
     Attestation {
+        problem: String,
+        hint: String,
+    },
+    /// There is no token of the other issuer with which the workload authenticates.
+    Assertion {
         problem: String,
         hint: String,
     },
@@ -47,7 +52,9 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ClientError::Svid { hint, .. } => Some((*hint).into()),
-            ClientError::Unfit { hint, .. } | ClientError::Attestation { hint, .. } => Some(hint.clone()),
+            ClientError::Unfit { hint, .. }
+            | ClientError::Attestation { hint, .. }
+            | ClientError::Assertion { hint, .. } => Some(hint.clone()),
             ClientError::Refused {
                 error,
                 retry_after_seconds,
@@ -86,12 +93,18 @@ impl ClientError {
     }
 
     /// The error with the name of the file in which the credential is.
-    pub(crate) fn in_file(mut self, path: &Path) -> ClientError {
+    pub(crate) fn in_file(self, path: &Path) -> ClientError {
+        self.from(&path.display().to_string())
+    }
+
+    /// The error with the name of what the credential comes from.
+    pub(crate) fn from(mut self, source: &str) -> ClientError {
         if let ClientError::Svid { problem, .. }
         | ClientError::Unfit { problem, .. }
-        | ClientError::Attestation { problem, .. } = &mut self
+        | ClientError::Attestation { problem, .. }
+        | ClientError::Assertion { problem, .. } = &mut self
         {
-            *problem = format!("{}: {problem}", path.display());
+            *problem = format!("{source}: {problem}");
         }
         self
     }
@@ -113,6 +126,7 @@ impl fmt::Display for ClientError {
                 )
             }
             ClientError::Attestation { problem, .. } => write!(f, "no attestation could be read: {problem}"),
+            ClientError::Assertion { problem, .. } => write!(f, "no token could be read: {problem}"),
             ClientError::Fetch(fault) => write!(f, "the issuer cannot be reached: {fault}"),
             ClientError::Api(fault) => write!(f, "the API cannot be reached: {fault}"),
             ClientError::Key(problem) => write!(f, "the private key cannot be used: {problem}"),

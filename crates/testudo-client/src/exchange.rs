@@ -11,12 +11,15 @@ use testudo_protocol::Timestamp;
 use testudo_protocol::jose::SigningKey;
 use testudo_protocol::oauth::attestation_pop::AttestationPopClaims;
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
-use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS};
+use testudo_protocol::oauth::{
+    ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE, GRANT_CLIENT_CREDENTIALS,
+};
 use url::Url;
 
 /// The credential of a token request.
 enum Shown {
-    Jwt(String),
+    /// The assertion, and its type.
+    Jwt(&'static str, String),
     X509(String, ClientIdentity),
     Attested(Attested, Arc<SigningKey>),
 }
@@ -56,6 +59,10 @@ impl TokenClient {
     async fn read_credential(&self, must_be_new: bool) -> Result<Shown, ClientError> {
         match &self.credentials {
             Credentials::Svids(svids) => read_svid(svids, self.issuer.as_str()).await,
+            Credentials::Assertions(assertions) => {
+                let token = assertions.assertion(&self.fetcher, self.issuer.as_str()).await?;
+                Ok(Shown::Jwt(ASSERTION_TYPE_JWT_BEARER, token))
+            }
             Credentials::Attestations(attestations) => {
                 let attested = attestations.attested(must_be_new).await?;
                 let key = look::at_attestation(&attested).map_err(|error| attestations.name_source(error))?;
@@ -71,8 +78,8 @@ impl TokenClient {
     ) -> Result<AccessToken, ClientError> {
         let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
         let mut client_id = self.request.client_id.as_deref();
-        if let Shown::Jwt(token) = shown {
-            form.push(("client_assertion_type", ASSERTION_TYPE_JWT_SPIFFE));
+        if let Shown::Jwt(assertion_type, token) = shown {
+            form.push(("client_assertion_type", *assertion_type));
             form.push(("client_assertion", token));
         }
         if let Shown::X509(spiffe_id, _) = shown {
@@ -97,7 +104,7 @@ impl TokenClient {
         };
         let fetched = Instant::now();
         let answer = match shown {
-            Shown::Jwt(_) => self.send(&self.fetcher, &exchange).await?,
+            Shown::Jwt(..) => self.send(&self.fetcher, &exchange).await?,
             Shown::X509(_, identity) => {
                 // [RFC8705 §5] If the issuer has a separate listener for client certificates, the request goes there.
                 // Each token request opens a new connection, because the certificate is rotated.
@@ -131,7 +138,7 @@ impl TokenClient {
     fn is_combined(&self) -> bool {
         match &self.credentials {
             Credentials::Attestations(attestations) => attestations.is_combined && self.prover.is_none(),
-            Credentials::Svids(_) => false,
+            Credentials::Svids(_) | Credentials::Assertions(_) => false,
         }
     }
 
@@ -247,7 +254,7 @@ async fn read_svid(svids: &Svids, issuer: &str) -> Result<Shown, ClientError> {
     match svids.svid(issuer).await? {
         Svid::Jwt(token) => {
             look::at_jwt(&token, issuer).map_err(|error| svids.name_source(error))?;
-            Ok(Shown::Jwt(token))
+            Ok(Shown::Jwt(ASSERTION_TYPE_JWT_SPIFFE, token))
         }
         Svid::X509 { spiffe_id, identity } => {
             look::at_certificate(&identity)?;

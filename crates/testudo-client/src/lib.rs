@@ -1,4 +1,4 @@
-//! SDK for workloads: exchanges an SVID or a client attestation for an access token.
+//! SDK for workloads: exchanges an SVID, a token of another issuer or a client attestation for an access token.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), testudo_client::ClientError> {
@@ -26,24 +26,38 @@
 //! # let _ = answer; Ok(()) }
 //! ```
 //!
-//! A workload without an SVID, such as an app on a device, authenticates with an attestation of its key: [`Attestations`].
+//! A workload without an SVID authenticates with a token of its platform, such as a pod with that of its service account
+//! or a job of a CI system with that of the job: [`Assertions`]. An app on a device has an attestation of its key:
+//! [`Attestations`].
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), testudo_client::ClientError> {
+//! use testudo_client::{Assertions, TokenClient};
+//! let pod = Assertions::file("/var/run/secrets/testudo/token");
+//! let token = TokenClient::new("https://as.example.net", pod)?.token().await?;
+//! # let _ = token; Ok(()) }
+//! ```
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod answers;
 mod api;
+mod assertions;
 mod attestation_command;
 mod attestations;
 mod attested;
+mod credential_file;
 mod dpop;
 mod error;
 mod exchange;
+mod github_actions;
 mod key;
 mod look;
 mod svid;
 
 pub use answers::discover;
 pub use api::{ApiAnswer, TokenHeaders};
+pub use assertions::{AssertionFuture, AssertionSource, Assertions};
 pub use attestations::Attestations;
 pub use attested::{AttestationSource, Attested, AttestedFuture};
 pub use error::ClientError;
@@ -69,7 +83,7 @@ pub struct TokenRequest {
     pub scope: Option<String>,
     /// `resource`: the API that the token is for. Default: the first resource of the rule.
     pub resource: Option<String>,
-    /// `client_id`; optional, since the SVID or the attestation identifies the client.
+    /// `client_id`; optional, since the SVID, the token or the attestation identifies the client.
     pub client_id: Option<String>,
 }
 
@@ -126,6 +140,8 @@ impl fmt::Debug for AccessToken {
 pub enum Credentials {
     /// With SVIDs.
     Svids(Svids),
+    /// With tokens of another issuer: of Kubernetes, of a CI system, of a cloud.
+    Assertions(Assertions),
     /// With client attestations or WIT-SVIDs, and proofs of their keys.
     Attestations(Attestations),
 }
@@ -133,6 +149,12 @@ pub enum Credentials {
 impl From<Svids> for Credentials {
     fn from(svids: Svids) -> Credentials {
         Credentials::Svids(svids)
+    }
+}
+
+impl From<Assertions> for Credentials {
+    fn from(assertions: Assertions) -> Credentials {
+        Credentials::Assertions(assertions)
     }
 }
 
@@ -159,7 +181,7 @@ pub struct TokenClient {
 }
 
 impl TokenClient {
-    /// A client of `issuer` that authenticates with [`Svids`] or [`Attestations`].
+    /// A client of `issuer` that authenticates with [`Svids`], [`Assertions`] or [`Attestations`].
     pub fn new(issuer: &str, credentials: impl Into<Credentials>) -> Result<TokenClient, ClientError> {
         TokenClient::with_options(issuer, credentials, FetcherOptions::default())
     }

@@ -1,8 +1,9 @@
-//! Checks the times and the audience of an SVID, or the key of an attestation, before it is sent. The server answers
+//! Checks the times and the audience of an SVID or of a token, or the key of an attestation, before it is sent. The server answers
 //! every failed authentication with the same sentence; this check tells the workload which claim is wrong, without a
 //! request.
 //!
-//! The signature is not checked here, since the workload does not have the keys of SPIFFE issuer and attester.
+//! The signature is not checked here, since the workload does not have the keys of SPIFFE issuer, attester and other
+//! issuers.
 
 use crate::ClientError;
 use crate::attested::Attested;
@@ -27,6 +28,12 @@ struct Claims {
     iat: Option<Timestamp>,
 }
 
+impl Claims {
+    fn valid_from(&self) -> Option<Timestamp> {
+        self.nbf.into_iter().chain(self.iat).max()
+    }
+}
+
 const SVID: &str = "SVID";
 
 pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
@@ -38,17 +45,55 @@ pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
     let claims: Claims = jws
         .unverified_claims()
         .map_err(|error| unreadable(error.to_string()))?;
-    let valid_from = claims.nbf.into_iter().chain(claims.iat).max();
-    times(SVID, valid_from, claims.exp)?;
+    let advice = Advice {
+        audience: format!("ask the Workload API for the audience `{issuer}`, and for no other beside it"),
+        renew: RENEW,
+    };
+    times_and_audience(SVID, &claims, issuer, advice)
+}
+
+/// What to do about a token with another audience, and about one that expired.
+pub(crate) struct Advice {
+    pub(crate) audience: String,
+    pub(crate) renew: &'static str,
+}
+
+const RENEW: &str =
+    "see whether the agent or program that renews it still runs, and whether this machine's clock is right";
+
+/// A token of another issuer, which must be for this audience alone.
+pub(crate) fn at_assertion(token: &str, audience: &str, advice: Advice) -> Result<(), ClientError> {
+    let unreadable = |why: String| ClientError::Assertion {
+        problem: format!("this is not a JWT: {why}"),
+        hint: "give the token alone: three parts between dots, as its issuer answers it".to_owned(),
+    };
+    let jws = Jws::parse(token).map_err(|error| unreadable(error.to_string()))?;
+    let claims: Claims = jws
+        .unverified_claims()
+        .map_err(|error| unreadable(error.to_string()))?;
+    times_and_audience("token", &claims, audience, advice)
+}
+
+fn times_and_audience(
+    credential: &'static str,
+    claims: &Claims,
+    audience: &str,
+    advice: Advice,
+) -> Result<(), ClientError> {
+    times_or(credential, claims.valid_from(), claims.exp, advice.renew)?;
     let audiences = claims.aud.as_ref().map_or(&[][..], Audience::values);
     // [RFC10070 §4] The issuer identifier is the sole value.
-    if audiences == [issuer] {
+    if audiences == [audience] {
         return Ok(());
     }
+    let problem = match audiences {
+        [] => "it has no audience".to_owned(),
+        audiences => format!("it is for the audience `{}`", audiences.join("`, `")),
+    };
     Err(ClientError::Unfit {
-        credential: SVID,
-        problem: format!("it is for the audience `{}`", audiences.join("`, `")),
-        hint: format!("ask the Workload API for the audience `{issuer}`, and for no other beside it"),
+        credential,
+        problem,
+        hint: advice.audience,
     })
 }
 
@@ -156,6 +201,16 @@ fn times(
     valid_from: Option<Timestamp>,
     valid_until: Option<Timestamp>,
 ) -> Result<(), ClientError> {
+    times_or(credential, valid_from, valid_until, RENEW)
+}
+
+/// `renew`: what to do about a credential that expired.
+fn times_or(
+    credential: &'static str,
+    valid_from: Option<Timestamp>,
+    valid_until: Option<Timestamp>,
+    renew: &str,
+) -> Result<(), ClientError> {
     let now = Timestamp::from(SystemTime::now());
     let unfit = |problem: String, hint: &str| {
         Err(ClientError::Unfit {
@@ -165,10 +220,7 @@ fn times(
         })
     };
     if let Some(until) = valid_until.filter(|until| *until + CLOCK_LEEWAY < now) {
-        return unfit(
-            format!("it expired at {until}"),
-            "see whether the agent or program that renews it still runs, and whether this machine's clock is right",
-        );
+        return unfit(format!("it expired at {until}"), renew);
     }
     if let Some(from) = valid_from.filter(|from| *from > now + CLOCK_LEEWAY) {
         return unfit(

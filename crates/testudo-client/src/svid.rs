@@ -1,6 +1,7 @@
 //! Sources of SVIDs. An SVID is read again for each token, so that a rotated SVID needs no restart.
 
 use crate::ClientError;
+use crate::credential_file::{read, read_token};
 use std::fmt;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
@@ -90,19 +91,19 @@ impl Svids {
             }
             Svids::File(path) => {
                 let hint = "write the JWT-SVID alone into the file, as three parts between dots, or name another file";
-                let token = String::from_utf8(read(path, hint).await?).map_err(|_| ClientError::Svid {
-                    problem: format!("{} is not UTF-8 text", path.display()),
-                    hint,
-                })?;
-                Ok(Svid::Jwt(token.trim().to_owned()))
+                let token = read_token(path).await;
+                token
+                    .map(Svid::Jwt)
+                    .map_err(|problem| ClientError::Svid { problem, hint })
             }
             Svids::X509Files {
                 certificate,
                 private_key,
             } => {
                 let hint = "name the PEM file with the certificate chain, leaf first, and then the PEM file with its key";
-                let chain = read(certificate, hint).await?;
-                let key = read(private_key, hint).await?;
+                let unread = |problem: String| ClientError::Svid { problem, hint };
+                let chain = read(certificate).await.map_err(unread)?;
+                let key = read(private_key).await.map_err(unread)?;
                 let identity = ClientIdentity::from_pem(&chain, &key).map_err(|why| ClientError::Svid {
                     problem: format!("{} and {}: {why}", certificate.display(), private_key.display()),
                     hint,
@@ -174,13 +175,6 @@ fn of_workload_api(error: spiffe::WorkloadApiError) -> ClientError {
         problem: format!("the Workload API: {error}"),
         hint: "check that SPIFFE_ENDPOINT_SOCKET is set and that this workload is registered with the SPIRE server",
     }
-}
-
-async fn read(path: &std::path::Path, hint: &'static str) -> Result<Vec<u8>, ClientError> {
-    tokio::fs::read(path).await.map_err(|error| ClientError::Svid {
-        problem: format!("{} cannot be read: {error}", path.display()),
-        hint,
-    })
 }
 
 fn x509(identity: ClientIdentity) -> Result<Svid, ClientError> {
