@@ -15,8 +15,8 @@ use testudo_resource::Verifier;
 
 #[derive(Subcommand)]
 pub enum Token {
-    /// Get an access token with the SVID or the attestation of this workload, and print it to stdout.
-    Get(TokenGet),
+    /// Get an access token with the SVID, the token or the attestation of this workload, and print it to stdout.
+    Get(Box<TokenGet>),
     /// Decode and check a token from stdin.
     Inspect(TokenInspect),
 }
@@ -46,7 +46,7 @@ pub struct TokenInspect {
 
 pub async fn run(command: Token) -> Result<(), Failed> {
     match command {
-        Token::Get(options) => get(options).await,
+        Token::Get(options) => get(*options).await,
         Token::Inspect(options) => inspect(options).await,
     }
 }

@@ -2,13 +2,18 @@
 
 use crate::ca::fetching;
 use crate::output::{Failed, warn};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use testudo_client::{Attestations, ClientError, Credentials, PrivateKey, Svids, TokenClient, TokenRequest};
+use testudo_client::{
+    Assertions, Attestations, ClientError, Credentials, PrivateKey, Svids, TokenClient, TokenRequest,
+};
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("assertion_source")
+    .args(["assertion_file", "assertion_variable", "github_actions"])
+    .conflicts_with_all(["svid_file", "x509", "workload_api_x509", "workload_api", "attestation"]))]
 pub struct Workload {
     /// Issuer identifier of the server.
     #[arg(long, value_name = "URL")]
@@ -28,6 +33,18 @@ pub struct Workload {
     /// Use the X.509-SVID of the Workload API instead of a JWT-SVID.
     #[arg(long, conflicts_with_all = ["svid_file", "x509"])]
     pub workload_api_x509: bool,
+    /// Use the token of another issuer in this file: that of a Kubernetes service account, or one of a CI system.
+    #[arg(long, value_name = "FILE")]
+    pub assertion_file: Option<PathBuf>,
+    /// Use the token of another issuer in this environment variable, such as one of `id_tokens` of GitLab.
+    #[arg(long, value_name = "NAME")]
+    pub assertion_variable: Option<String>,
+    /// Use a token that GitHub Actions issues to this job. The job needs the permission `id-token: write`.
+    #[arg(long)]
+    pub github_actions: bool,
+    /// Audience of the token of the other issuer, one of `accept_audiences` of the server; by default the issuer of the server.
+    #[arg(long, value_name = "AUDIENCE", requires = "assertion_source")]
+    pub assertion_audience: Option<String>,
     /// Use the client attestation or the WIT-SVID in this file instead of an SVID.
     #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["svid_file", "x509", "workload_api_x509"])]
     pub attestation: Option<PathBuf>,
@@ -97,6 +114,12 @@ impl Workload {
                 false => attestations.into(),
             };
         }
+        if let Some(assertions) = self.assertions() {
+            return match &self.assertion_audience {
+                Some(audience) => assertions.audience(audience).into(),
+                None => assertions.into(),
+            };
+        }
         let svids = match (&self.svid_file, self.x509.as_slice()) {
             (Some(path), _) => Svids::File(path.clone()),
             (None, [certificate, private_key]) => Svids::X509Files {
@@ -107,6 +130,13 @@ impl Workload {
             (None, _) => Svids::WorkloadApi(self.workload_api.clone()),
         };
         svids.into()
+    }
+
+    fn assertions(&self) -> Option<Assertions> {
+        let of_file = || self.assertion_file.as_ref().map(Assertions::file);
+        let of_variable = || self.assertion_variable.as_ref().map(Assertions::variable);
+        let of_job = || self.github_actions.then(Assertions::github_actions);
+        of_file().or_else(of_variable).or_else(of_job)
     }
 }
 

@@ -10,6 +10,7 @@
 mod actors;
 mod admin_url;
 mod administration;
+mod assertions;
 mod attestation;
 mod binary;
 mod broken;
