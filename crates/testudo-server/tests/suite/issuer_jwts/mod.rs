@@ -67,12 +67,14 @@ struct Ci {
 
 impl Ci {
     async fn start() -> Ci {
-        Ci::start_with("[registration]").await
+        Ci::start_changed(|issuers, rules| (issuers.to_owned(), rules.to_owned())).await
     }
 
-    async fn start_with(sections: &str) -> Ci {
-        let sections = format!("{sections}\n{}{ISSUERS}", domains(""));
-        let rules = format!("{RULES_OF_ISSUERS}{RULES}");
+    /// The server, with the entries and the rules as `change` writes them.
+    async fn start_changed(change: impl Fn(&str, &str) -> (String, String)) -> Ci {
+        let (issuers, rules) = change(ISSUERS, RULES_OF_ISSUERS);
+        let sections = format!("[registration]\n{}{issuers}", domains(""));
+        let rules = format!("{rules}{RULES}");
         let ci = Ci {
             world: World::start_with(&sections, &rules).await,
             github: generate_key(Algorithm::RS256, Some("k")),

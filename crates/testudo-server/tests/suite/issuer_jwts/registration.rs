@@ -1,6 +1,7 @@
 //! Tokens of issuers as software statements. [RFC7591 §2.3]
 
 use super::{Ci, granted};
+use crate::registration::each_claim::{check_each, every_member};
 use crate::registration::post;
 use serde_json::json;
 
@@ -73,4 +74,29 @@ async fn statement_of_an_issuer_that_is_not_for_registrations_or_has_a_fault_is_
     assert!(ci.world.client_ids().await.is_empty());
     let answer = post(&ci.world, &json!({ "software_statement": good().sign() })).await;
     assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+// Rows RF-95 to RF-98.
+#[tokio::test]
+async fn each_claim_of_a_job_has_its_effect_if_the_entry_lists_it_and_none_otherwise() {
+    const GRANTS: &str = "grant_types = [\"client_credentials\", \"authorization_code\"]\nredirect_uri_hosts = [\"app.example\"]";
+    for (listed, is_listed) in [(every_member(), true), (String::new(), false)] {
+        let ci = Ci::start_changed(|issuers, rules| {
+            let listing = format!("issuer = \"{}\"\n{listed}", super::GITLAB);
+            let wide = format!("name = \"group\"\n{GRANTS}");
+            (
+                issuers.replace(&format!("issuer = \"{}\"", super::GITLAB), &listing),
+                rules
+                    .replace("name = \"group\"", &wide)
+                    .replace("scopes = [\"r\", \"client.register\"]", "scopes = [\"r\", \"w\"]"),
+            )
+        })
+        .await;
+        check_each(is_listed, async |claims, mut body| {
+            let statement = ci.gitlab().claim("aud", ENDPOINT).more_claims(&claims);
+            body["software_statement"] = json!(statement.sign());
+            post(&ci.world, &body).await
+        })
+        .await;
+    }
 }

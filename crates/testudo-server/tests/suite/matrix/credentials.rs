@@ -53,6 +53,21 @@ kind = "kubernetes"
 use = ["client"]
 issuer = "https://kubernetes.default.svc.cluster.local"
 jwks = { file = "k2.json" }
+[[rules]]
+name = "jobs"
+identities = ["j1:project/matrix"]
+[[issuers]]
+name = "j1"
+kind = "jwt"
+use = ["client"]
+issuer = "https://j1.example"
+jwks = { file = "j1.json" }
+[[issuers]]
+name = "j2"
+kind = "jwt"
+use = ["client"]
+issuer = "https://j2.example"
+jwks = { file = "j2.json" }
 [[clients]]
 client_id = "c7"
 jwks = { file = "c7.json" }
@@ -66,6 +81,7 @@ pub enum Token {
     WitSvid,
     Attestation,
     Kubernetes,
+    IssuerJwt,
     PrivateKeyJwt,
 }
 
@@ -84,12 +100,13 @@ pub enum Door {
 }
 
 impl Door {
-    pub const ALL: [Door; 8] = [
+    pub const ALL: [Door; 9] = [
         Door::Token(Token::JwtSvid),
         Door::Certificate(Certificate::X509Svid),
         Door::Token(Token::WitSvid),
         Door::Token(Token::Attestation),
         Door::Token(Token::Kubernetes),
+        Door::Token(Token::IssuerJwt),
         Door::Token(Token::PrivateKeyJwt),
         Door::Certificate(Certificate::TlsClientAuth),
         Door::Certificate(Certificate::SelfSigned),
@@ -101,6 +118,7 @@ impl Door {
             Door::Token(Token::WitSvid) => "WIT-SVID",
             Door::Token(Token::Attestation) => "Client attestation",
             Door::Token(Token::Kubernetes) => "Kubernetes service account token",
+            Door::Token(Token::IssuerJwt) => "Token of an issuer",
             Door::Token(Token::PrivateKeyJwt) => "`private_key_jwt`",
             Door::Certificate(Certificate::X509Svid) => "X.509-SVID",
             Door::Certificate(Certificate::TlsClientAuth) => "`tls_client_auth`",
@@ -111,7 +129,9 @@ impl Door {
     pub fn place(self) -> Place {
         match self {
             Door::Token(Token::JwtSvid) => Place::SpiffeAssertion,
-            Door::Token(Token::Kubernetes | Token::PrivateKeyJwt) => Place::BearerAssertion,
+            Door::Token(Token::Kubernetes | Token::IssuerJwt | Token::PrivateKeyJwt) => {
+                Place::BearerAssertion
+            }
             Door::Token(Token::WitSvid | Token::Attestation) => Place::Attestation,
             Door::Certificate(_) => Place::Certificate,
         }
@@ -162,6 +182,8 @@ pub struct Site {
     c7: SigningKey,
     k1: SigningKey,
     k2: SigningKey,
+    j1: SigningKey,
+    j2: SigningKey,
     /// The key in an attestation or a WIT-SVID.
     own: SigningKey,
     /// The key of DPoP proofs.
@@ -178,6 +200,7 @@ impl Site {
         let key = |kid| generate_key(Algorithm::ES256, kid);
         let (c7, at1, at2) = (key(Some("c7")), key(Some("at1")), key(Some("at2")));
         let (k1, k2) = (key(Some("k1")), key(Some("k2")));
+        let (j1, j2) = (key(Some("j1")), key(Some("j2")));
         let certificates = Certificates::new();
         let set = |key: &SigningKey| json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
         let mut files = certificates.files().to_vec();
@@ -187,6 +210,8 @@ impl Site {
             ("at2.json", set(&at2)),
             ("k1.json", set(&k1)),
             ("k2.json", set(&k2)),
+            ("j1.json", set(&j1)),
+            ("j2.json", set(&j2)),
         ]);
         let rules = format!("{RULES}{MORE}{CLIENTS}");
         let (world, tls) = World::start_with_tls_and(&rules, TLS, |folder| {
@@ -210,6 +235,8 @@ impl Site {
             c7,
             k1,
             k2,
+            j1,
+            j2,
             own: key(None),
             other: key(None),
             third: key(None),
@@ -222,9 +249,8 @@ impl Site {
     pub fn own_key(&self, door: Door) -> Option<&SigningKey> {
         match door {
             Door::Token(Token::WitSvid | Token::Attestation) => Some(&self.own),
-            Door::Token(Token::JwtSvid | Token::Kubernetes | Token::PrivateKeyJwt) | Door::Certificate(_) => {
-                None
-            }
+            Door::Token(Token::JwtSvid | Token::Kubernetes | Token::IssuerJwt | Token::PrivateKeyJwt)
+            | Door::Certificate(_) => None,
         }
     }
 
@@ -309,6 +335,7 @@ impl Site {
             Token::WitSvid => &self.wa1,
             Token::Attestation => &self.at1,
             Token::Kubernetes => &self.k1,
+            Token::IssuerJwt => &self.j1,
             Token::PrivateKeyJwt => &self.world.c6,
         };
         let kid = right.kid().to_owned();
@@ -341,17 +368,19 @@ impl Site {
                 Token::Attestation => draft(&self.at2),
                 // The other cluster has the same issuer string, and no rule for this account.
                 Token::Kubernetes => draft(&self.k2),
+                // `iss` names the first issuer, whose keys alone verify it.
+                Token::IssuerJwt => draft(&self.j2),
                 Token::PrivateKeyJwt => draft(&self.c7),
             },
             Fault::KeyOfOtherKind => match kind {
                 Token::JwtSvid => draft(&self.wa1),
-                Token::WitSvid | Token::Attestation | Token::Kubernetes => draft(a),
+                Token::WitSvid | Token::Attestation | Token::Kubernetes | Token::IssuerJwt => draft(a),
                 Token::PrivateKeyJwt => draft(&self.at1),
             },
             Fault::UnknownAuthority => match kind {
                 Token::JwtSvid | Token::WitSvid => sound.claim("sub", "spiffe://unknown.example/x/matrix"),
                 Token::Attestation => draft(&self.third),
-                Token::Kubernetes => sound.claim("iss", "https://other-cluster.example"),
+                Token::Kubernetes | Token::IssuerJwt => sound.claim("iss", "https://other.example"),
                 Token::PrivateKeyJwt => sound.claim("iss", "unknown").claim("sub", "unknown"),
             },
             Fault::NoSubject => sound.without_claim("sub"),
@@ -370,6 +399,9 @@ impl Site {
             Token::Kubernetes => {
                 let issuer = testudo_testkit::kubernetes::DEFAULT_ISSUER;
                 Draft::service_account(key, issuer, "pay/matrix", ISSUER, now)
+            }
+            Token::IssuerJwt => {
+                Draft::svid(key, "project/matrix", ISSUER, now).claim("iss", "https://j1.example")
             }
             Token::PrivateKeyJwt => Draft::assertion(key, "c6", ISSUER, &self.jti(), now),
         }
