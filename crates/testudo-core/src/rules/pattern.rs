@@ -171,11 +171,23 @@ impl Pattern {
     /// True if the pattern ends with `**` and has no literal segment before: it matches every identity of its
     /// authority.
     pub fn admits_entire_authority(&self) -> bool {
-        self.segments.last() == Some(&Segment::AnyRest)
-            && !self
-                .segments
-                .iter()
-                .any(|segment| matches!(segment, Segment::Literal(_)))
+        self.segments.last() == Some(&Segment::AnyRest) && self.literals().next().is_none()
+    }
+
+    /// The segments that are literal.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(literal) => Some(&**literal),
+            Segment::Capture(_) | Segment::AnyOne | Segment::AnyRest => None,
+        })
+    }
+
+    /// The last segment, if it is literal.
+    pub fn last_literal(&self) -> Option<&str> {
+        match self.segments.last()? {
+            Segment::Literal(literal) => Some(literal),
+            Segment::Capture(_) | Segment::AnyOne | Segment::AnyRest => None,
+        }
     }
 
     /// True for `**` alone, which matches every identity of its authority.

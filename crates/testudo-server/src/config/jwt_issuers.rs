@@ -26,6 +26,7 @@ impl Checker<'_> {
             section,
         } = entry;
         self.issuer_is_written(key, section);
+        self.ci_subject(key, section);
         if policy.uses == [AuthorityUse::Registration] {
             self.report.warn(
                 format!("{key}.use"),

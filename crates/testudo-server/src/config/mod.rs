@@ -8,6 +8,7 @@ mod admin;
 mod administration;
 mod attesters;
 mod checker;
+mod ci_systems;
 mod cleartext;
 mod client_method;
 mod clients;

@@ -41,6 +41,7 @@ impl Checker<'_> {
                     self.ids_may_clash(&key, &rule, authorities);
                     self.instances_of_rule(&key, spec, &rule, authorities);
                     self.rule_can_allow(&key, &rule, authorities);
+                    self.rule_of_ci_systems(&key, &rule, authorities);
                     rules.push(rule);
                 }
                 Err(errors) => self.rule_errors(&key, errors),

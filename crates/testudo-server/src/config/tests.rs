@@ -3,6 +3,7 @@
 use super::*;
 use testudo_core::Authority;
 
+mod ci_systems;
 mod files;
 mod include;
 mod kubernetes;
