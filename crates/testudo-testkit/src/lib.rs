@@ -8,6 +8,7 @@
     reason = "an error in a test panics"
 )]
 
+pub mod ci;
 mod go_tools;
 pub mod http;
 pub mod kubernetes;

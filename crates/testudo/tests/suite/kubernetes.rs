@@ -139,6 +139,26 @@ fn configure(site: &Site, entries: &str, cluster: &ApiServer) {
     site.append(&entries.replace("$API_SERVER", cluster.address()));
 }
 
+/// Gets a token with the program `testudo`. It does not send the token of the default volume, which is for the API server.
+fn uses_the_command_line(shell: &Shell<'_>, cluster: &ApiServer, of_pod: &str) {
+    let script = format!("exec 2>&1\n{}", recipe(GUIDE, "The application").block("sh"));
+    let file = shell.site.folder.join("pod.token").display().to_string();
+    let run = |token: &str| {
+        shell.site.write("pod.token", token);
+        shell.run(&script, &[("TOKEN_FILE", &*file), ("RESOURCE", RESOURCES[0])])
+    };
+    let (is_good, printed) = run(of_pod);
+    assert!(is_good, "{printed}");
+    assert_eq!(claims(printed.trim())["sub"], "cluster-a:shop/cart");
+    let api = "https://kubernetes.default.svc.cluster.local";
+    let (is_good, printed) = run(&token(cluster, "cart", api, None));
+    let remedy = format!("audience: {} in the serviceAccountToken", shell.issuer);
+    assert!(
+        !is_good && printed.contains(api) && printed.contains(&remedy),
+        "{printed}"
+    );
+}
+
 // Rows H-09, H-10, H-14, H-19.
 #[test]
 fn guide_for_kubernetes_is_right_and_a_token_ends_with_its_pod() {
@@ -187,6 +207,7 @@ fn guide_for_kubernetes_is_right_and_a_token_ends_with_its_pod() {
             (&json!("cluster-a:shop/cart"), &json!(resource))
         );
     }
+    uses_the_command_line(&shell, &cluster, &of_pod);
     let clients = site.json(&["client", "list"]);
     assert!(clients.to_string().contains("cart in the shop"), "{clients}");
 

@@ -3,6 +3,7 @@
 mod attestation;
 mod bound_token;
 mod check_a_token;
+mod ci;
 mod get_a_token;
 pub mod guides;
 mod kubernetes;
