@@ -15,10 +15,10 @@ const URI: &str = "https://as.example/token";
 const CHANGES: usize = 1_000;
 
 /// A generator of numbers that gives the same ones in each run. (xorshift)
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -26,7 +26,7 @@ impl Numbers {
     }
 
     /// Replaces, inserts or removes up to four bytes.
-    fn change(&mut self, bytes: &mut Vec<u8>) {
+    pub(super) fn change(&mut self, bytes: &mut Vec<u8>) {
         for _ in 0..=self.below(4) {
             let (at, byte) = (self.below(bytes.len()), u8::try_from(self.below(256)).unwrap());
             match self.below(3) {

@@ -6,6 +6,7 @@ mod chains;
 mod changed;
 mod claims;
 mod forms;
+mod issued_changed;
 mod kubernetes;
 mod mechanisms;
 mod signatures;
