@@ -326,9 +326,10 @@ impl fmt::Display for CredentialReason {
                 write!(f, "the {} is not configured", authority.described())
             }
             CredentialReason::BundleUnavailable { authority } => {
+                let document = authority.kind().document();
                 write!(
                     f,
-                    "there is no bundle of the {}, or it is older than its maximum age",
+                    "there is no {document} of the {}, or it is older than its maximum age",
                     authority.described()
                 )
             }

@@ -130,13 +130,13 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             format!("run `testudo trust show {}` for the last error", authority.key()).into()
         }
         CredentialReason::UnknownClient => {
-            "add a [[clients]] entry with this client_id, or have the client register".into()
+            "add a [[clients]] entry with this client_id, or have the client register; for a token of a cluster or of a CI system, add an [[issuers]] entry with use = [\"client\"] whose issuer is the iss of the token".into()
         }
         CredentialReason::ClientKeysUnavailable { .. } => {
             "the jwks_uri of the client must answer over https, from a public address, with a key set".into()
         }
         CredentialReason::AudienceMismatch { expected, .. } => {
-            format!("ask the Workload API for audience `{expected}`; a client that signs its own assertions must set aud to it").into()
+            format!("have the credential issued for audience `{expected}`: the Workload API, the projected volume of a pod and CI systems take the audience as a parameter; a client that signs its own assertions must set aud to it").into()
         }
         CredentialReason::AssertionExpired { .. } => {
             "fetch a new credential, and check that the clocks of client, issuer and server agree".into()
@@ -152,7 +152,9 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             .into(),
             None => format!("the client must set exp to at most {allowed} s after the time at which it signs").into(),
         },
-        CredentialReason::IssuerIsNotSubject => "the client must set iss and sub to its client_id".into(),
+        CredentialReason::IssuerIsNotSubject => {
+            "a client that signs its own assertions must set iss and sub to its client_id; for a token of a cluster or of a CI system, add an [[issuers]] entry with use = [\"client\"] whose issuer is the iss of the token".into()
+        }
         CredentialReason::JwtIdMissing | CredentialReason::JwtIdTooLong | CredentialReason::JwtIdUnprintable => {
             "have the issuer give each credential a short jti of visible characters, or remove single_use from the entry of the authority; a client that signs its own assertions must set jti".into()
         }
@@ -208,10 +210,10 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
 fn of_token(fault: &JoseError) -> &'static str {
     match fault {
         JoseError::NoKey { .. } => {
-            "the bundle has no key with this kid and algorithm: `testudo trust show` lists its keys; run `testudo trust refresh` if the issuer has just rotated them"
+            "the authority has no key with this kid and algorithm: `testudo trust show` lists the keys; run `testudo trust refresh` if the issuer has just rotated them"
         }
         JoseError::BadSignature => {
-            "the token was altered, or another issuer signed it with the same kid: fetch it again from the Workload API"
+            "the token was altered, or another issuer signed it with the same kid: fetch it again from the Workload API or its issuer"
         }
         JoseError::AlgorithmRefused => {
             "have the issuer sign with RS256, ES256, PS256 or their variants with 384 and 512; `none` and HS256 are never accepted"
@@ -463,7 +465,11 @@ fn of_kind(kind: CredentialKind, by: &NotAcceptedBy) -> Cow<'static, str> {
     match by {
         NotAcceptedBy::Rule(_) => configured(by),
         NotAcceptedBy::Authority(authority) => match authority.kind() {
-            AuthorityKind::Spiffe | AuthorityKind::Issuer => configured(by),
+            AuthorityKind::Spiffe => configured(by),
+            AuthorityKind::Issuer => format!(
+                "the [[issuers]] entry `{authority}` must be of the kind that issues this credential, and its `use` must name what it is sent for: \"client\" for token requests, \"registration\" for evidence of registrations"
+            )
+            .into(),
             AuthorityKind::Configuration => {
                 "a client of a [[clients]] entry must authenticate with private_key_jwt".into()
             }

@@ -79,6 +79,13 @@ impl Rule {
         of_patterns.chain(&self.authorities)
     }
 
+    /// True if the rule can govern a request of this kind with this kind of credential.
+    pub(super) fn accepts(&self, kind: CredentialKind, occasion: OccasionKind) -> bool {
+        let (kinds, occasions) = (self.credentials.as_ref(), self.occasions.as_ref());
+        kinds.is_none_or(|kinds| kinds.contains(&kind))
+            && occasions.is_none_or(|list| list.contains(&occasion))
+    }
+
     fn compile_permissions(
         spec: &RuleSpec,
         matched: Matched,

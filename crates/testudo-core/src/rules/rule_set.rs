@@ -90,6 +90,14 @@ impl RuleSet {
         self.sources.get(authority).map_or(&[], Vec::as_slice)
     }
 
+    /// The claims of a credential of this authority that rules or captures name.
+    pub fn named_claims(&self, authority: &Authority, claims: &Value) -> NamedClaims {
+        let sources = self.claim_sources(authority).iter();
+        sources
+            .filter_map(|source| Some((source.clone(), source.find(claims)?.clone())))
+            .collect()
+    }
+
     /// The rules in file order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
@@ -103,24 +111,27 @@ impl RuleSet {
     /// The rule that governs an identity with this kind of credential at `occasion`. Rules match attested identities; a
     /// configured client has its rule in its own entry.
     pub fn governing(&self, shown: Shown<'_>, occasion: OccasionKind) -> Result<Match<'_>, Rejection> {
+        let found = self.matching(shown, occasion)?;
+        match found.rule.enabled {
+            true => Ok(found),
+            false => Err(AdmissionReason::RuleDisabled {
+                rule: found.rule.name.clone(),
+            }
+            .into()),
+        }
+    }
+
+    /// The same, also where the rule is disabled.
+    pub fn matching(&self, shown: Shown<'_>, occasion: OccasionKind) -> Result<Match<'_>, Rejection> {
         let Shown {
             authority,
             subject,
             kind,
             claims,
         } = shown;
-        let accepts = |rule: &Rule| {
-            let kinds = rule.credentials.as_ref();
-            let occasions = rule.occasions.as_ref();
-            kinds.is_none_or(|kinds| kinds.contains(&kind))
-                && occasions.is_none_or(|list| list.contains(&occasion))
-        };
+        let accepts = |rule: &Rule| rule.accepts(kind, occasion);
         let governs = |rule: &Rule| accepts(rule) && rule.claims.first_unmet(claims).is_none();
         match self.first_match(authority, subject, governs) {
-            Some(found) if !found.rule.enabled => Err(AdmissionReason::RuleDisabled {
-                rule: found.rule.name.clone(),
-            }
-            .into()),
             Some(mut found) => {
                 self.captures.fill(authority, claims, &mut found.captures);
                 Ok(found)
@@ -139,6 +150,41 @@ impl RuleSet {
             }
             .into()),
         }
+    }
+
+    /// The claims that decide whether an earlier rule than `governing` governs the identity, and that `shown` has not.
+    /// `None` as the rule that governs: all rules are earlier.
+    pub fn claims_that_decide(
+        &self,
+        shown: Shown<'_>,
+        occasion: OccasionKind,
+        governing: Option<&Rule>,
+    ) -> Vec<ClaimSource> {
+        let Shown { claims, kind, .. } = shown;
+        let is_open = |rule: &Rule| {
+            let mut absent = 0;
+            let is_possible = rule.claims.iter().all(|(source, value)| {
+                let found = claims.get(source);
+                absent += usize::from(found.is_none());
+                found.is_none_or(|found| value.is(found))
+            });
+            is_possible && absent > 0 && rule.accepts(kind, occasion)
+        };
+        let open = self.first_match(shown.authority, shown.subject, is_open);
+        let is_earlier = |open: &Match<'_>| {
+            let is_one = |rule: &&Rule| governing.is_some_and(|governing| rule.name == governing.name);
+            let first = self
+                .rules
+                .iter()
+                .find(|rule| rule.name == open.rule.name || is_one(rule));
+            first.is_some_and(|first| first.name == open.rule.name)
+        };
+        let conditions = open
+            .iter()
+            .filter(|open| is_earlier(open))
+            .flat_map(|open| open.rule.claims.iter());
+        let sources = conditions.map(|(source, _)| source.clone());
+        sources.filter(|source| !claims.contains_key(source)).collect()
     }
 
     /// The first rule in file order that matches the identity, whatever the claims of its credential are, and for which
@@ -311,6 +357,70 @@ mod tests {
             "spiffe://a.example/ns/**".into(),
         ]);
         assert!(set.shadowed().is_empty());
+    }
+
+    /// Rules for `ci:*` with these claims, in this order.
+    fn with_claims(rules: &[&[(&str, &str)]]) -> RuleSet {
+        let rule = |(number, claims): (usize, &&[(&str, &str)])| {
+            let text = |(name, value): &(&str, &str)| {
+                (
+                    (*name).to_owned(),
+                    crate::identity::ClaimValue::Text((*value).to_owned()),
+                )
+            };
+            Rule::compile(&RuleSpec {
+                name: format!("r{number}"),
+                identities: vec!["ci:*".into()],
+                claims: claims.iter().map(text).collect(),
+                entire_authority: true,
+                ..RuleSpec::default()
+            })
+            .unwrap()
+        };
+        RuleSet::new(
+            rules.iter().enumerate().map(rule).collect(),
+            ClaimCaptures::default(),
+        )
+    }
+
+    #[test]
+    fn claims_that_decide_are_the_absent_ones_of_the_first_earlier_rule_that_could_govern() {
+        let set = with_claims(&[
+            &[("env", "prod"), ("ref", "main")],
+            &[("team", "pay")],
+            &[],
+            &[("late", "x")],
+        ]);
+        let authority = Authority::of_key("ci:").unwrap();
+        let deciding = |claims: serde_json::Value| {
+            let claims = set.named_claims(&authority, &claims);
+            let shown = Shown {
+                authority: &authority,
+                subject: "ci:job",
+                kind: CredentialKind::IssuerJwt,
+                claims: &claims,
+            };
+            let found = set.matching(shown, OccasionKind::Token).unwrap();
+            let deciding = set.claims_that_decide(shown, OccasionKind::Token, Some(found.rule));
+            let deciding: Vec<String> = deciding.iter().map(ToString::to_string).collect();
+            (found.rule.name.clone(), deciding)
+        };
+        let expect = |rule: &str, claims: &[&str]| {
+            let claims: Vec<String> = claims.iter().map(|claim| (*claim).to_owned()).collect();
+            (rule.to_owned(), claims)
+        };
+        use serde_json::json;
+        assert_eq!(deciding(json!({})), expect("r2", &["env", "ref"]));
+        assert_eq!(deciding(json!({ "env": "prod" })), expect("r2", &["ref"]));
+        // The first rule cannot govern any more, so the second one is looked at.
+        assert_eq!(deciding(json!({ "env": "test" })), expect("r2", &["team"]));
+        assert_eq!(deciding(json!({ "env": "test", "team": "x" })), expect("r2", &[]));
+        assert_eq!(
+            deciding(json!({ "env": "prod", "ref": "main" })),
+            expect("r0", &[])
+        );
+        // A rule that governs is earlier than those whose claims are not known.
+        assert_eq!(deciding(json!({ "env": "x", "team": "pay" })), expect("r1", &[]));
     }
 
     fn segment() -> impl Strategy<Value = String> {

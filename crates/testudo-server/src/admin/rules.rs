@@ -9,16 +9,18 @@ use crate::state::in_force::InForce;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admission::client_name::name_client;
-use testudo_core::identity::Proof;
+use testudo_core::identity::{ClaimValue, Proof};
 use testudo_core::metadata::attested::attested_scope;
 use testudo_core::metadata::resolve::metadata_at_first_use;
+use testudo_core::policy::{AuthorityPolicy, AuthorityUse};
 use testudo_core::rejection::CredentialReason;
-use testudo_core::rules::{GrainOfClient, INSTANCE, Match, Rule};
-use testudo_core::{AttestedIdentity, CredentialKind, Rejection};
+use testudo_core::rules::{GrainOfClient, INSTANCE, Match, Rule, Shown};
+use testudo_core::{AttestedIdentity, CredentialKind, OccasionKind, Rejection};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
 
@@ -49,6 +51,18 @@ pub struct RuleView {
     pub name: String,
     /// Patterns of identities that the rule matches.
     pub identities: Vec<String>,
+    /// Names of issuers all of whose identities the rule matches.
+    #[serde(default)]
+    pub authorities: Vec<String>,
+    /// Values that claims of the credential must have, by the source of the claim. Example: `{"environment": "prod"}`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, ClaimValue>,
+    /// Kinds of credential that the rule is for; absent where it is for all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credentials: Option<Vec<CredentialKind>>,
+    /// Kinds of request that the rule is for; absent where it is for all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub occasions: Option<Vec<OccasionKind>>,
     /// Scope values that a client may request.
     pub scopes: Vec<String>,
     /// Scope values that are granted where the request contains no `scope`.
@@ -85,6 +99,14 @@ fn view(rule: &Rule, clients: i64) -> RuleView {
             .iter()
             .map(|pattern| pattern.as_str().to_owned())
             .collect(),
+        authorities: rule.authorities.iter().map(ToString::to_string).collect(),
+        claims: rule
+            .claims
+            .iter()
+            .map(|(source, value)| (source.to_string(), value.clone()))
+            .collect(),
+        credentials: rule.credentials.clone(),
+        occasions: rule.occasions.clone(),
         scopes: words(&rule.scopes),
         default_scopes: words(&rule.default_scopes),
         resources: rule
@@ -108,9 +130,10 @@ pub(super) struct Test {
     identities: Vec<String>,
     /// The instance that the credential of each identity names: the uid of a pod, or the thumbprint of its key.
     instance: Option<String>,
-    /// The claims of that credential. Those that `attested_metadata` of the authority lists become metadata of the client.
+    /// The claims of that credential. `claims` of rules and `captures` of the authority read them, and those that
+    /// `attested_metadata` of the authority lists become metadata of the client.
     #[serde(default)]
-    claims: BTreeMap<String, serde_json::Value>,
+    claims: Map<String, Value>,
 }
 
 /// What an identity would get.
@@ -138,6 +161,9 @@ pub struct Governed {
     pub resources: Vec<String>,
     /// Redirect URIs of that client.
     pub redirect_uris: Vec<String>,
+    /// Claims that `claims` of an earlier rule names, and that the test did not state: with them, that rule may govern.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub claims_that_decide: Vec<String>,
     /// What a request of it must have beside its credential. Example: `needs a DPoP proof`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub condition: Option<String>,
@@ -186,26 +212,42 @@ async fn test_one(
         let problem = format!("the {} is not configured", authority.described());
         return Ok(Governed::refused(identity, problem));
     };
-    let first = trusted.credentials.first().copied();
-    let mut attested = assumed(
-        authority.clone(),
-        identity,
-        first.unwrap_or(CredentialKind::JwtSvid),
-    )
-    .with_instance(test.instance.as_deref());
-    attested.proof.attested_claims = trusted.claimed(test.claims.clone()).attested;
+    let kinds = match trusted.credentials.is_empty() {
+        // An authority that may issue no kind is asked for a JWT-SVID, which it does not accept.
+        true => &[CredentialKind::JwtSvid],
+        false => &*trusted.credentials,
+    };
+    let occasion = occasion(trusted);
     let rules = &in_force.policy.rules;
-    let mut governed = match rules.first_match(&attested.authority, &attested.subject, |_| true) {
+    let claims = rules.named_claims(&authority, &Value::Object(test.claims.clone()));
+    let kind = kinds.first().copied().unwrap_or(CredentialKind::JwtSvid);
+    let mut attested = assumed(authority, identity, kind).with_instance(test.instance.as_deref());
+    attested.proof.attested_claims = trusted
+        .claimed(test.claims.clone().into_iter().collect())
+        .attested;
+    let shown = |kind| Shown {
+        authority: &attested.authority,
+        subject: &attested.subject,
+        kind,
+        claims: &claims,
+    };
+    let found = kinds
+        .iter()
+        .find_map(|kind| rules.matching(shown(*kind), occasion).ok());
+    let deciding = rules.claims_that_decide(shown(kind), occasion, found.as_ref().map(|found| found.rule));
+    let mut governed = match found {
         None => Governed {
             identity: identity.to_owned(),
             ..Governed::default()
         },
         Some(found) => {
-            let names_instances = trusted.credentials.iter().any(|kind| kind.names_instances());
+            let names_instances = kinds.iter().any(|kind| kind.names_instances());
             governed(&attested, &found, &app.keys.load(), names_instances)
         }
     };
-    match condition(app, in_force, &attested, &trusted.credentials).await? {
+    governed.claims_that_decide = deciding.iter().map(ToString::to_string).collect();
+    attested.proof.claims = (!claims.is_empty()).then(|| Box::new(claims));
+    match condition(app, in_force, &attested, (kinds, occasion)).await? {
         Ok(condition) => governed.condition = condition.map(str::to_owned),
         Err(Refused {
             rejection,
@@ -218,6 +260,15 @@ async fn test_one(
         }
     }
     Ok(governed)
+}
+
+/// The request that is tested: a token request, or a registration where credentials of the authority are only software
+/// statements.
+fn occasion(trusted: &AuthorityPolicy) -> OccasionKind {
+    match trusted.uses.contains(&AuthorityUse::Client) {
+        true => OccasionKind::Token,
+        false => OccasionKind::Registration,
+    }
 }
 
 /// Why an identity gets no token.
@@ -238,20 +289,14 @@ impl From<Rejection> for Refused {
 }
 
 /// The condition under which the identity gets a token: `None` where a kind of credential that the authority may issue
-/// gets one without a condition. The refusal of the first kind where no kind gets one. An authority that may issue no
-/// kind is asked for a JWT-SVID, which it does not accept.
+/// gets one without a condition. The refusal of the first kind where no kind gets one.
 async fn condition(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
-    kinds: &[CredentialKind],
+    (kinds, occasion): (&[CredentialKind], OccasionKind),
 ) -> Result<Result<Option<&'static str>, Refused>, ErrorAnswer> {
     let (mut condition, mut first) = (None, None);
-    let kinds = if kinds.is_empty() {
-        &[CredentialKind::JwtSvid]
-    } else {
-        kinds
-    };
     for kind in kinds {
         let mut shown = AttestedIdentity {
             kind: *kind,
@@ -259,7 +304,7 @@ async fn condition(
         };
         // With an X.509-SVID there is a certificate to which the token can be bound.
         shown.proof.certificate_thumbprint = (*kind == CredentialKind::X509Svid).then_some([0; 32]);
-        let refused = match today::of_identity(app, in_force, &shown).await? {
+        let refused = match today::of_identity(app, in_force, &shown, occasion).await? {
             Err(rejection) => Refused::from(rejection),
             Ok(_) if *kind == CredentialKind::X509Svid && !in_force.arrival.takes_certificates => {
                 no_certificate_arrives()

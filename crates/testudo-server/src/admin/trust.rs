@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::admin::{Decided, Order, trust as order};
+use testudo_core::policy::AuthorityUse;
 use testudo_core::records::Kind;
 use testudo_store::StoreFault;
 
@@ -65,6 +66,15 @@ pub(super) struct TrustView {
     first_use: testudo_core::rules::FirstUse,
     /// Kinds of credential that are accepted from the authority.
     credentials: Vec<testudo_core::CredentialKind>,
+    /// What they are accepted for.
+    uses: Vec<AuthorityUse>,
+    /// The `iss` that its credentials must have, where one is configured. Example:
+    /// `https://kubernetes.default.svc.cluster.local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    /// URL of the API server that reviews the tokens of a cluster, where they are reviewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_review: Option<String>,
     /// Number of clients of the authority, active and frozen.
     clients: i64,
     /// The X.509 authorities of the bundle, each with its validity.
@@ -146,12 +156,13 @@ fn answer(name: &str, anchor: &Anchor, outcome: Refreshed, app: &App) -> Reply<D
 
 /// Which bundle is in force after a refresh that failed.
 fn after_failure(anchor: &Anchor, app: &App) -> String {
+    let document = anchor.source().authority.kind().document();
     if anchor.current(app.moment()).is_some() {
-        return "the earlier bundle stays in force until its maximum age".to_owned();
+        return format!("the earlier {document} stays in force until its maximum age");
     }
     let missing = match anchor.held_keys_once() {
-        true => "the earlier bundle is older than its maximum age",
-        false => "this server has no bundle of this authority",
+        true => format!("the earlier {document} is older than its maximum age"),
+        false => format!("this server has no {document} of this authority"),
     };
     format!(
         "{missing}, so every credential of it is refused until a fetch succeeds: `testudo doctor` checks the source"
@@ -219,6 +230,12 @@ async fn view(app: &App, in_force: &InForce, authority: &Authority) -> Result<Tr
         is_enabled: app.switches.load().is_enabled(authority),
         first_use: trusted.first_use,
         credentials: trusted.credentials.clone(),
+        uses: trusted.uses.clone(),
+        issuer: trusted.issuer.clone(),
+        token_review: in_force
+            .reviews
+            .get(authority)
+            .map(|review| review.url.to_string()),
         clients,
         x509_authority_validity: anchor.x509_authorities(app.now()),
         bundle: anchor.status(app.moment()),

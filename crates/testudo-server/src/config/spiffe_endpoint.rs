@@ -51,6 +51,15 @@ impl SpiffeEndpoint {
         let bundle = keys
             .bundle()
             .ok_or("the keys that verify the server are no bundle")?;
+        let authorities = &bundle.x509_authorities;
+        let last = authorities.iter().map(|known| known.valid_until()).max();
+        if let Some(last) = last
+            && !authorities.iter().any(|known| known.is_valid(now))
+        {
+            return Err(format!(
+                "no X.509 authority of the bundle that verifies the server is valid now: the last one expires at {last}"
+            ));
+        }
         Ok(SpiffeServer {
             spiffe_id: self.spiffe_id.clone(),
             bundle: bundle.clone(),

@@ -43,18 +43,56 @@ pub(super) async fn examine(checked: &Checked<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in &checked.configuration.bundles {
         let subject = format!("keys of {}", source.authority);
+        let document = Published::of(source, checked.configuration);
         match trust::fetch_once(source, &checked.asking()).await {
             Ok(fetched) => findings.extend(check(checked, source, fetched).await),
             Err(NoKeys::Malformed(error)) => {
-                findings.push(finding(subject, Err(malformed(source, &error))));
+                findings.push(finding(subject, Err(malformed(source, &error, document))));
             }
-            Err(NoKeys::Unreachable(why)) => findings.push(finding(subject, Err(unreachable(source, &why)))),
+            Err(NoKeys::Unreachable(why)) => {
+                findings.push(finding(subject, Err(unreachable(source, &why, document))));
+            }
         }
     }
     findings
 }
 
-fn malformed(source: &BundleSource, error: &str) -> Problem {
+/// Where an administrator finds the document with the keys of an authority.
+#[derive(Clone, Copy)]
+enum Published {
+    /// By SPIRE.
+    Spire,
+    /// By the API server of a cluster.
+    Cluster,
+    /// At the `jwks_uri` of an issuer.
+    Issuer,
+}
+
+impl Published {
+    fn of(source: &BundleSource, configuration: &Configuration) -> Published {
+        let policy = configuration.policy.authority(&source.authority);
+        let is_cluster = policy.is_some_and(|settings| settings.credentials == [CredentialKind::Kubernetes]);
+        match source.authority.kind() {
+            AuthorityKind::Spiffe => Published::Spire,
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                match is_cluster {
+                    true => Published::Cluster,
+                    false => Published::Issuer,
+                }
+            }
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Published::Spire => "`spire-server bundle show -format spiffe` prints it",
+            Published::Cluster => "`kubectl get --raw /openid/v1/jwks` prints it",
+            Published::Issuer => "it is the document at the jwks_uri of the issuer",
+        }
+    }
+}
+
+fn malformed(source: &BundleSource, error: &str, published: Published) -> Problem {
     let text = format!("{}: {error}", source.origin);
     // Some errors of the document name the remedy.
     if error.contains("spire-server") {
@@ -62,26 +100,21 @@ fn malformed(source: &BundleSource, error: &str) -> Problem {
     }
     let hint = match error.contains("private key") {
         true => {
-            "remove the private members from the document and replace these keys: with them, each reader of the document can issue credentials"
+            "remove the private members from the document and replace these keys: with them, each reader of the document can issue credentials".to_owned()
         }
-        false => {
-            "publish the document again as its authority writes it: `spire-server bundle show -format spiffe` prints that of a SPIRE server"
-        }
+        false => format!(
+            "publish the document again as its authority writes it: {}",
+            published.remedy()
+        ),
     };
     problem(text, hint)
 }
 
-fn unreachable(source: &BundleSource, why: &str) -> Problem {
+fn unreachable(source: &BundleSource, why: &str, published: Published) -> Problem {
     match &source.origin {
         BundleOrigin::File(_) => {
             let kind = source.authority.kind();
-            let (document, noun) = (kind.document(), kind.noun());
-            let remedy = match kind {
-                AuthorityKind::Spiffe => "`spire-server bundle show -format spiffe` prints it",
-                AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
-                    "it is the document at the jwks_uri of the issuer"
-                }
-            };
+            let (document, noun, remedy) = (kind.document(), kind.noun(), published.remedy());
             problem(
                 why,
                 format!("write the {document} of the {noun} into this file: {remedy}"),
@@ -90,9 +123,14 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
         BundleOrigin::HttpsWeb { roots, .. } | BundleOrigin::Discovery { roots, .. } => problem(
             format!("{}: {why}", source.origin),
             match roots {
-                _ if why.contains(" answers 401") || why.contains(" answers 403") => {
-                    "set `token` of the source to a token that this server accepts"
-                }
+                _ if why.contains(" answers 401") || why.contains(" answers 403") => match published {
+                    Published::Cluster => {
+                        "set `token` of the source to a token that the API server accepts, of an account with the cluster role system:service-account-issuer-discovery"
+                    }
+                    Published::Spire | Published::Issuer => {
+                        "set `token` of the source to a token that this server accepts"
+                    }
+                },
                 None => {
                     "try the URL with curl from this machine; set `ca` of the source for a private root certificate, `outbound.resolve` for the address of a host"
                 }
@@ -104,6 +142,9 @@ fn unreachable(source: &BundleSource, why: &str) -> Problem {
         BundleOrigin::HttpsSpiffe(endpoint) => problem(
             format!("{endpoint}: {why}"),
             match &endpoint.verified_with {
+                _ if why.contains("cannot connect") => {
+                    "try `openssl s_client -connect HOST:PORT` from this machine; if nothing answers, ask the operator of the endpoint and of the firewalls between; `outbound.resolve` is for the address of a host"
+                }
                 EndpointKeys::Own { .. } => {
                     "`openssl s_client -showcerts -connect HOST:PORT` shows the certificate of the server, whose only URI name must be endpoint_spiffe_id; if the trust domain replaced all its X.509 authorities while this server could not fetch them, write its bundle of today into the file `bootstrap`"
                 }
@@ -260,6 +301,7 @@ fn none_usable(
     mut detail: String,
 ) -> Problem {
     let noun = source.authority.kind().noun();
+    let is_issuer = source.authority.kind() == AuthorityKind::Issuer;
     // True for a key set of another protocol, of which nothing can be used in a bundle.
     let is_no_bundle = keys.bundle().is_some_and(|bundle| {
         bundle.of_other_protocols > 0
@@ -275,6 +317,8 @@ fn none_usable(
         (true, false) => {
             "this is the key set of OpenID Connect or of another protocol: configure the SPIFFE bundle endpoint of the trust domain; `spire-server bundle show -format spiffe` prints its document".to_owned()
         }
+        // An [[issuers]] entry has one kind of credential, and no `credentials`.
+        (false, false) if is_issuer => format!("have the {noun} publish a key that signs its tokens and can be used: with a kid, and of an accepted algorithm"),
         (false, false) if !unused.is_empty() => format!("have the {noun} publish a key that can be used in place of those that are named here; if it issues no {kind}, remove \"{kind}\" from its `credentials`"),
         (false, false) => format!("remove \"{kind}\" from `credentials` of the {noun}, or have the {noun} publish keys of that kind"),
     };
@@ -344,14 +388,21 @@ mod tests {
 
     #[test]
     fn hint_for_an_unreadable_file_names_the_document_that_the_kind_of_authority_publishes() {
-        for (key, hint) in [
+        for (key, published, hint) in [
             (
                 "spiffe://a.example",
+                Published::Spire,
                 "write the bundle of the trust domain into this file: `spire-server bundle show -format spiffe` prints it",
             ),
             (
                 "ci:",
+                Published::Issuer,
                 "write the JWK Set of the issuer into this file: it is the document at the jwks_uri of the issuer",
+            ),
+            (
+                "k:",
+                Published::Cluster,
+                "write the JWK Set of the issuer into this file: `kubectl get --raw /openid/v1/jwks` prints it",
             ),
         ] {
             let source = BundleSource {
@@ -359,7 +410,7 @@ mod tests {
                 origin: BundleOrigin::File("keys.json".into()),
                 max_staleness: Seconds(3600),
             };
-            let found = finding("keys", Err(unreachable(&source, "it is a folder")));
+            let found = finding("keys", Err(unreachable(&source, "it is a folder", published)));
             assert_eq!(
                 (found.detail.as_str(), found.hint.as_deref()),
                 ("it is a folder", Some(hint))

@@ -22,6 +22,7 @@ mod discovery;
 mod dpop;
 mod endpoints;
 mod events;
+mod every_authority;
 mod explain;
 mod federation;
 mod first_use;

@@ -14,8 +14,9 @@ pub struct Explain {
     /// Id of a request: the `Request-Id` header of its answer.
     #[arg(required_unless_present = "credential", conflicts_with = "credential")]
     pub request_id: Option<String>,
-    /// File with a credential; `-` for stdin. It is explained as a token request with the grant type `client_credentials`,
-    /// the only one that this version serves.
+    /// File with a credential; `-` for stdin: a token or an attestation as the client sends it, or certificates in PEM. It is
+    /// explained as a token request with the grant type `client_credentials`, the only one that this version serves, or,
+    /// where its issuer speaks for software statements only, as a registration.
     #[arg(long, value_name = "FILE")]
     pub credential: Option<PathBuf>,
     /// With --credential: the scope to request.
@@ -27,6 +28,9 @@ pub struct Explain {
     /// With --credential: the `client_id` to send.
     #[arg(long, requires = "credential")]
     pub client_id: Option<String>,
+    /// With --credential: explain it as the evidence of a registration, and not of a token request.
+    #[arg(long, requires = "credential", conflicts_with_all = ["resource", "client_id"])]
+    pub registration: bool,
     /// Exit with 1 if the request was refused, or would be refused today.
     #[arg(long)]
     pub exit_code: bool,
@@ -42,6 +46,7 @@ pub async fn run(place: &Place, options: Explain) -> Result<(), Failed> {
         "scope": options.scope,
         "resource": options.resource,
         "client_id": options.client_id,
+        "registration": options.registration,
     });
     let explanation: Value = Admin::at(place)?.post("/admin/v1/explain", &question).await?;
     if options.json.json {

@@ -6,6 +6,7 @@ use crate::output::{Failed, note, print_json, print_list};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+use testudo_core::identity::ClaimValue;
 use testudo_core::records::counted;
 use testudo_server::admin::{Governed, RuleView};
 
@@ -14,15 +15,17 @@ pub enum Rule {
     /// List all rules, in the order in which the server checks them.
     List(Listing),
     /// Show which rule governs an identity, and which scopes and resources it gives. The request that is tested has the
-    /// grant type `client_credentials`, the only one that this version serves.
+    /// grant type `client_credentials`, the only one that this version serves; where the issuer speaks for software
+    /// statements only, a registration is tested.
     Test {
-        /// SPIFFE IDs; without this argument they are read from stdin, one per line.
+        /// SPIFFE IDs, or identities of issuers such as `ci:12345`; without this argument they are read from stdin, one per
+        /// line.
         identities: Vec<String>,
         /// Instance that the credential of each identity names: the uid of a pod, or the thumbprint of its key.
         #[arg(long, value_name = "INSTANCE")]
         instance: Option<String>,
-        /// File with the claims of that credential, a JSON object. Those that `attested_metadata` of the authority lists
-        /// become metadata of the client.
+        /// File with the claims of that credential, a JSON object, as they are in the token. `claims` of rules and
+        /// `captures` of the issuer read them, and those that `attested_metadata` lists become metadata of the client.
         #[arg(long, value_name = "FILE")]
         claims: Option<PathBuf>,
         #[command(flatten)]
@@ -42,14 +45,23 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                 vec![
                     rule.name.clone(),
                     if rule.enabled { "enabled" } else { "DISABLED" }.to_owned(),
-                    rule.identities.join(" "),
+                    matched(rule),
+                    conditions(rule),
                     rule.scopes.join(" "),
                     rule.resources.join(" "),
                     rule.clients.to_string(),
                 ]
             };
             let rows: Vec<_> = rules.iter().map(row).collect();
-            let header = ["rule", "switch", "identities", "scopes", "resources", "clients"];
+            let header = [
+                "rule",
+                "switch",
+                "identities",
+                "claims",
+                "scopes",
+                "resources",
+                "clients",
+            ];
             return print_list("rules", &header, &rows, options.wide);
         }
         Rule::Test {
@@ -97,6 +109,13 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
                         one.identity
                     ));
                 }
+                if !one.claims_that_decide.is_empty() {
+                    note(&format!(
+                        "claims: {}: {} of its credential decide which rule governs; --claims states them",
+                        one.identity,
+                        one.claims_that_decide.join(", ")
+                    ));
+                }
                 if let Some(condition) = &one.condition {
                     note(&format!("condition: {}: {condition}", one.identity));
                 }
@@ -114,6 +133,19 @@ pub async fn run(place: &Place, command: Rule) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The identities that the rule matches.
+fn matched(rule: &RuleView) -> String {
+    let patterns = rule.identities.iter().cloned();
+    let authorities = rule.authorities.iter().map(|name| format!("all of {name}"));
+    patterns.chain(authorities).collect::<Vec<_>>().join(" ")
+}
+
+/// The values that the rule requires of claims.
+fn conditions(rule: &RuleView) -> String {
+    let one = |(source, value): (&String, &ClaimValue)| format!("{source}={value}");
+    rule.claims.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 fn read_claims(file: &Path) -> Result<Map<String, Value>, Failed> {

@@ -96,10 +96,7 @@ impl VerifiedClaims {
 
     /// The claims that rules and captures name, if there are any.
     pub(crate) fn named(&self, authority: &Authority, policy: &Policy) -> Option<Box<NamedClaims>> {
-        let sources = policy.rules.claim_sources(authority).iter();
-        let named: NamedClaims = sources
-            .filter_map(|source| Some((source.clone(), source.find(&self.0)?.clone())))
-            .collect();
+        let named = policy.rules.named_claims(authority, &self.0);
         (!named.is_empty()).then(|| Box::new(named))
     }
 }

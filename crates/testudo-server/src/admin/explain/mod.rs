@@ -2,9 +2,11 @@
 //! trace that records each check.
 //!
 //! `find.rs` finds the event of a request, `then.rs` reads what the event records, `today.rs` decides the request
-//! again, and `unproven.rs` does so for a request that proved no identity.
+//! again, and `unproven.rs` does so for a request that proved no identity. `given.rs` verifies a credential that an
+//! administrator gives.
 
 mod find;
+mod given;
 mod then;
 pub(super) mod today;
 mod unproven;
@@ -15,11 +17,12 @@ use crate::admin::input::Json;
 use crate::state::app::App;
 use axum::extract::State;
 use axum::routing::post;
+use given::OfCredential;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testudo_core::Rejection;
 use testudo_core::Trace;
-use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource};
+use testudo_core::grants::ScopeAndResource;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, RequestReason};
 use testudo_core::trace::Step;
@@ -47,14 +50,19 @@ pub(super) fn operations() -> Vec<Operation> {
 pub(super) struct Question {
     /// Id of the request to explain, as its answer had it in `Request-Id`.
     request_id: Option<String>,
-    /// A credential to explain instead, as a client would send it in `client_assertion`.
+    /// A credential to explain instead, as a client would send it: in `client_assertion`, in `OAuth-Client-Attestation`, as
+    /// software statement or as certificate.
     credential: Option<String>,
-    /// With `credential`: the parameter `scope` of the token request.
+    /// With `credential`: the parameter `scope` of the request.
     scope: Option<String>,
     /// With `credential`: the parameter `resource` of the token request.
     resource: Option<String>,
     /// With `credential`: the parameter `client_id` of the token request.
     client_id: Option<String>,
+    /// With `credential`: true to explain it as the evidence of a registration, and not of a token request. A token of an
+    /// issuer that speaks for software statements only is always explained so.
+    #[serde(default)]
+    registration: bool,
 }
 
 /// How a request was answered, or would be answered.
@@ -106,11 +114,15 @@ pub(super) async fn explain(
     match (&question.request_id, &question.credential) {
         (Some(request_id), None) => of_request(&app, request_id).await.map(Json),
         (None, Some(credential)) => {
-            let client_id = question.client_id.as_deref();
             let (steps, verdict) = match asked(question.scope.as_deref(), question.resource.as_deref()) {
                 Ok(asked) => {
-                    let grant = GrantRequest::ClientCredentials(ClientCredentials { asked });
-                    today::of_credential(&app, credential, &grant, client_id).await?
+                    let question = OfCredential {
+                        credential,
+                        asked,
+                        client_id: question.client_id.as_deref(),
+                        is_registration: question.registration,
+                    };
+                    today::of_credential(&app, question).await?
                 }
                 Err(rejection) => {
                     let authorization = Authorization::Absent;

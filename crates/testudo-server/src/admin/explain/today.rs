@@ -1,32 +1,27 @@
 //! Decides how a request would be answered now. Nothing is counted or written.
 
+use super::given::{Given, OfCredential};
 use super::{ErrorAnswer, Verdict, asked, then};
-use crate::config::file_fault::FileFault;
-use crate::config::pem_files;
 use crate::fault::Fault;
-use crate::gather::gather;
 use crate::http::within_sponsor;
 use crate::settle::rehearse;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use crate::verify::review;
-use std::sync::Arc;
 use testudo_core::admission::attested_by::BesideAttestation;
-use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
-use testudo_core::grants::{Binding, ClientCredentials, DPOP, GrantRequest, Granted};
+use testudo_core::grants::{Binding, ClientCredentials, DPOP, GrantRequest, Granted, ScopeAndResource};
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWithoutEvidence};
-use testudo_core::policy::{AuthorityPolicy, Policy};
+use testudo_core::policy::AuthorityPolicy;
 use testudo_core::possession::Possession;
 use testudo_core::records::{Event, RequestDetails};
-use testudo_core::rejection::{Authorization, CredentialReason, Endpoint, Rejection, Statement};
-use testudo_core::trace::Step;
-use testudo_core::{
-    AttestedIdentity, AuthorityKind, CredentialKind, Moment, OccasionKind, RequestRef, Trace,
+use testudo_core::rejection::{
+    AdmissionReason, Authorization, CredentialReason, Endpoint, Rejection, Statement,
 };
+use testudo_core::trace::Step;
+use testudo_core::{AttestedIdentity, AuthorityKind, Moment, OccasionKind, RequestRef, Trace};
 
 /// The request that is decided, with what it contained.
 enum ExplainedRequest<'a> {
@@ -67,44 +62,91 @@ const AT_TOKEN: Endpoint = Endpoint::Token {
     authorization: Authorization::Absent,
 };
 
-/// A token request with this credential.
-pub(in crate::admin) async fn of_credential(
+/// A request with this credential.
+pub(super) async fn of_credential(
     app: &App,
-    credential: &str,
-    grant: &GrantRequest,
-    client_id: Option<&str>,
+    question: OfCredential<'_>,
 ) -> Result<(Vec<Step>, Verdict), ErrorAnswer> {
     let mut trace = Trace::on();
+    let in_force = app.in_force.load_full();
+    let given = Given::of(&question, &in_force.policy)?;
+    let occasion = given.occasion;
     let details = RequestDetails {
-        client_id: client_id.map(str::to_owned),
+        client_id: question.client_id.map(str::to_owned),
         ..RequestDetails::default()
     };
-    let asked = ExplainedRequest::Token {
-        grant,
-        details: &details,
-        attestation: BesideAttestation::Assumed,
-    };
-    let in_force = app.in_force.load_full();
-    let given = Given::of(credential)?;
-    let outcome = match verify(app, &in_force, given, client_id, &mut trace).await {
-        Ok(identity) => decide(app, &in_force, &identity, asked, &mut trace).await?,
+    let outcome = match given.verify(app, &in_force, &mut trace).await {
+        Ok(identity) => {
+            let request = Imagined::of(occasion, question.asked);
+            decide(app, &in_force, &identity, request.asked(&details), &mut trace).await?
+        }
         Err(rejection) => Err(rejection),
     };
-    Ok(concluded(trace, outcome.map(Allowed::sentence), AT_TOKEN))
+    let endpoint = match occasion {
+        OccasionKind::Token => AT_TOKEN,
+        OccasionKind::Registration => at_registration(Statement::Verified),
+    };
+    Ok(concluded(trace, outcome.map(Allowed::sentence), endpoint))
 }
 
-/// A token request of this identity without scope and resource.
+/// A request of this identity without scope and resource.
 pub(in crate::admin) async fn of_identity(
     app: &App,
     in_force: &InForce,
     identity: &AttestedIdentity,
+    occasion: OccasionKind,
 ) -> Result<Result<Allowed, Rejection>, ErrorAnswer> {
-    let asked = ExplainedRequest::Token {
-        grant: &GrantRequest::ClientCredentials(ClientCredentials::default()),
-        details: &RequestDetails::default(),
-        attestation: BesideAttestation::Assumed,
-    };
-    decide(app, in_force, identity, asked, &mut Trace::off()).await
+    let request = Imagined::of(occasion, ScopeAndResource::default());
+    let details = RequestDetails::default();
+    decide(
+        app,
+        in_force,
+        identity,
+        request.asked(&details),
+        &mut Trace::off(),
+    )
+    .await
+}
+
+/// A request that no client sent.
+enum Imagined {
+    Token(GrantRequest),
+    Registration(Box<RequestedMetadata>),
+}
+
+impl Imagined {
+    fn of(occasion: OccasionKind, asked: ScopeAndResource) -> Imagined {
+        match occasion {
+            OccasionKind::Token => {
+                Imagined::Token(GrantRequest::ClientCredentials(ClientCredentials { asked }))
+            }
+            OccasionKind::Registration => Imagined::Registration(Box::new(RequestedMetadata {
+                scope: asked.scope,
+                ..RequestedMetadata::default()
+            })),
+        }
+    }
+
+    fn asked<'a>(&'a self, details: &'a RequestDetails) -> ExplainedRequest<'a> {
+        match self {
+            Imagined::Token(grant) => ExplainedRequest::Token {
+                grant,
+                details,
+                attestation: BesideAttestation::Assumed,
+            },
+            Imagined::Registration(requested) => ExplainedRequest::Registration {
+                requested: requested.clone(),
+                details,
+            },
+        }
+    }
+}
+
+fn at_registration(statement: Statement) -> Endpoint {
+    Endpoint::Registration {
+        statement,
+        authorization: Authorization::Absent,
+    }
 }
 
 /// The error for a scope or resource of an event that can no longer be parsed.
@@ -134,10 +176,7 @@ pub(super) async fn of_event(
             true => Statement::Verified,
             false => Statement::Absent,
         };
-        let endpoint = Endpoint::Registration {
-            statement,
-            authorization: Authorization::Absent,
-        };
+        let endpoint = at_registration(statement);
         let requested = match &details.metadata {
             Some(metadata) => RequestedMetadata::of(metadata),
             None => Ok(RequestedMetadata {
@@ -195,115 +234,6 @@ pub(super) fn concluded(
     (trace.into_steps(), Verdict::of(outcome, endpoint))
 }
 
-/// A credential that an administrator gives.
-enum Given<'a> {
-    Token(&'a str),
-    Chain(PeerCertificates),
-}
-
-impl Given<'_> {
-    fn of(text: &str) -> Result<Given<'_>, ErrorAnswer> {
-        let refuse = |problem: &str, hint: &str| {
-            Err(ErrorAnswer::bad_request(
-                format!("the credential {problem}"),
-                Some(hint.to_owned()),
-            ))
-        };
-        let text = text.trim();
-        if text.is_empty() {
-            return refuse(
-                "is empty",
-                "write a JWT-SVID, an assertion, or the PEM certificates of an X.509-SVID into it",
-            );
-        }
-        if text
-            .get(..7)
-            .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
-        {
-            return refuse("begins with `Bearer`", "write the token alone, without `Bearer`");
-        }
-        if !text.contains("-----BEGIN ") {
-            return Ok(Given::Token(text));
-        }
-        match pem_files::certificates(text.as_bytes()) {
-            Ok(chain) => Ok(Given::Chain(PeerCertificates::new(
-                chain.iter().map(|der| der.to_vec()).collect(),
-            ))),
-            Err(FileFault { problem, hint }) => refuse(&problem, hint),
-        }
-    }
-}
-
-/// Verifies a credential whose `client_assertion_type` is not known: it is read as the kind that its subject names, or
-/// or its issuer names, or
-/// else as the first kind whose door can read it. Guessing is allowed only here, where no token is issued.
-async fn verify(
-    app: &App,
-    in_force: &InForce,
-    given: Given<'_>,
-    client_id: Option<&str>,
-    trace: &mut Trace,
-) -> Result<AttestedIdentity, Rejection> {
-    let token = match &given {
-        Given::Token(token) => Some(*token),
-        Given::Chain(_) => None,
-    };
-    let (credential, form) = match given {
-        Given::Token(token) => (recognise(token, &in_force.policy)?, "a JWS in compact form"),
-        Given::Chain(chain) => (
-            doors::recognise(&Presented::certificates(Arc::new(chain)).of_client(
-                client_id,
-                &in_force.policy,
-                |id| app.keys.load().opaque_key.has_named(id),
-            ))?,
-            "a certificate chain in PEM; only a TLS handshake shows whether the client has the private key of the leaf",
-        ),
-    };
-    trace.passed("form", || form.to_owned());
-    let policy = &in_force.policy;
-    // If the store cannot be read, a registered client is treated as unknown, as the token endpoint does.
-    let facts = gather(app, in_force, credential.lookups()).await;
-    let facts = facts.unwrap_or(Facts::Nothing);
-    let terms = Terms {
-        policy,
-        purpose: Purpose::Authentication,
-        now: app.now(),
-    };
-    let identity = credential.verify(&facts, terms, trace)?;
-    if let Some(token) = token {
-        let presented = Presented::new(identity.kind, token.to_owned());
-        review(app, in_force, &presented, &identity).await?;
-        if policy
-            .authority(&identity.authority)
-            .is_some_and(|settings| settings.review.is_some())
-        {
-            trace.passed("TokenReview", || {
-                "the API server accepts the token, or its outage is bridged".to_owned()
-            });
-        }
-    }
-    Ok(identity)
-}
-
-fn recognise(credential: &str, policy: &Policy) -> Result<Credential, Rejection> {
-    let read = |kind| doors::recognise(&Presented::new(kind, credential.to_owned()));
-    let assertion = Presented::new(CredentialKind::PrivateKeyJwt, credential.to_owned()).of_issuer(policy);
-    if assertion.kind.is_found_by_issuer() {
-        return doors::recognise(&assertion);
-    }
-    if let Some(kind) = CredentialKind::of_statement(credential) {
-        return read(kind);
-    }
-    let mut first_refusal = None;
-    for kind in CredentialKind::of_assertions() {
-        match read(kind) {
-            Ok(credential) => return Ok(credential),
-            Err(rejection) => _ = first_refusal.get_or_insert(rejection),
-        }
-    }
-    Err(first_refusal.unwrap_or_else(|| CredentialReason::NoCredential.into()))
-}
-
 async fn decide(
     app: &App,
     in_force: &InForce,
@@ -316,6 +246,12 @@ async fn decide(
     if authority.kind().attests() && policy.authority(authority).is_none() {
         let authority = authority.clone();
         return Ok(Err(CredentialReason::UnknownAuthority { authority }.into()));
+    }
+    if let ExplainedRequest::Registration { .. } = asked
+        && authority.kind().attests()
+        && !policy.registration.takes_evidence
+    {
+        return Ok(Err(AdmissionReason::EvidenceNotTaken.into()));
     }
     if let Err(rejection) = keys_verify(app, in_force, identity) {
         return Ok(Err(rejection));

@@ -33,7 +33,10 @@ impl Today {
                     return Today::Changed(format!("the {named} is not configured any more"));
                 }
                 match in_force.authority_keys(authority, app.moment()) {
-                    Some(_) => Today::Changed(format!("there is a usable bundle of the {named} now")),
+                    Some(_) => {
+                        let document = authority.kind().document();
+                        Today::Changed(format!("there is a usable {document} of the {named} now"))
+                    }
                     None => Today::Same,
                 }
             }),

@@ -6,9 +6,11 @@ use crate::binary::Site;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use testudo_core::records::{Batch, Document, Kind, Write};
+use testudo_protocol::jose::Algorithm;
 use testudo_store::Store;
-use testudo_testkit::free_port;
+use testudo_testkit::web::DocumentServer;
 use testudo_testkit::x509::{X509Chain, X509Issuer, jwk_of, web_certificate};
+use testudo_testkit::{free_port, generate_key};
 
 pub fn names() -> impl Iterator<Item = String> {
     BROKEN.iter().map(|broken| format!("doctor-{}", broken.name))
@@ -383,4 +385,135 @@ const BROKEN: &[Broken] = &[
         fault: "testudo.sock is a file",
         remedy: "configure another path",
     },
+    Broken {
+        name: "federation-endpoint-unreachable",
+        how: "Nothing listens at the bundle endpoint of a federated trust domain.",
+        set_up: |site| {
+            // Port 1, on which no service of this machine listens.
+            federate(
+                site,
+                "127.0.0.1:1",
+                &X509Issuer::new("prod.example").bundle().to_string(),
+            );
+        },
+        fault: "of spiffe://prod.example/spire/server: cannot connect",
+        remedy: "ask the operator of the endpoint",
+    },
+    Broken {
+        name: "federation-endpoint-is-another-server",
+        how: "The server of the bundle endpoint has the SPIFFE ID of an agent.",
+        set_up: |site| {
+            let authority = X509Issuer::new("prod.example");
+            let address = endpoint(site, authority.svid("/spire/agent"));
+            federate(site, &address, &authority.bundle().to_string());
+        },
+        fault: "endpoint_spiffe_id is",
+        remedy: "whose only URI name must be endpoint_spiffe_id",
+    },
+    Broken {
+        name: "federation-bootstrap-expired",
+        how: "The only X.509 authority of the file `bootstrap` has expired.",
+        set_up: |site| {
+            let authority = X509Issuer::new("prod.example");
+            let expired = authority.reissued(|p| p.not_after = rcgen::date_time_ymd(2024, 6, 1));
+            let address = endpoint(site, authority.leaf(SERVER, |_| {}));
+            let bootstrap = serde_json::json!({ "keys": [jwk_of(&expired)] }).to_string();
+            federate(site, &address, &bootstrap);
+        },
+        fault: "no X.509 authority of the bundle that verifies the server is valid now",
+        remedy: "write its bundle of today into the file `bootstrap`",
+    },
+    Broken {
+        name: "cluster-keys-not-permitted",
+        how: "The API server of a cluster does not give its keys to the account of `token`.",
+        set_up: |site| {
+            let address = answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+            let jwks = format!("{{ url = \"http://{address}/openid/v1/jwks\", token = \"of-an-account\" }}");
+            issuer(site, "kubernetes", &jwks);
+        },
+        fault: "/openid/v1/jwks: the server of the keys answers 403",
+        remedy: "system:service-account-issuer-discovery",
+    },
+    Broken {
+        name: "cluster-keys-file-missing",
+        how: "The file with the keys of a cluster does not exist.",
+        set_up: |site| issuer(site, "kubernetes", "{ file = \"cluster.jwks.json\" }"),
+        fault: "cluster.jwks.json cannot be read",
+        remedy: "kubectl get --raw /openid/v1/jwks",
+    },
+    Broken {
+        name: "cluster-review-not-permitted",
+        how: "The API server of a cluster does not review tokens for the account of `token`.",
+        set_up: |site| {
+            let key = generate_key(Algorithm::ES256, Some("k")).public_jwk("sig", true);
+            site.write("keys.json", &serde_json::json!({ "keys": [key] }).to_string());
+            let address = answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+            let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+            issuer(site, "kubernetes", "{ file = \"keys.json\" }");
+            site.append(&format!(
+                "token_review = {{ url = \"http://{address}{path}\", token = \"of-an-account\" }}"
+            ));
+        },
+        fault: "the API server answers 403",
+        remedy: "system:auth-delegator",
+    },
+    Broken {
+        name: "issuer-without-signing-key",
+        how: "The only key of an issuer is one for encryption.",
+        set_up: |site| {
+            let key = generate_key(Algorithm::ES256, Some("k")).public_jwk("enc", true);
+            site.write("keys.json", &serde_json::json!({ "keys": [key] }).to_string());
+            issuer(site, "jwt", "{ file = \"keys.json\" }");
+        },
+        fault: "0 token keys",
+        remedy: "have the issuer publish a key that signs its tokens",
+    },
 ];
+
+const SERVER: &str = "spiffe://prod.example/spire/server";
+
+/// Lets the bundle of prod.example come from a bundle endpoint with the profile `https_spiffe`.
+fn federate(site: &Site, address: &str, bootstrap: &str) {
+    site.write("first.json", bootstrap);
+    let endpoint = format!(
+        "{{ url = \"https://{address}/\", profile = \"https_spiffe\", endpoint_spiffe_id = \"{SERVER}\", bootstrap = \"first.json\" }}"
+    );
+    edit(site, "{ file = \"bundle.json\" }", &endpoint);
+}
+
+/// A bundle endpoint that shows this chain and publishes the bundle of the site, until this test run ends.
+fn endpoint(site: &Site, chain: X509Chain) -> String {
+    let bundle = site.issuer.bundle().to_string();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let server = DocumentServer::start_as(&chain).await;
+            server.answers(200, None, &bundle);
+            tell.send(server.address.to_string()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    told.recv().unwrap()
+}
+
+/// A server that gives this answer to every request, until this test run ends.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+/// Adds an `[[issuers]]` entry of this kind whose keys are there.
+fn issuer(site: &Site, kind: &str, jwks: &str) {
+    site.append(&format!(
+        "[[issuers]]\nname = \"other\"\nkind = \"{kind}\"\nuse = [\"client\"]\nissuer = \"https://other.example\"\njwks = {jwks}"
+    ));
+}

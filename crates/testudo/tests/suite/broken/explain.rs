@@ -4,10 +4,12 @@ use super::{Broken, all_good, edit};
 use crate::binary::{ISSUER, Server, Site, now};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Connection;
+use testudo_testkit::kubernetes::DEFAULT_ISSUER;
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
-use testudo_testkit::{TestIssuer, form, svid_form};
+use testudo_testkit::{TestIssuer, assertion_form, form, generate_key, svid_form};
 
 const PAY: &str = "/ns/shop/sa/pay";
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
@@ -39,8 +41,33 @@ struct Request {
 struct Fixture {
     site: Site,
     x509: X509Issuer,
+    /// The key of a cluster and of a CI system.
+    key: SigningKey,
     server: Server,
 }
+
+const ISSUERS: &str = r#"
+[[issuers]]
+name = "cluster"
+kind = "kubernetes"
+use = ["client"]
+issuer = "https://kubernetes.default.svc.cluster.local"
+jwks = { file = "keys.json" }
+[[issuers]]
+name = "ci"
+kind = "jwt"
+use = ["client"]
+issuer = "https://ci.example"
+jwks = { file = "keys.json" }
+subject_claim = "project_id"
+[[rules]]
+name = "shop"
+identities = ["cluster:shop/{account}"]
+[[rules]]
+name = "deploy"
+identities = ["ci:*"]
+claims = { ref = "refs/heads/main" }
+"#;
 
 impl Fixture {
     /// A server that accepts both kinds of SVID, behind a proxy that forwards client certificates.
@@ -54,8 +81,31 @@ impl Fixture {
         edit(&site, "[store]", &format!("{proxy}\n[store]"));
         let kinds = "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file";
         edit(&site, "bundle = { file", kinds);
+        let key = generate_key(Algorithm::ES256, Some("key"));
+        let keys = serde_json::json!({ "keys": [key.public_jwk("sig", true)] });
+        site.write("keys.json", &keys.to_string());
+        site.append(ISSUERS);
         let server = site.serve();
-        Fixture { site, x509, server }
+        Fixture {
+            site,
+            x509,
+            key,
+            server,
+        }
+    }
+
+    /// The token of a pod with this account.
+    fn pod(&self, account: &str) -> Draft<'_> {
+        Draft::service_account(&self.key, DEFAULT_ISSUER, account, ISSUER, now())
+    }
+
+    /// The token of a CI job.
+    fn job(&self) -> Draft<'_> {
+        let draft = Draft::svid(&self.key, "project:app:ref:main", ISSUER, now());
+        draft
+            .claim("iss", "https://ci.example")
+            .claim("project_id", "7")
+            .claim("ref", "refs/heads/main")
     }
 
     /// A JWT-SVID that can be changed before it is signed.
@@ -101,6 +151,11 @@ async fn explain_names_fault_and_remedy_of_each_refused_request() {
         .post("/token", svid_form(&fixture.site.svid(PAY), &[]))
         .await;
     assert_eq!(known.status, 200, "{known:?}");
+    for good in [fixture.pod("shop/cart"), fixture.job()] {
+        let Request { form, .. } = assertion(&good);
+        let answer = fixture.server.token(form).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
     let mut outcomes = Vec::new();
     for refused in REFUSED {
         outcomes.push(fixture.check(refused).await);
@@ -111,6 +166,14 @@ async fn explain_names_fault_and_remedy_of_each_refused_request() {
 fn token(svid: &str, more: &[(&str, &str)]) -> Request {
     Request {
         form: svid_form(svid, more),
+        certificate: None,
+        header: "client-cert",
+    }
+}
+
+fn assertion(token: &Draft<'_>) -> Request {
+    Request {
+        form: assertion_form(&token.sign(), &[]),
         certificate: None,
         header: "client-cert",
     }
@@ -408,5 +471,68 @@ const REFUSED: &[Refused] = &[
         },
         fault: "client-cert is in the form of Envoy",
         remedy: "base64 between colons",
+    },
+    Refused {
+        name: "cluster-audience",
+        how: "The token of a pod is for the API server of its cluster.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.pod("shop/cart").claim("aud", DEFAULT_ISSUER)),
+        fault: "https://kubernetes.default.svc.cluster.local",
+        remedy: "the projected volume of a pod",
+    },
+    Refused {
+        name: "cluster-default-account",
+        how: "The pod names no service account.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.pod("shop/default")),
+        fault: "account default",
+        remedy: "give the workload an own service account",
+    },
+    Refused {
+        name: "cluster-lifetime",
+        how: "The token of a pod is valid for a day.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.pod("shop/cart").claim("exp", now() + 86_400)),
+        fault: "at most 3600 s are allowed",
+        remedy: "lifetime_max of issuer `cluster`",
+    },
+    Refused {
+        name: "cluster-namespace-without-rule",
+        how: "No rule is for the namespace of the pod.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.pod("billing/cart")),
+        fault: "no_rule",
+        remedy: "testudo rule list",
+    },
+    Refused {
+        name: "ci-other-branch",
+        how: "The job runs for another branch than the one that the rule names.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.job().claim("ref", "refs/heads/test")),
+        fault: "requires the claim ref = \"refs/heads/main\"",
+        remedy: "change `claims` of rule `deploy`",
+    },
+    Refused {
+        name: "ci-not-configured",
+        how: "The token is of a CI system that is not configured.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.job().claim("iss", "https://other-ci.example")),
+        fault: "unknown_client",
+        remedy: "whose issuer is the iss of the token",
+    },
+    Refused {
+        name: "ci-forged",
+        how: "The token is signed with a key that the CI system does not publish.",
+        before: NOTHING,
+        after: NOTHING,
+        request: |fixture| assertion(&fixture.job().header("kid", "unpublished")),
+        fault: "kid \"unpublished\"",
+        remedy: "testudo trust refresh",
     },
 ];
