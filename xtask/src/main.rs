@@ -37,6 +37,7 @@ usage: cargo xtask COMMAND
   generate [--check]   write docs/reference/ (or fail where it is out of date)
   bench [token|rules]  run benchmarks; `bench token --full` adds a million first uses
   bench proofs         only the measurements with proofs of possession: DPoP, attestations
+  bench issuers        only the measurements with tokens of Kubernetes service accounts
   bench hostile        measure the CPU time of refused requests and of valid ones
   bench compare [--postgres] OLD [NEW]
                        compare two binaries: nine pairs of runs in turn, median of the ratios; with SQLite or PostgreSQL
@@ -46,6 +47,7 @@ usage: cargo xtask COMMAND
   soak events          a month with a million events: filters, and their export with bounded memory
   soak proofs          a million marks of used proofs: speed, memory, and one client that uses more than its share
   soak domains         1,000 trust domains: start, memory, refresh traffic, latency of tokens
+  soak clusters        the same with 1,000 clusters of one issuer, and the cost of refused tokens
   soak install         install Patroni into target/patroni, for `soak failover` and the failover test of CI
   fuzz [SECONDS]       run every fuzz target for this time (default 60)
   spire install|up     build SPIRE; run it in the foreground with one registered workload
@@ -77,12 +79,13 @@ fn main() -> ExitCode {
         ["bench", "rules"] => bench("testudo-core", "rules", &[]),
         [
             "bench",
-            what @ ("token" | "proofs" | "hostile" | "compare"),
+            what @ ("token" | "proofs" | "issuers" | "hostile" | "compare"),
             more @ ..,
         ] => bench("testudo", "server", &[&[*what], more].concat()),
         ["soak", "connections"] => soak("crowds::soak_"),
         ["soak", "reloads"] => soak("reload_load::soak_"),
-        ["soak", "domains"] => soak("many_domains::soak_"),
+        ["soak", "domains"] => soak("many::domains::soak_"),
+        ["soak", "clusters"] => soak("many::clusters::soak_"),
         ["soak", "proofs"] => soak("proof_load::soak_"),
         ["soak", "events"] => soak("event_export::soak_"),
         ["soak", "install"] => failover::install(),

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,6 +37,11 @@ struct State {
     at: Mutex<HashMap<String, Document>>,
     requests: Mutex<Vec<SeenRequest>>,
     connections: AtomicUsize,
+    /// How long each answer takes.
+    delay: Mutex<Duration>,
+    /// Requests that are being answered now, and the most at one moment.
+    answering: AtomicUsize,
+    answering_max: AtomicUsize,
 }
 
 /// A request that arrived.
@@ -55,6 +61,19 @@ impl State {
         let at = locked(&self.at).get(&path).cloned();
         locked(&self.requests).push(SeenRequest { path, authorization });
         at.unwrap_or_else(|| locked(&self.answer).clone())
+    }
+}
+
+impl State {
+    /// The time that an answer takes.
+    async fn wait(&self) {
+        let delay = *locked(&self.delay);
+        let now = self.answering.fetch_add(1, Ordering::SeqCst) + 1;
+        self.answering_max.fetch_max(now, Ordering::SeqCst);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        self.answering.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -82,6 +101,9 @@ impl DocumentServer {
             at: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
+            delay: Mutex::default(),
+            answering: AtomicUsize::new(0),
+            answering_max: AtomicUsize::new(0),
         });
         tokio::spawn(accept(listener, state.clone()));
         DocumentServer {
@@ -105,6 +127,16 @@ impl DocumentServer {
     /// Sets the answer at one path from now on.
     pub fn answers_at(&self, path: &str, status: u16, body: &str) {
         locked(&self.state.at).insert(path.to_owned(), (status, None, body.to_owned()));
+    }
+
+    /// Sets how long each answer takes from now on.
+    pub fn takes(&self, delay: Duration) {
+        *locked(&self.state.delay) = delay;
+    }
+
+    /// The most requests that were being answered at one moment.
+    pub fn answering_max(&self) -> usize {
+        self.state.answering_max.load(Ordering::SeqCst)
     }
 
     /// Takes the requests since the last call.
@@ -143,7 +175,9 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
             };
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
                 let (status, location, body) = state.answer(&request);
+                let state = state.clone();
                 async move {
+                    state.wait().await;
                     let mut builder = Response::builder().status(status);
                     if let Some(location) = location {
                         builder = builder.header("location", location);

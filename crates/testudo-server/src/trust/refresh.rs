@@ -35,6 +35,11 @@ use testudo_store::{CommitError, StoreFault};
 const FIRST_BUNDLES_WAIT: Duration = Duration::from_secs(2);
 /// Most time for one fetch, from the first byte that is sent to the last byte that is read.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
+/// By how much the first pause of a source may be shortened, in thousandths: all sources are fetched together at the start,
+/// and must not be fetched together again.
+const FIRST_PAUSE_SHORTENED_BY: u32 = 500;
+/// By how much every later pause may be shortened.
+const PAUSE_SHORTENED_BY: u32 = 100;
 /// How often the line of a refresh that keeps failing is written to the log.
 const LINE_EVERY: Seconds = Seconds(3600);
 /// Most attempts to store a sequence. Another node may store one at the same moment; then the bundle is checked again.
@@ -92,7 +97,9 @@ pub(crate) async fn first_bundles(app: &Arc<App>, anchors: &[Arc<Anchor>]) {
 pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
     let app = Arc::downgrade(app);
     tokio::spawn(async move {
-        while let Some(pause) = app.upgrade().map(|app| pause(&app, &anchor)) {
+        let mut parts = FIRST_PAUSE_SHORTENED_BY;
+        while let Some(pause) = app.upgrade().map(|app| pause(&app, &anchor, parts)) {
+            parts = PAUSE_SHORTENED_BY;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = anchor.wanted.notified() => {}
@@ -111,12 +118,13 @@ pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
     });
 }
 
-/// The interval, shortened by a random part, so that many servers do not fetch at the same moment.
-fn pause(app: &App, anchor: &Anchor) -> Duration {
+/// The interval, shortened by a random part of up to `parts` thousandths, so that many servers, and one server for many
+/// authorities, do not fetch at the same moment.
+fn pause(app: &App, anchor: &Anchor, parts: u32) -> Duration {
     let entropy = app.clock.entropy();
-    let jitter = entropy.map_or(0, |entropy| u32::from(entropy.random[0]));
+    let random = entropy.map_or(0, |entropy| u32::from(entropy.random[0]));
     let interval = anchor.interval(app.moment());
-    interval - interval * jitter / 2560
+    interval - interval * (random * parts) / (256 * 1_000)
 }
 
 /// Called when a sequence of this authority was stored. If another node stored a higher one, this node fetches from its

@@ -1,4 +1,4 @@
-//! `cargo xtask bench token | proofs | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
+//! `cargo xtask bench token | proofs | issuers | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
 //! explains the output.
 
 #![allow(
@@ -12,6 +12,7 @@
 mod compare;
 mod fixture;
 mod hostile;
+mod issuers;
 mod mutual_tls;
 mod proofs;
 mod raw;
@@ -35,6 +36,7 @@ fn main() {
         ["token"] => runtime.block_on(token::run(false)),
         ["token", "--full"] => runtime.block_on(token::run(true)),
         ["proofs"] => runtime.block_on(proofs::run(raw::raw_cryptography())),
+        ["issuers"] => runtime.block_on(issuers::run()),
         ["hostile"] => runtime.block_on(hostile::run(Path::new(built))),
         ["hostile", binary] => runtime.block_on(hostile::run(Path::new(binary))),
         ["compare", "--postgres", old, new @ ..] => {
@@ -45,7 +47,7 @@ fn main() {
         }
         _ => {
             panic!(
-                "the arguments must be: token [--full], proofs, hostile [BINARY] or compare [--postgres] OLD [NEW]"
+                "the arguments must be: token [--full], proofs, issuers, hostile [BINARY] or compare [--postgres] OLD [NEW]"
             )
         }
     }

@@ -45,7 +45,7 @@ fn request() -> String {
 }
 
 /// CPU time of the server, seconds.
-fn cpu(server: &Server) -> f64 {
+pub fn cpu(server: &Server) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
     let fields: Vec<&str> = text.rsplit(") ").next().unwrap().split(' ').collect();
     let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();

@@ -40,7 +40,7 @@ mod interop;
 mod kubernetes;
 mod listeners;
 mod logs;
-mod many_domains;
+mod many;
 mod metrics;
 mod output;
 mod pages;
