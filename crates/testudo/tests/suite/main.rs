@@ -45,6 +45,7 @@ mod metrics;
 mod output;
 mod pages;
 mod proof_load;
+mod refusals;
 mod registration;
 mod reload_command;
 mod reload_load;
