@@ -149,6 +149,11 @@ impl Batch {
         self.writes.iter().any(is_one)
     }
 
+    /// True if the batch marks a credential or proof as used.
+    pub fn has_mark(&self) -> bool {
+        self.writes.iter().any(|write| matches!(write, Write::Mark(_)))
+    }
+
     /// Adds the changes of another batch.
     pub fn extend(&mut self, other: Batch) {
         self.writes.extend(other.writes);

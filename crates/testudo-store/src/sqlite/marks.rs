@@ -25,6 +25,9 @@ const NUMBER_BITS: u32 = 24;
 const PERIOD_MAX: i64 = (1 << 38) - 1;
 /// Marks in one row, so that little memory is needed to delete it.
 const ROW_MAX: usize = 1_024;
+/// Marks in memory: some 390 MB. Proofs are marked for seven minutes, so 10 million are 24,000 proofs in each second. A
+/// mark cannot be forgotten before its time, so with this number no proof and no single-use credential is accepted.
+pub(super) const MARKS_MAX: usize = 10_000_000;
 /// Records of an earlier version that become rows in one transaction.
 const ADOPTED_AT_ONCE: usize = 8_192;
 /// The set is divided, so that each table that has to grow is small: no request waits for long, and little memory is
@@ -42,20 +45,22 @@ pub(super) struct Marks {
     tables: Vec<HashSet<Digest>>,
     /// Period and digest of the marks of the group that is being written. They are in the set already.
     unwritten: Vec<(i64, Digest)>,
+    max: usize,
 }
 
 impl Marks {
-    /// No marks.
-    pub(super) fn none() -> Marks {
+    /// No marks. With `max` of them the set is full.
+    pub(super) fn none(max: usize) -> Marks {
         Marks {
             tables: vec![HashSet::new(); TABLES],
             unwritten: Vec::new(),
+            max,
         }
     }
 
     /// Reads the log, and moves marks that an earlier version wrote as records into it.
     pub(super) fn read(connection: &mut Connection) -> rusqlite::Result<Marks> {
-        let mut marks = Marks::none();
+        let mut marks = Marks::none(MARKS_MAX);
         {
             let mut statement = connection.prepare("SELECT digests FROM marks")?;
             let mut rows = statement.query([])?;
@@ -85,6 +90,11 @@ impl Marks {
 
     pub(super) fn count(&self) -> usize {
         self.tables.iter().map(HashSet::len).sum()
+    }
+
+    /// True if no group with marks may be written. Checked before a group, which can exceed the maximum by its own marks.
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= self.max
     }
 
     /// How many marks the group has so far.
@@ -259,7 +269,7 @@ mod tests {
 
     #[test]
     fn marks_need_little_memory_and_return_it_when_they_expire() {
-        let mut marks = Marks::none();
+        let mut marks = Marks::none(MARKS_MAX);
         let count = 100_000;
         for number in 0..count {
             assert!(marks.insert(&mark(number)));

@@ -10,13 +10,13 @@ mod schema;
 mod writer;
 
 use crate::{CommitError, StoreFault, Stored};
-use marks::Marks;
+use marks::{MARKS_MAX, Marks};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
-use testudo_core::records::{Batch, Kind, Write};
+use testudo_core::records::{Batch, Kind};
 use testudo_protocol::Timestamp;
 use tokio::sync::oneshot;
 use writer::Job;
@@ -65,7 +65,7 @@ impl SqliteEngine {
         let is_owner = held.is_some();
         let prepared = schema::prepare(&connection).and_then(|()| match is_owner {
             true => Marks::read(&mut connection),
-            false => Ok(Marks::none()),
+            false => Ok(Marks::none(MARKS_MAX)),
         });
         let marks = prepared.map_err(|error| {
             let remedy = match error.sqlite_error_code() {
@@ -97,7 +97,7 @@ impl SqliteEngine {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
-        if batch.writes.iter().any(|write| matches!(write, Write::Mark(_))) {
+        if batch.has_mark() {
             self.has_marks().map_err(CommitError::Unavailable)?;
         }
         let (reply, answer) = oneshot::channel();

@@ -68,8 +68,13 @@ pub(super) fn run(mut connection: Connection, marks: Marks, queue: &Receiver<Job
 
 fn work_off(connection: &mut Connection, state: &mut State, group: Vec<Job>) {
     let mut commits = Vec::with_capacity(group.len());
+    let has_no_room = state.marks.is_full();
     for job in group {
         match job {
+            Job::Commit(batch, reply) if has_no_room && batch.has_mark() => {
+                let fault = StoreFault("the memory for marks of used credentials is full".into());
+                let _ = reply.send(Err(CommitError::Unavailable(fault)));
+            }
             Job::Commit(batch, reply) => commits.push((batch, reply)),
             Job::Counter(name, reply) => {
                 // The request may have ended, so an error of `send` is ignored.
@@ -314,5 +319,54 @@ impl Counters {
             self.moved.push(name.to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+    use testudo_core::identity::SingleUse;
+
+    /// Writes one batch, as a group of its own.
+    fn commit(connection: &mut Connection, state: &mut State, batch: Batch) -> Result<(), CommitError> {
+        let (reply, mut answer) = oneshot::channel();
+        work_off(connection, state, vec![Job::Commit(batch, reply)]);
+        answer.try_recv().unwrap()
+    }
+
+    fn marked(number: u8) -> Batch {
+        let mut batch = Batch::default();
+        batch.mark(&SingleUse {
+            key: [number; 32],
+            keep_until: Timestamp(1_000),
+        });
+        batch
+    }
+
+    #[test]
+    fn with_the_maximum_of_marks_only_batches_without_marks_are_written_until_some_expire() {
+        let path = testudo_testkit::scratch::folder("writer").join("test.db");
+        let mut connection = Connection::open(path).unwrap();
+        schema::prepare(&connection).unwrap();
+        let mut state = State {
+            counters: Counters::default(),
+            marks: Marks::none(3),
+        };
+        for number in 0..3 {
+            assert_eq!(commit(&mut connection, &mut state, marked(number)), Ok(()));
+        }
+        let refused = commit(&mut connection, &mut state, marked(3));
+        assert!(
+            matches!(&refused, Err(CommitError::Unavailable(fault)) if fault.0.contains("is full")),
+            "{refused:?}"
+        );
+        let mut other = Batch::default();
+        other.add("clients".to_owned(), 1, None);
+        assert_eq!(commit(&mut connection, &mut state, other), Ok(()));
+        let dropped = drop_expired(&mut connection, &mut state.marks, Timestamp(2_000), 10);
+        assert_eq!(dropped.unwrap(), 3);
+        assert_eq!(commit(&mut connection, &mut state, marked(3)), Ok(()));
+        assert_eq!(state.marks.count(), 1);
     }
 }
