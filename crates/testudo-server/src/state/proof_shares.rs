@@ -1,14 +1,14 @@
-//! How many single-use proofs one client may use. The record of each use is kept until the proof is no longer accepted,
-//! so a client that sends proofs as fast as it can would fill the store, or make others wait for its writes.
+//! How many single-use proofs one client may use. The mark of each use is kept until the proof is no longer accepted, so
+//! a client that sends proofs as fast as it can would fill the store, or make others wait for its writes.
 
 use std::sync::{Mutex, PoisonError};
 use testudo_core::Rejection;
 use testudo_core::rejection::ProofReason;
 use testudo_core::velocity::{Buckets, Exhausted, Limit, Rate};
 
-/// The share of one client at one node: 500 proofs per second, and 30,000 at once. A record is kept for less than seven
-/// minutes, so at most 240,000 records of one client exist, and three times as many after a start or a jump of the
-/// clock, when nothing is deleted for 16 minutes.
+/// The share of one client at one node: 500 proofs per second, and 30,000 at once. A mark is kept for less than eight
+/// minutes, so at most 270,000 marks of one client exist (over SQLite some 10 MB of memory), and three times as many
+/// after a start or a jump of the clock, when nothing is deleted for 16 minutes.
 const SHARE: Rate = Rate {
     per_minute: 30_000,
     burst: 30_000,

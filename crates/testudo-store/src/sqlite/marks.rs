@@ -25,8 +25,9 @@ const NUMBER_BITS: u32 = 24;
 const PERIOD_MAX: i64 = (1 << 38) - 1;
 /// Marks in one row, so that little memory is needed to delete it.
 const ROW_MAX: usize = 1_024;
-/// Marks in memory: some 390 MB. Proofs are marked for seven minutes, so 10 million are 24,000 proofs in each second. A
-/// mark cannot be forgotten before its time, so with this number no proof and no single-use credential is accepted.
+/// Marks in memory: some 390 MB. A proof has its mark for less than eight minutes, so 10 million marks are 21,000 proofs
+/// in each second. A mark cannot be forgotten before its time: with this number of marks, no proof and no single-use
+/// credential is accepted.
 pub(super) const MARKS_MAX: usize = 10_000_000;
 /// Records of an earlier version that become rows in one transaction.
 const ADOPTED_AT_ONCE: usize = 8_192;
