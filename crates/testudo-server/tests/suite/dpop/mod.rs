@@ -3,6 +3,7 @@
 mod initial_access;
 mod nodes;
 mod registration;
+mod restarts;
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::json;
