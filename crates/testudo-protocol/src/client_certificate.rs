@@ -6,12 +6,13 @@
 use crate::certificate::Validity;
 use crate::der;
 use crate::distinguished_name::DistinguishedName;
-use crate::jose::{Jwk, KeyError, KeyOwner, PublicKey, sha256};
-use crate::limits::CHAIN_CERTIFICATES_MAX;
+use crate::jose::{Algorithm, Jwk, KeyError, KeyOwner, PublicKey, sha256};
+use crate::limits::{CHAIN_CERTIFICATES_MAX, CREDENTIAL_AUTHORITIES_MAX};
 use crate::spiffe::{X509Error, check_client_key};
 use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::fmt;
 use std::net::IpAddr;
@@ -63,8 +64,19 @@ impl ExpectedName {
     }
 }
 
-/// The certificate authorities of one client.
-pub struct ClientAuthorities(Vec<(TrustAnchor<'static>, Validity)>);
+/// The certificate authorities of one client, or of one issuer of credentials.
+pub struct ClientAuthorities(Vec<ClientAuthority>);
+
+/// A certificate authority, while it is valid.
+pub struct ClientAuthority {
+    anchor: TrustAnchor<'static>,
+    /// When it is valid.
+    pub validity: Validity,
+    /// SHA-256 of its certificate.
+    pub thumbprint: [u8; 32],
+    /// The algorithms of its key, by their names in JOSE; none for a key that JOSE does not have.
+    pub algorithms: Vec<Algorithm>,
+}
 
 impl fmt::Debug for ClientAuthorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,12 +90,20 @@ impl ClientAuthorities {
         let mut authorities = Vec::new();
         for (position, der) in certificates.iter().enumerate() {
             let parsed = X509Certificate::from_der(der).ok();
-            let is_authority = parsed.is_some_and(|(_, certificate)| certificate.is_ca());
+            let parsed = parsed
+                .map(|(_, certificate)| certificate)
+                .filter(|certificate| certificate.is_ca());
             let certificate = CertificateDer::from(der.as_slice());
             let anchor = webpki::anchor_from_trusted_cert(&certificate).ok();
-            match (anchor, Validity::of(der)) {
-                (Some(anchor), Some(validity)) if is_authority => {
-                    authorities.push((anchor.to_owned(), validity));
+            match (anchor, Validity::of(der), parsed) {
+                (Some(anchor), Some(validity), Some(parsed)) => {
+                    let key = key_of(&parsed).ok();
+                    authorities.push(ClientAuthority {
+                        anchor: anchor.to_owned(),
+                        validity,
+                        thumbprint: sha256(der),
+                        algorithms: key.iter().flat_map(PublicKey::algorithms).collect(),
+                    });
                 }
                 _ => return Err(position),
             }
@@ -91,11 +111,44 @@ impl ClientAuthorities {
         Ok(ClientAuthorities(authorities))
     }
 
+    /// Reads certificates in PEM, of which there must be at least one. The error is a sentence.
+    pub fn from_pem(pem: &[u8]) -> Result<ClientAuthorities, String> {
+        let certificates: Result<Vec<Vec<u8>>, _> = CertificateDer::pem_slice_iter(pem)
+            .map(|der| der.map(|der| der.to_vec()))
+            .collect();
+        let certificates = certificates.map_err(|error| format!("the certificates are not PEM: {error}"))?;
+        if certificates.is_empty() {
+            return Err("there are no PEM certificates".to_owned());
+        }
+        if certificates.len() > CREDENTIAL_AUTHORITIES_MAX {
+            return Err(format!(
+                "there are more than {CREDENTIAL_AUTHORITIES_MAX} certificates"
+            ));
+        }
+        ClientAuthorities::new(&certificates).map_err(|position| {
+            format!(
+                "certificate {} is not one of a certificate authority",
+                position + 1
+            )
+        })
+    }
+
+    /// The authorities.
+    pub fn iter(&self) -> impl Iterator<Item = &ClientAuthority> {
+        self.0.iter()
+    }
+
     /// Those that are valid at this time.
     fn valid_at(&self, now: Timestamp) -> Vec<TrustAnchor<'_>> {
-        let is_valid = |validity: &Validity| validity.not_before <= now && now <= validity.not_after;
-        let valid = self.0.iter().filter(|(_, validity)| is_valid(validity));
-        valid.map(|(anchor, _)| anchor.clone()).collect()
+        let valid = self.0.iter().filter(|known| known.is_valid(now));
+        valid.map(|known| known.anchor.clone()).collect()
+    }
+}
+
+impl ClientAuthority {
+    /// [RFC5280 §6.1.3] An authority outside its validity period is not used.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.validity.not_before <= now && now <= self.validity.not_after
     }
 }
 

@@ -94,6 +94,8 @@ pub const DID_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub const DID_DOCUMENT_KEYS_MAX: usize = 50;
 /// The metadata document of an issuer of credentials, bytes. It may contain the key set itself.
 pub const CREDENTIAL_ISSUER_METADATA_BYTES_MAX: usize = 256 * 1024;
+/// Certificates of the authorities of an issuer of credentials.
+pub const CREDENTIAL_AUTHORITIES_MAX: usize = 100;
 /// A status list as it is sent, bytes: a million credentials of which every second one is revoked need 0.3 MiB.
 pub const STATUS_LIST_TOKEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The status values of one list, bytes after decompression: 2^26 entries of one bit. The compression ratio is not

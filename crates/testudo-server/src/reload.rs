@@ -378,8 +378,8 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
             Some(anchor) if *anchor.source() == source => anchor.clone(),
             earlier => {
                 let anchor = Arc::new(Anchor::new(source, app.memory.bundle_changes.clone()));
-                if let Some(earlier) = earlier
-                    .filter(|earlier| anchor.source().origin.is_same_document(&earlier.source().origin))
+                if let Some(earlier) =
+                    earlier.filter(|earlier| anchor.source().is_same_document(earlier.source()))
                 {
                     anchor.inherit(earlier);
                 }

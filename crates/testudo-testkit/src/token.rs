@@ -38,7 +38,8 @@ pub struct Draft<'k> {
 }
 
 impl<'k> Draft<'k> {
-    fn new(key: &'k testudo_protocol::jose::SigningKey, header: Value, claims: Value) -> Draft<'k> {
+    /// A token with this header and these claims.
+    pub fn new(key: &'k testudo_protocol::jose::SigningKey, header: Value, claims: Value) -> Draft<'k> {
         Draft {
             header,
             claims,

@@ -15,6 +15,7 @@ const ALLOWED: &[&str] = &[
     "crates/testudo-core/src/doors/wit_svid.rs",
     "crates/testudo-core/src/doors/x509_svid.rs",
     "crates/testudo-core/src/doors/shared/authority_keys.rs",
+    "crates/testudo-core/src/doors/shared/published_keys.rs",
     "crates/testudo-core/src/rejection/credential.rs",
     "crates/testudo-core/src/rejection/hints.rs",
     // The configuration of trust domains, and their bundles from a Workload API.

@@ -1,5 +1,5 @@
-//! Decides whether a fetched bundle is used, held back because its sequence is lower, or used because an administrator
-//! accepts it.
+//! Decides whether a fetched bundle is used, held back because its sequence is lower or it has a new key, or used because
+//! an administrator accepts it.
 //!
 //! The server stores the highest sequence so far encrypted (`trust/floor.rs`), so that no other node, and no node after
 //! a restart, uses an earlier bundle. [SPIFFE-BUNDLE §4.1.1]
@@ -7,6 +7,8 @@
 use super::order::Order;
 use crate::identity::Authority;
 use crate::records::{Event, EventKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -29,29 +31,45 @@ pub struct Offered {
     pub is_empty: bool,
     /// What the source no longer offers, if only an administrator may accept that.
     pub lost: Option<&'static str>,
+    /// The JWK thumbprint of a key that was never used before, if only an administrator may accept that.
+    pub new_key: Option<[u8; 32]>,
 }
 
-/// A bundle that is not used because its sequence is too low.
+/// Why a bundle is not used until an administrator accepts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldBack {
-    /// The highest sequence used so far.
-    pub held: u64,
-    /// The sequence of the fetched document, if it has one.
-    pub offered: Option<u64>,
+pub enum HeldBack {
+    /// Its sequence is too low.
+    LowerSequence {
+        /// The highest sequence used so far.
+        held: u64,
+        /// The sequence of the fetched document, if it has one.
+        offered: Option<u64>,
+    },
+    /// It has a key that was never used before.
+    NewKey {
+        /// The JWK thumbprint of the key.
+        thumbprint: [u8; 32],
+    },
 }
 
 impl fmt::Display for HeldBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.offered {
-            Some(offered) => write!(
+        match self {
+            HeldBack::LowerSequence {
+                held,
+                offered: Some(offered),
+            } => write!(
                 f,
-                "the source offers sequence {offered}, but sequence {} was used before",
-                self.held
+                "the source offers sequence {offered}, but sequence {held} was used before"
             ),
-            None => write!(
+            HeldBack::LowerSequence { held, offered: None } => write!(
                 f,
-                "the source offers a bundle without spiffe_sequence, but sequence {} was used before",
-                self.held
+                "the source offers a bundle without spiffe_sequence, but sequence {held} was used before"
+            ),
+            HeldBack::NewKey { thumbprint } => write!(
+                f,
+                "the source offers the key {}, which was never used before",
+                URL_SAFE_NO_PAD.encode(thumbprint)
             ),
         }
     }
@@ -61,11 +79,14 @@ impl Floor {
     /// Checks that a bundle may be used. A bundle without keys may always be used: it cannot bring back a withdrawn
     /// key, and publishers use it in an emergency.
     pub fn check(&self, offered: &Offered) -> Result<(), HeldBack> {
+        if let Some(thumbprint) = offered.new_key {
+            return Err(HeldBack::NewKey { thumbprint });
+        }
         let Some(held) = self.sequence else { return Ok(()) };
         match offered.sequence {
             Some(sequence) if sequence >= held => Ok(()),
             None if offered.is_empty => Ok(()),
-            offered => Err(HeldBack { held, offered }),
+            offered => Err(HeldBack::LowerSequence { held, offered }),
         }
     }
 

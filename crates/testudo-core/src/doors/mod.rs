@@ -28,7 +28,9 @@ pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, X509_SVID_LIFETIME
 pub use shared::client_assertion::ClientAssertion;
 pub use shared::client_keys::ClientKeys;
 pub use shared::facts::{Cluster, Facts, Lookup, Purpose, Terms};
+pub use shared::issuer_certificates::IssuerCertificates;
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};
+pub use shared::published_keys::{CredentialKeys, KeysForm};
 
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::rejection::{CredentialReason, Rejection};

@@ -1,5 +1,6 @@
 //! The policy of an authority: which credentials it may issue, and what they allow.
 
+use super::credential_status::StatusPolicy;
 use crate::identity::{ClaimSource, CredentialKind};
 use crate::members::{base, shadowed};
 use crate::rules::FirstUse;
@@ -73,6 +74,8 @@ pub struct AuthorityPolicy {
     pub review: Option<ReviewPolicy>,
     /// True if tokens of the service account `default` are accepted.
     pub takes_default_accounts: bool,
+    /// How the status of its verifiable credentials is checked.
+    pub status: StatusPolicy,
     /// Rate limit for new clients.
     pub registrations: Rate,
     /// Rate limit for new clients whose subjects have the same prefix.
@@ -137,6 +140,7 @@ impl AuthorityPolicy {
             statement_issuer: None,
             review: None,
             takes_default_accounts: false,
+            status: StatusPolicy::default(),
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,
             velocity_prefix_segments: 2,

@@ -2,12 +2,14 @@
 
 mod authority;
 mod client;
+mod credential_status;
 mod issuers;
 
 pub use authority::{
     ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, Claimed, ReviewPolicy,
 };
 pub use client::{ClientMethod, ConfiguredClient};
+pub use credential_status::{StatusPolicy, StatusUse};
 pub use issuers::Issuers;
 
 use crate::administration::Administration;

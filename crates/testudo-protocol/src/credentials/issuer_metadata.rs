@@ -3,6 +3,7 @@
 use crate::jose::KeySet;
 use crate::json;
 use crate::limits::CREDENTIAL_ISSUER_METADATA_BYTES_MAX;
+use crate::oauth::FoundKeySet;
 use serde_json::{Map, Value};
 
 /// The URL of the document: the well-known part goes between host and path. [SD-JWT-VC §4.1] `None` for an issuer that
@@ -21,10 +22,10 @@ pub fn url(issuer: &str) -> Option<String> {
 /// Where the keys of the issuer are.
 #[derive(Debug)]
 pub enum IssuerKeys {
-    /// In the document.
-    Here(KeySet),
+    /// In the document: a JWK Set.
+    Here(Vec<u8>),
     /// At this URL.
-    At(String),
+    At(FoundKeySet),
 }
 
 /// Reads the document of `issuer`. The error is a sentence for the administrator. Nothing of a document of another
@@ -39,8 +40,12 @@ pub fn read(issuer: &str, document: &[u8]) -> Result<IssuerKeys, String> {
         return Err(format!("issuer of the metadata document is not {issuer:?}"));
     }
     match (document.get("jwks"), document.get("jwks_uri")) {
-        (Some(keys), None) => KeySet::of_authority(keys.to_string().as_bytes()).map(IssuerKeys::Here),
-        (None, Some(Value::String(url))) if url.starts_with("https://") => Ok(IssuerKeys::At(url.clone())),
+        (Some(keys), None) => {
+            let keys = keys.to_string().into_bytes();
+            KeySet::of_authority(&keys)?;
+            Ok(IssuerKeys::Here(keys))
+        }
+        (None, Some(Value::String(url))) => FoundKeySet::at(url, issuer).map(IssuerKeys::At),
         (None, Some(_)) => Err("jwks_uri of the metadata document must be an https URL".to_owned()),
         _ => Err("the metadata document must have exactly one of jwks and jwks_uri".to_owned()),
     }
@@ -91,9 +96,12 @@ mod tests {
         let jwks = format!(r#","jwks":{{"keys":[{key}]}}"#);
         let uri = r#","jwks_uri":"https://keys.example/jwks""#;
         let here = read(ISSUER, document(&jwks).as_bytes()).unwrap();
-        assert!(matches!(here, IssuerKeys::Here(keys) if keys.has_kid("k1")));
+        let IssuerKeys::Here(keys) = here else {
+            panic!("{here:?}")
+        };
+        assert!(KeySet::of_authority(&keys).unwrap().has_kid("k1"));
         let at = read(ISSUER, document(uri).as_bytes()).unwrap();
-        assert!(matches!(at, IssuerKeys::At(url) if url == "https://keys.example/jwks"));
+        assert!(matches!(at, IssuerKeys::At(found) if found.url.as_str() == "https://keys.example/jwks"));
         for (name, document) in [
             ("both", document(&format!("{jwks}{uri}"))),
             ("neither", document("")),

@@ -265,6 +265,23 @@ impl KeySet {
         Ok(set)
     }
 
+    /// The keys whose thumbprint is in `pins`; the others count as ignored.
+    pub fn only(mut self, pins: &[[u8; 32]]) -> KeySet {
+        let (pinned, others): (Vec<PublicKey>, Vec<PublicKey>) = std::mem::take(&mut self.keys)
+            .into_iter()
+            .partition(|key| pins.contains(&key.thumbprint()));
+        let reasons = others.iter().map(|key| {
+            let thumbprint = URL_SAFE_NO_PAD.encode(key.thumbprint());
+            format!(
+                "key {}: its thumbprint {thumbprint} is not in `pin`",
+                key.kid().unwrap_or("without kid")
+            )
+        });
+        self.ignored.extend(reasons);
+        self.keys = pinned;
+        self
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.keys.len()

@@ -77,8 +77,13 @@ impl FoundKeySet {
             ));
         }
         let jwks_uri = jwks_uri.ok_or("the metadata has no `jwks_uri`")?;
+        FoundKeySet::at(&jwks_uri, issuer)
+    }
+
+    /// The key set at the `jwks_uri` of the metadata of this issuer. The error is a sentence.
+    pub fn at(jwks_uri: &str, issuer: &str) -> Result<FoundKeySet, String> {
         let refused = |why: &str| format!("the `jwks_uri` {jwks_uri:?} of the metadata {why}");
-        let url = Url::parse(&jwks_uri).map_err(|_| refused("is not a URL"))?;
+        let url = Url::parse(jwks_uri).map_err(|_| refused("is not a URL"))?;
         let issuer = Url::parse(issuer).map_err(|_| "the issuer is not a URL")?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("has user information"));

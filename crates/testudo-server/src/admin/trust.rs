@@ -148,7 +148,7 @@ fn answer(name: &str, anchor: &Anchor, outcome: Refreshed, app: &App) -> Reply<D
         Refreshed::HeldBack(held_back) => Err(ErrorAnswer::bad_request(
             format!("{name}: {held_back}: not put in force"),
             Some(format!(
-                "if the publisher restarted its sequence, run `testudo trust accept {name}`"
+                "if the publisher confirms the change, run `testudo trust accept {name}`"
             )),
         )),
     }

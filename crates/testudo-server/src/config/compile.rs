@@ -1,6 +1,7 @@
 //! Compiles the sections of a configuration to settings of the server and a policy of the core.
 
 use super::admin::AdminSettings;
+use super::bundle_origin::BundleSource;
 use super::checker::Checker;
 use super::issuers::Reviews;
 use super::listeners::ServerSettings;
@@ -9,7 +10,6 @@ use super::outbound::OutboundSettings;
 use super::problem::Report;
 use super::sections::ConfigFile;
 use super::store::StoreSettings;
-use super::trust::BundleSource;
 use super::written::Written;
 use std::path::Path;
 use testudo_core::policy::{Issuers, Policy};

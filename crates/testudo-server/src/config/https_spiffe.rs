@@ -1,8 +1,9 @@
 //! The settings of bundle endpoints with the profile `https_spiffe`. [SPIFFE-FED §5.2.2]
 
+use super::bundle_origin::{BundleOrigin, BundleSource};
 use super::checker::Checker;
 use super::spiffe_endpoint::{EndpointKeys, SpiffeEndpoint};
-use super::trust::{BundleOrigin, BundleSection, BundleSource};
+use super::trust::BundleSection;
 use std::collections::HashMap;
 use testudo_core::Authority;
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;

@@ -1,11 +1,11 @@
 //! What all kinds of `[[issuers]]` entries have that have a door.
 
 use super::checker::Checker;
-use super::issuers::{IssuerEntry, IssuerSection, Issuers};
+use super::issuers::{IssuerEntry, IssuerSection, Issuers, VERIFIABLE_CREDENTIAL};
 use super::trust::{CLIENTS_MAX, PREFIX_SEGMENTS, REGISTRATIONS_PER_MINUTE, TO_REGISTER_NONE};
 use testudo_core::CredentialKind;
 use testudo_core::identity::ClaimSource;
-use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse};
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, StatusPolicy};
 use testudo_core::rules::{FirstUse, INSTANCE};
 use testudo_core::velocity::Rate;
 use testudo_protocol::Seconds;
@@ -49,6 +49,7 @@ impl Checker<'_> {
         ];
         self.limits_are_not_zero(key, &limits, TO_REGISTER_NONE);
         let issuer = section.issuer.as_deref();
+        self.keys_are_of_kind(key, section, kind);
         let source = self.issuer_keys(key, authority, issuer, section.jwks.as_ref());
         found.sources.extend(source);
         self.attested_metadata(key, &section.attested_metadata);
@@ -76,6 +77,7 @@ impl Checker<'_> {
             statement_issuer: None,
             review: None,
             takes_default_accounts: false,
+            status: StatusPolicy::default(),
             registrations: Rate::new(
                 section
                     .registrations_per_minute
@@ -85,6 +87,31 @@ impl Checker<'_> {
             registrations_per_prefix: None,
             velocity_prefix_segments: PREFIX_SEGMENTS,
             clients_max: Some(section.clients_max.unwrap_or(CLIENTS_MAX)),
+        }
+    }
+
+    /// Refuses the sources of keys that are for credentials only: tokens of other kinds are verified with key sets.
+    fn keys_are_of_kind(&mut self, key: &str, section: &IssuerSection, kind: &IssuerKind) {
+        let Some(keys) = section
+            .jwks
+            .as_ref()
+            .filter(|_| kind.name != VERIFIABLE_CREDENTIAL)
+        else {
+            return;
+        };
+        for (name, is_written) in [
+            ("did", keys.did.unwrap_or_default()),
+            ("jwt_vc_issuer", keys.jwt_vc_issuer.unwrap_or_default()),
+            ("x5c", keys.x5c.is_some()),
+        ] {
+            if is_written {
+                let problem = format!(
+                    "is for kind {VERIFIABLE_CREDENTIAL:?} and not for {:?}",
+                    kind.name
+                );
+                let hint = Some("set file, url or discovery in its place");
+                self.report.error(format!("{key}.jwks.{name}"), problem, hint);
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! `[[issuers]]`: authorities other than SPIFFE trust domains.
 
+use super::bundle_origin::BundleSource;
 use super::checker::Checker;
 use super::issuer_keys::IssuerKeysSection;
 use super::token_review::{ReviewSource, TokenReviewSection};
-use super::trust::BundleSource;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -106,7 +106,9 @@ pub(super) struct IssuerEntry<'e> {
 pub type Reviews = HashMap<Authority, Arc<ReviewSource>>;
 
 /// The kinds of issuer.
-const KINDS: [&str; 4] = [KUBERNETES, ATTESTER, "verifiable_credential", JWT];
+const KINDS: [&str; 4] = [KUBERNETES, ATTESTER, VERIFIABLE_CREDENTIAL, JWT];
+
+pub(super) const VERIFIABLE_CREDENTIAL: &str = "verifiable_credential";
 
 const ATTESTER: &str = "attester";
 const JWT: &str = "jwt";

@@ -131,8 +131,21 @@ pub const KEYS: &[Key] = &[
         "\"https://token.actions.example\"",
     ),
     key("issuers.jwks.ca", PATH, "\"roots.pem\""),
+    key("issuers.jwks.did", SWITCH, "true"),
     key("issuers.jwks.discovery", SWITCH, "true"),
     key("issuers.jwks.file", PATH, "\"jwks.json\""),
+    key("issuers.jwks.jwt_vc_issuer", SWITCH, "true"),
+    key(
+        "issuers.jwks.key_change",
+        "one of \"alarm\", \"hold\"",
+        "\"hold\"",
+    ),
+    key(
+        "issuers.jwks.pin",
+        "a JWK thumbprint (RFC 7638): SHA-256 in base64url",
+        "\"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"",
+    )
+    .list(),
     key(
         "issuers.jwks.token",
         "a bearer token, or the file or the variable that contains it",
@@ -144,6 +157,9 @@ pub const KEYS: &[Key] = &[
         HTTPS,
         "\"https://attester.example.net/jwks.json\"",
     ),
+    key("issuers.jwks.x5c.anchors", PATH, "\"ca.pem\""),
+    key("issuers.jwks.x5c.dns_san", "a host name", "\"issuer.example\""),
+    key("issuers.jwks.x5c.uri_san", "a URI", "\"https://issuer.example\""),
     key(
         "issuers.kind",
         "one of \"kubernetes\", \"attester\", \"verifiable_credential\", \"jwt\"",

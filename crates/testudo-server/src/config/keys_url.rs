@@ -1,7 +1,7 @@
 //! The https URL from which keys of an authority are fetched, and the roots with which its server is verified.
 
+use super::bundle_origin::BundleOrigin;
 use super::checker::Checker;
-use super::trust::BundleOrigin;
 use testudo_protocol::is_loopback;
 
 impl Checker<'_> {
@@ -53,8 +53,13 @@ impl Checker<'_> {
                 *roots = Some(self.roots(&key, ca)?);
                 return Some(origin);
             }
+            BundleOrigin::DidWeb { roots, .. } | BundleOrigin::JwtVcIssuer { roots, .. } => {
+                *roots = Some(self.roots(&key, ca)?);
+                return Some(origin);
+            }
             BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } => "an http URL",
-            BundleOrigin::File(_) => "a file",
+            BundleOrigin::File(_) | BundleOrigin::Certificates { .. } => "a file",
+            BundleOrigin::Did(_) => "the DID itself",
             BundleOrigin::WorkloadApi(_) => "a Workload API",
             BundleOrigin::HttpsSpiffe(_) => {
                 self.report.error(

@@ -7,6 +7,7 @@
 mod admin;
 mod administration;
 mod attesters;
+mod bundle_origin;
 mod checker;
 mod ci_systems;
 mod cleartext;
@@ -21,6 +22,7 @@ mod https_spiffe;
 mod include;
 mod instances;
 mod issuer;
+mod issuer_documents;
 mod issuer_entry;
 mod issuer_keys;
 mod issuers;
@@ -58,6 +60,7 @@ mod unreachable;
 mod written;
 
 pub use admin::AdminSettings;
+pub use bundle_origin::{BundleOrigin, BundleSource, KeyChanges};
 pub use compile::Configuration;
 pub use connections::{ConnectionLimits, ConnectionRules};
 pub use issuers::Reviews;
@@ -76,7 +79,6 @@ pub use starter::STARTER;
 pub use store::{StoreSettings, StoreUrl, key_encryption_key_beside};
 pub use tls::TlsFiles;
 pub use token_review::ReviewSource;
-pub use trust::{BundleOrigin, BundleSource};
 pub use written::Written;
 
 use file_fault::FileFault;

@@ -1,9 +1,9 @@
 //! `issuers.token_review`: where tokens of a cluster are reviewed.
 
+use super::bundle_origin::BundleOrigin;
 use super::checker::Checker;
 use super::keys_token::KeysToken;
 use super::store::SecretText;
-use super::trust::BundleOrigin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -1,21 +1,18 @@
 //! `[[trust_domains]]`: which trust domains are trusted, for what, and where their trust anchors come from.
 
+use super::bundle_origin::{BundleOrigin, BundleSource, KeyChanges};
 use super::checker::Checker;
-use super::keys_token::KeysToken;
-use super::spiffe_endpoint::{EndpointKeys, SpiffeEndpoint};
 use crate::socket_path::too_long;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use testudo_core::members::attestable;
-use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse};
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, StatusPolicy};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Seconds;
-use testudo_protocol::jose::sha256;
-use testudo_protocol::oauth::IssuerMetadataUrls;
 use testudo_protocol::spiffe::TrustDomain;
 
 /// `[[trust_domains]]`
@@ -98,117 +95,6 @@ pub(super) const TO_REGISTER_NONE: &str = "to register no client, set first_use 
 
 /// Shortest maximum age of a bundle: a bundle is fetched again after half of it, and at most twice in a second.
 const MAX_STALENESS_MIN: Seconds = Seconds(1);
-
-/// Where an authority's keys come from, as a bundle document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BundleSource {
-    /// The authority whose keys the bundle contains.
-    pub authority: Authority,
-    /// The file, endpoint or socket that it is read from.
-    pub origin: BundleOrigin,
-    /// How long the last good bundle is used while fetching fails.
-    pub max_staleness: Seconds,
-}
-
-/// The kinds of source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BundleOrigin {
-    /// A document on disk.
-    File(PathBuf),
-    /// A bundle endpoint with a web certificate. [SPIFFE-FED §5.2.1]
-    HttpsWeb {
-        /// The URL of the document.
-        url: url::Url,
-        /// PEM: the only roots with which the server of the URL is verified, if `ca` names some.
-        roots: Option<Vec<u8>>,
-        /// The token that the server of the URL requires.
-        token: Option<KeysToken>,
-    },
-    /// The `jwks_uri` of the metadata of an issuer. [OIDCD §4] [RFC8414 §3]
-    Discovery {
-        /// The issuer, which the metadata must name.
-        issuer: Box<str>,
-        /// Where its metadata is.
-        urls: IssuerMetadataUrls,
-        /// PEM: the only roots with which the server of the issuer is verified, if `ca` names some.
-        roots: Option<Vec<u8>>,
-        /// The token that the server of the issuer requires.
-        token: Option<KeysToken>,
-    },
-    /// A bundle endpoint whose server has an X.509-SVID. [SPIFFE-FED §5.2.2]
-    HttpsSpiffe(SpiffeEndpoint),
-    /// A Workload API socket.
-    WorkloadApi(String),
-}
-
-impl BundleOrigin {
-    /// True if reading the source costs almost nothing: it is read every few seconds, whatever the bundle hints.
-    pub fn is_on_this_machine(&self) -> bool {
-        match self {
-            BundleOrigin::File(_) | BundleOrigin::WorkloadApi(_) => true,
-            BundleOrigin::HttpsWeb { .. } | BundleOrigin::Discovery { .. } | BundleOrigin::HttpsSpiffe(_) => {
-                false
-            }
-        }
-    }
-
-    /// The other trust domain whose bundle verifies the server of the document, if one does.
-    pub fn verified_with(&self) -> Option<&Authority> {
-        match self.endpoint_keys()? {
-            EndpointKeys::Of(other) => Some(other),
-            EndpointKeys::Own { .. } => None,
-        }
-    }
-
-    /// SHA-256 of the document that verifies the server of a bundle endpoint for the first time, in hexadecimal, if one
-    /// does.
-    pub fn bootstrap_digest(&self) -> Option<String> {
-        match self.endpoint_keys()? {
-            EndpointKeys::Own { bootstrap } => Some(hex::encode(sha256(bootstrap))),
-            EndpointKeys::Of(_) => None,
-        }
-    }
-
-    fn endpoint_keys(&self) -> Option<&EndpointKeys> {
-        let BundleOrigin::HttpsSpiffe(endpoint) = self else {
-            return None;
-        };
-        Some(&endpoint.verified_with)
-    }
-
-    /// True if the document is the same one, also where its server is verified with other roots or another first bundle.
-    pub fn is_same_document(&self, other: &BundleOrigin) -> bool {
-        match (self, other) {
-            (BundleOrigin::HttpsWeb { url, .. }, BundleOrigin::HttpsWeb { url: other, .. }) => url == other,
-            (BundleOrigin::Discovery { urls, .. }, BundleOrigin::Discovery { urls: other, .. }) => {
-                urls == other
-            }
-            (BundleOrigin::HttpsSpiffe(ours), BundleOrigin::HttpsSpiffe(theirs)) => {
-                ours.url == theirs.url && ours.spiffe_id == theirs.spiffe_id
-            }
-            (
-                BundleOrigin::File(_)
-                | BundleOrigin::WorkloadApi(_)
-                | BundleOrigin::HttpsWeb { .. }
-                | BundleOrigin::Discovery { .. }
-                | BundleOrigin::HttpsSpiffe(_),
-                _,
-            ) => self == other,
-        }
-    }
-}
-
-impl std::fmt::Display for BundleOrigin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            BundleOrigin::File(path) => path.display().fmt(f),
-            BundleOrigin::HttpsWeb { url, .. } => url.fmt(f),
-            BundleOrigin::Discovery { urls, .. } => urls.openid.fmt(f),
-            BundleOrigin::HttpsSpiffe(endpoint) => endpoint.fmt(f),
-            BundleOrigin::WorkloadApi(socket) => f.write_str(socket),
-        }
-    }
-}
 
 fn is_svid(kind: &CredentialKind) -> bool {
     kind.issued_by() == Some(AuthorityKind::Spiffe)
@@ -331,6 +217,7 @@ impl Checker<'_> {
             statement_issuer: section.statement_issuer.clone(),
             review: None,
             takes_default_accounts: false,
+            status: StatusPolicy::default(),
             registrations: Rate::new(
                 section
                     .registrations_per_minute
@@ -434,6 +321,7 @@ impl Checker<'_> {
             authority: authority.clone(),
             origin,
             max_staleness: max_staleness?,
+            key_changes: KeyChanges::default(),
         })
     }
 

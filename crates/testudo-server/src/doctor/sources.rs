@@ -120,7 +120,10 @@ fn unreachable(source: &BundleSource, why: &str, published: Published) -> Proble
                 format!("write the {document} of the {noun} into this file: {remedy}"),
             )
         }
-        BundleOrigin::HttpsWeb { roots, .. } | BundleOrigin::Discovery { roots, .. } => problem(
+        BundleOrigin::HttpsWeb { roots, .. }
+        | BundleOrigin::Discovery { roots, .. }
+        | BundleOrigin::DidWeb { roots, .. }
+        | BundleOrigin::JwtVcIssuer { roots, .. } => problem(
             format!("{}: {why}", source.origin),
             match roots {
                 _ if why.contains(" answers 401") || why.contains(" answers 403") => match published {
@@ -152,6 +155,12 @@ fn unreachable(source: &BundleSource, why: &str, published: Published) -> Proble
                     "`openssl s_client -showcerts -connect HOST:PORT` shows the certificate of the server, whose only URI name must be endpoint_spiffe_id; the bundle of the trust domain of that SPIFFE ID verifies it, and must be fetched first"
                 }
             },
+        ),
+        // The DID itself is the document.
+        BundleOrigin::Did(did) => problem(format!("{did}: {why}"), "set `issuer` to the DID of the issuer"),
+        BundleOrigin::Certificates { .. } => problem(
+            why,
+            "write the certificates of the authorities that issue the certificate of the issuer into this file, as PEM",
         ),
         BundleOrigin::WorkloadApi(socket) if is_other_file(socket) => problem(
             format!("{socket} is a file and not a socket"),
@@ -219,8 +228,13 @@ fn credential_kinds(checked: &Checked<'_>, source: &BundleSource, keys: &Authori
 fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> Outcome {
     let noun = match keys {
         AuthorityKeys::Bundle(_) => "JWT-SVID",
-        AuthorityKeys::Keys(_) => "token",
+        AuthorityKeys::Keys(_) | AuthorityKeys::Certificates(_) => "token",
     };
+    let authorities = keys.issuer_authorities().count();
+    if authorities > 0 {
+        let found = counted(authorities, "certificate authority");
+        return Ok(format!("{found} from {}", source.origin));
+    }
     let found = counted(keys.token_keys().len(), &format!("{noun} key"));
     if !keys.token_keys().is_empty() {
         return Ok(format!("{found} from {}", source.origin));
@@ -383,6 +397,7 @@ fn compare(now: i64, date: SystemTime) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::KeyChanges;
     use testudo_core::Authority;
     use testudo_protocol::Seconds;
 
@@ -409,6 +424,7 @@ mod tests {
                 authority: Authority::of_key(key).unwrap(),
                 origin: BundleOrigin::File("keys.json".into()),
                 max_staleness: Seconds(3600),
+                key_changes: KeyChanges::default(),
             };
             let found = finding("keys", Err(unreachable(&source, "it is a folder", published)));
             assert_eq!(

@@ -276,7 +276,7 @@ impl Anchor {
         let held = self.kept.held();
         let keys = match held.filter(|held| held.value.digest == digest) {
             Some(held) => held.value.keys.clone(),
-            None => AuthorityKeys::parse(self.source.authority.kind(), &document)?,
+            None => self.source.read(&document)?,
         };
         Ok(FetchedBundle {
             keys,

@@ -1,4 +1,4 @@
-//! The X.509 authorities of a bundle, with their validity. Outside of its validity, an X.509 authority is not used.
+//! The X.509 authorities of a bundle or of an issuer of credentials, with their validity. Outside of its validity, an X.509 authority is not used.
 
 use super::anchor::Anchor;
 use serde::Serialize;
@@ -18,16 +18,24 @@ pub struct AuthorityStatus {
     pub state: &'static str,
 }
 
-/// The X.509 authorities of a bundle, with their state at `now`. A key set has none.
+/// The X.509 authorities among the keys, with their state at `now`. A key set has none.
 pub(crate) fn authorities(keys: &AuthorityKeys, now: Timestamp) -> Vec<AuthorityStatus> {
-    keys.x509_authorities()
-        .map(|authority| AuthorityStatus {
-            thumbprint: hex::encode(authority.thumbprint()),
-            valid_from: authority.valid_from().to_string(),
-            valid_until: authority.valid_until().to_string(),
-            state: match authority.is_valid(now) {
+    let of_bundle = keys
+        .x509_authorities()
+        .map(|known| (known.thumbprint(), known.valid_from(), known.valid_until()));
+    let of_issuer = keys.issuer_authorities().map(|known| {
+        let validity = known.validity;
+        (known.thumbprint, validity.not_before, validity.not_after)
+    });
+    of_bundle
+        .chain(of_issuer)
+        .map(|(thumbprint, from, until)| AuthorityStatus {
+            thumbprint: hex::encode(thumbprint),
+            valid_from: from.to_string(),
+            valid_until: until.to_string(),
+            state: match from <= now && now <= until {
                 true => "valid",
-                false if now < authority.valid_from() => "not yet valid",
+                false if now < from => "not yet valid",
                 false => "ended",
             },
         })

@@ -10,7 +10,8 @@ use testudo_protocol::jose::Algorithm;
 /// A key of an authority, as `testudo trust show` prints it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct KeyStatus {
-    /// `jwt-svid`, `wit-svid` or `x509-svid` of a bundle, `sig` of a JWK Set.
+    /// `jwt-svid`, `wit-svid` or `x509-svid` of a bundle, `sig` of a JWK Set, `x5c` of an authority that certifies an issuer
+    /// of credentials.
     pub r#use: &'static str,
     /// Its key id; a certificate has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,5 +60,12 @@ fn keys(keys: &AuthorityKeys) -> Vec<KeyStatus> {
         let thumbprint = hex::encode(known.thumbprint());
         key("x509-svid", None, known.algorithms().to_vec(), thumbprint)
     });
-    signing_keys.chain(certificates).collect()
+    let issuer_authorities = keys.issuer_authorities().map(|known| {
+        let thumbprint = hex::encode(known.thumbprint);
+        key("x5c", None, known.algorithms.clone(), thumbprint)
+    });
+    signing_keys
+        .chain(certificates)
+        .chain(issuer_authorities)
+        .collect()
 }

@@ -27,6 +27,15 @@ impl FirstSeen {
         self.0.get(thumbprint).copied()
     }
 
+    /// The JWK thumbprint of a key that was never seen, if there is one and others were seen before.
+    pub(super) fn news(&self, keys: &AuthorityKeys) -> Option<[u8; 32]> {
+        let mut unseen = keys
+            .signing_keys()
+            .filter(|(_, key)| !self.0.contains_key(&thumbprint(key)));
+        let (_, key) = unseen.next().filter(|_| !self.0.is_empty())?;
+        Some(key.thumbprint())
+    }
+
     /// Of each key the earlier of both times.
     pub(super) fn and(mut self, others: &FirstSeen) -> FirstSeen {
         for (thumbprint, time) in &others.0 {
@@ -67,7 +76,10 @@ fn thumbprints(keys: &AuthorityKeys) -> impl Iterator<Item = String> {
         .x509_authorities()
         .map(|known| hex::encode(known.thumbprint()));
     let signing_keys = keys.signing_keys().map(|(_, key)| thumbprint(key));
-    signing_keys.chain(certificates)
+    let issuer_authorities = keys
+        .issuer_authorities()
+        .map(|known| hex::encode(known.thumbprint));
+    signing_keys.chain(certificates).chain(issuer_authorities)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn offered(keys: &AuthorityKeys) -> Offered {
     Offered {
         sequence: keys.sequence(),
         is_empty: keys.is_empty_document(),
-        lost: None,
+        ..Offered::default()
     }
 }
 

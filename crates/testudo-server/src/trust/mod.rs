@@ -11,6 +11,7 @@ mod clusters;
 mod discovery;
 mod first_seen;
 mod floor;
+mod issuer_documents;
 mod refresh;
 pub(crate) mod remote_keys;
 mod shared;

@@ -256,14 +256,16 @@ async fn within_deadline<T>(work: impl Future<Output = Result<T, String>>) -> Re
 /// written, the bundle is not accepted.
 async fn take(app: &App, anchor: &Anchor, mut read: FetchedBundle, cause: Cause<'_>) -> Refreshed {
     let authority = &anchor.source().authority;
-    let offered = Offered {
-        lost: read.lost,
-        ..floor::offered(&read.keys)
-    };
     for _ in 0..ATTEMPTS {
         let known = match known(app, anchor, cause.accepts()).await {
             Ok(known) => known,
             Err(why) => return Refreshed::NotTaken(why),
+        };
+        let new_key = anchor.source().key_changes.are_held;
+        let offered = Offered {
+            lost: read.lost,
+            new_key: new_key.then(|| known.first_seen.news(&read.keys)).flatten(),
+            ..floor::offered(&read.keys)
         };
         let mut batch = Batch::default();
         let (next, accepted) = match (known.floor.check(&offered), cause) {

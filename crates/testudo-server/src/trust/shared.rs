@@ -107,7 +107,7 @@ fn purpose(authority: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::BundleOrigin;
+    use crate::config::{BundleOrigin, KeyChanges};
     use testudo_core::Authority;
 
     fn source(authority: &str, url: &str) -> BundleSource {
@@ -119,6 +119,7 @@ mod tests {
                 token: None,
             },
             max_staleness: Seconds(60),
+            key_changes: KeyChanges::default(),
         }
     }
 

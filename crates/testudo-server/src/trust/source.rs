@@ -1,12 +1,14 @@
 //! The kinds of source of keys. Each returns a document with keys: a SPIFFE bundle, or a JWK Set.
 
 use super::discovery;
+use super::issuer_documents;
 use super::workload_api::{self, Expected};
 use crate::config::{BundleOrigin, BundleSource, KeysToken};
 use std::time::{Duration, SystemTime};
 use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, SpiffeServer, UrlOrigin};
+use testudo_protocol::credentials::issuer_metadata::IssuerKeys;
 use testudo_protocol::limits::BUNDLE_BYTES_MAX;
-use testudo_protocol::oauth::is_token68;
+use testudo_protocol::oauth::{FoundKeySet, is_token68};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -50,11 +52,27 @@ pub(super) async fn fetch(
             let token = bearer_token(token.as_ref()).await?;
             let access = access(roots.as_ref(), token.as_ref());
             let found = discovery::key_set(fetcher, issuer, urls, access).await?;
-            match found.is_of_the_same_server {
-                true => document(fetcher, &found.url, access).await,
-                false => document_elsewhere(fetcher, &found.url).await,
+            key_set(fetcher, &found, access).await
+        }
+        BundleOrigin::JwtVcIssuer {
+            issuer,
+            url,
+            roots,
+            token,
+        } => {
+            let token = bearer_token(token.as_ref()).await?;
+            let access = access(roots.as_ref(), token.as_ref());
+            match issuer_documents::metadata(fetcher, issuer, url, access).await? {
+                IssuerKeys::Here(document) => Ok(Document::from(document)),
+                IssuerKeys::At(found) => key_set(fetcher, &found, access).await,
             }
         }
+        BundleOrigin::DidWeb { url, roots, .. } => {
+            let document = issuer_documents::did(fetcher, url, access(roots.as_ref(), None));
+            document.await.map(Document::from)
+        }
+        BundleOrigin::Did(did) => Ok(Document::from(did.as_str().as_bytes().to_vec())),
+        BundleOrigin::Certificates { file, .. } => read_file(file).await.map(Document::from),
         BundleOrigin::HttpsSpiffe(endpoint) => {
             let server = server.ok_or("the keys that verify the server are not known")?;
             of_answer(fetcher.get_from_spiffe(&endpoint.url, server, LIMITS).await)
@@ -86,6 +104,14 @@ pub(super) fn access<'a>(roots: Option<&'a Vec<u8>>, token: Option<&'a Zeroizing
     Access {
         roots_pem: roots.map(Vec::as_slice),
         bearer_token: token.map(|token| token.as_str()),
+    }
+}
+
+/// The key set that a metadata document names.
+async fn key_set(fetcher: &Fetcher, found: &FoundKeySet, access: Access<'_>) -> Result<Document, String> {
+    match found.is_of_the_same_server {
+        true => document(fetcher, &found.url, access).await,
+        false => document_elsewhere(fetcher, &found.url).await,
     }
 }
 

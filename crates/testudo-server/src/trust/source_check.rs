@@ -7,6 +7,7 @@ use crate::config::{BundleOrigin, BundleSource, EndpointKeys};
 use crate::key_encryption::KeyEncryption;
 use std::time::SystemTime;
 use testudo_core::Authority;
+use testudo_core::admin::bundle::Offered;
 use testudo_core::doors::AuthorityKeys;
 use testudo_fetch::{Fetcher, SpiffeServer};
 use testudo_protocol::Timestamp;
@@ -43,7 +44,7 @@ pub(crate) async fn fetch_once(source: &BundleSource, asking: &Asking<'_>) -> Re
     let document = source::fetch(source, asking.fetcher, Expected::AsMuchAs(None), server)
         .await
         .map_err(NoKeys::Unreachable)?;
-    let keys = AuthorityKeys::parse(source.authority.kind(), &document.bytes).map_err(NoKeys::Malformed)?;
+    let keys = source.read(&document.bytes).map_err(NoKeys::Malformed)?;
     Ok(SourceKeys {
         keys,
         date: document.date,
@@ -100,9 +101,14 @@ pub(crate) async fn check_sequence(
     let (remembered, _) = floor::read(store, encryption, authority.key())
         .await
         .map_err(|fault| fault.explain(authority))?;
-    remembered.floor.check(&floor::offered(keys)).map_err(|held_back| {
+    let new_key = source.key_changes.are_held;
+    let offered = Offered {
+        new_key: new_key.then(|| remembered.first_seen.news(keys)).flatten(),
+        ..floor::offered(keys)
+    };
+    remembered.floor.check(&offered).map_err(|held_back| {
         format!(
-            "{held_back}: if the publisher restarted its sequence, run `testudo trust accept {authority}` on the machine of the server"
+            "{held_back}: if the publisher confirms the change, run `testudo trust accept {authority}` on the machine of the server"
         )
     })
 }

@@ -94,7 +94,9 @@ impl Anchor {
             sequence: keys.and_then(AuthorityKeys::sequence),
             jwt_keys: keys.map(|keys| kids(keys.token_keys())).unwrap_or_default(),
             wit_keys: bundle.map(|bundle| kids(&bundle.wit_keys)).unwrap_or_default(),
-            x509_authorities: keys.map_or(0, |keys| keys.x509_authorities().count()),
+            x509_authorities: keys.map_or(0, |keys| {
+                keys.x509_authorities().count() + keys.issuer_authorities().count()
+            }),
             keys: self.keys(),
             ignored: keys.map(|keys| keys.ignored().to_vec()).unwrap_or_default(),
             held_back: held_back.map(|held_back| held_back.to_string()),

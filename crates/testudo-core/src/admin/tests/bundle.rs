@@ -33,11 +33,11 @@ fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
         let offered = Offered {
             sequence,
             is_empty,
-            lost: None,
+            ..Offered::default()
         };
         let expected = match (taken, held) {
             (true, _) => Ok(()),
-            (false, held) => Err(HeldBack {
+            (false, held) => Err(HeldBack::LowerSequence {
                 held: held.unwrap(),
                 offered: sequence,
             }),

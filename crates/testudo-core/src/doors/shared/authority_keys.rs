@@ -1,9 +1,11 @@
 //! The keys of an authority, and what they can verify.
 
-use crate::identity::{Authority, AuthorityKind, CredentialKind, VerifiedBy};
+use super::issuer_certificates::IssuerCertificates;
+use crate::identity::{Authority, CredentialKind, VerifiedBy};
 use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejection};
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
+use testudo_protocol::client_certificate::{ClientAuthorities, ClientAuthority};
 use testudo_protocol::jose::{JoseError, KeySet, PublicKey};
 use testudo_protocol::spiffe::{Bundle, PathError, X509Authority, X509Error};
 
@@ -12,28 +14,18 @@ use testudo_protocol::spiffe::{Bundle, PathError, X509Authority, X509Error};
 pub enum AuthorityKeys {
     /// The bundle of a trust domain.
     Bundle(Arc<Bundle>),
-    /// The JWK Set of another issuer of tokens. [RFC7517 §5]
+    /// The JWK Set of another issuer of tokens, or the keys of its DID. [RFC7517 §5]
     Keys(Arc<KeySet>),
+    /// The certificate authorities of an issuer of credentials.
+    Certificates(Arc<IssuerCertificates>),
 }
 
 impl AuthorityKeys {
-    /// Reads the document that an authority of this kind publishes.
-    pub fn parse(kind: AuthorityKind, document: &[u8]) -> Result<AuthorityKeys, String> {
-        match kind {
-            AuthorityKind::Spiffe => Bundle::parse(document)
-                .map(|bundle| AuthorityKeys::Bundle(Arc::new(bundle)))
-                .map_err(|error| error.to_string()),
-            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
-                KeySet::of_authority(document).map(|keys| AuthorityKeys::Keys(Arc::new(keys)))
-            }
-        }
-    }
-
     /// The bundle, if the authority publishes one.
     pub fn bundle(&self) -> Option<&Arc<Bundle>> {
         match self {
             AuthorityKeys::Bundle(bundle) => Some(bundle),
-            AuthorityKeys::Keys(_) => None,
+            AuthorityKeys::Keys(_) | AuthorityKeys::Certificates(_) => None,
         }
     }
 
@@ -55,6 +47,7 @@ impl AuthorityKeys {
         match self {
             AuthorityKeys::Bundle(bundle) => &bundle.jwt_keys,
             AuthorityKeys::Keys(keys) => keys,
+            AuthorityKeys::Certificates(certificates) => certificates.no_keys(),
         }
     }
 
@@ -76,6 +69,15 @@ impl AuthorityKeys {
             .flat_map(|bundle| bundle.x509_authorities.iter())
     }
 
+    /// The certificates of the authorities of an issuer of credentials.
+    pub fn issuer_authorities(&self) -> impl Iterator<Item = &ClientAuthority> {
+        let certificates = match self {
+            AuthorityKeys::Certificates(certificates) => Some(certificates.authorities()),
+            AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) => None,
+        };
+        certificates.into_iter().flat_map(ClientAuthorities::iter)
+    }
+
     /// `spiffe_sequence`, which only a bundle can have.
     pub fn sequence(&self) -> Option<u64> {
         let sequence = self.bundle()?.sequence?;
@@ -87,6 +89,7 @@ impl AuthorityKeys {
         match self {
             AuthorityKeys::Bundle(bundle) => bundle.is_empty_document(),
             AuthorityKeys::Keys(keys) => keys.is_empty() && keys.ignored().is_empty(),
+            AuthorityKeys::Certificates(_) => false,
         }
     }
 
@@ -95,6 +98,7 @@ impl AuthorityKeys {
         match self {
             AuthorityKeys::Bundle(bundle) => &bundle.ignored,
             AuthorityKeys::Keys(keys) => keys.ignored(),
+            AuthorityKeys::Certificates(_) => &[],
         }
     }
 
@@ -103,8 +107,10 @@ impl AuthorityKeys {
         match (self, others) {
             (AuthorityKeys::Bundle(ours), AuthorityKeys::Bundle(theirs)) => Arc::ptr_eq(ours, theirs),
             (AuthorityKeys::Keys(ours), AuthorityKeys::Keys(theirs)) => Arc::ptr_eq(ours, theirs),
-            (AuthorityKeys::Bundle(_), AuthorityKeys::Keys(_))
-            | (AuthorityKeys::Keys(_), AuthorityKeys::Bundle(_)) => false,
+            (AuthorityKeys::Certificates(ours), AuthorityKeys::Certificates(theirs)) => {
+                Arc::ptr_eq(ours, theirs)
+            }
+            (AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) | AuthorityKeys::Certificates(_), _) => false,
         }
     }
 
@@ -116,7 +122,9 @@ impl AuthorityKeys {
     /// True if there are valid keys for this kind of credential. Metadata lists only kinds that can be verified.
     pub fn can_verify(&self, by: VerifiedBy, now: Timestamp) -> bool {
         match by {
-            VerifiedBy::TokenKeys => !self.token_keys().is_empty(),
+            VerifiedBy::TokenKeys => {
+                !self.token_keys().is_empty() || self.issuer_authorities().any(|known| known.is_valid(now))
+            }
             VerifiedBy::WitKeys => self.bundle().is_some_and(|bundle| !bundle.wit_keys.is_empty()),
             VerifiedBy::Certificates => self.x509_authorities().any(|known| known.is_valid(now)),
             VerifiedBy::ClientKeys => false,
@@ -142,6 +150,7 @@ impl AuthorityKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::AuthorityKind;
 
     #[test]
     fn document_is_read_in_the_form_that_the_kind_of_authority_publishes() {

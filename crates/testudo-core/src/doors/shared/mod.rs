@@ -10,4 +10,6 @@ pub mod client_keys;
 pub mod confirmation;
 pub mod facts;
 pub mod issued_token;
+pub mod issuer_certificates;
 pub mod presented;
+pub mod published_keys;

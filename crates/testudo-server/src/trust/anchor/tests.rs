@@ -2,7 +2,7 @@
 
 use super::super::floor::offered;
 use super::*;
-use crate::config::BundleOrigin;
+use crate::config::{BundleOrigin, KeyChanges};
 use testudo_core::{Authority, AuthorityKind};
 use testudo_testkit::TestIssuer;
 
@@ -16,6 +16,7 @@ fn anchor_of(max_staleness: i64) -> Anchor {
                 token: None,
             },
             max_staleness: Seconds(max_staleness),
+            key_changes: KeyChanges::default(),
         },
         Arc::default(),
     )
@@ -89,7 +90,7 @@ fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
     for (bad, sequence) in [(r#","spiffe_sequence":1"#, Some(1)), ("", None)] {
         assert_eq!(
             floor.check(&with(bad)),
-            Err(HeldBack {
+            Err(HeldBack::LowerSequence {
                 held: 2,
                 offered: sequence
             })

@@ -9,7 +9,6 @@ use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
 use std::sync::atomic::Ordering;
 use testudo_core::admin::bundle::Floor;
-use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::{Batch, EventKind, Kind};
 use testudo_protocol::jose::sha256;
 use testudo_protocol::{Seconds, Timestamp};
@@ -117,7 +116,7 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     if shared.floor < remembered.floor || shared.confirmed + shared::KEPT <= app.now() {
         return;
     }
-    let Ok(keys) = AuthorityKeys::parse(authority.kind(), shared.document.as_bytes()) else {
+    let Ok(keys) = anchor.source.read(shared.document.as_bytes()) else {
         return;
     };
     let now = app.moment();

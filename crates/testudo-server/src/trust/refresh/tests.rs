@@ -1,7 +1,7 @@
 //! Tests of the lines that refreshes write.
 
 use super::*;
-use crate::config::BundleSource;
+use crate::config::{BundleSource, KeyChanges};
 
 #[test]
 fn line_of_a_refresh_that_keeps_failing_is_written_when_the_reason_changes_and_once_an_hour() {
@@ -10,6 +10,7 @@ fn line_of_a_refresh_that_keeps_failing_is_written_when_the_reason_changes_and_o
             authority: Authority::of_key("spiffe://a.example").unwrap(),
             origin: BundleOrigin::File("absent.json".into()),
             max_staleness: Seconds(60),
+            key_changes: KeyChanges::default(),
         },
         Arc::default(),
     );

@@ -4,12 +4,12 @@
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
-use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse};
+use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, StatusPolicy};
 use testudo_core::rules::FirstUse;
 use testudo_core::velocity::Rate;
 use testudo_core::{Authority, CredentialKind};
 use testudo_protocol::Seconds;
-use testudo_server::config::{self, BundleOrigin, BundleSource};
+use testudo_server::config::{self, BundleOrigin, BundleSource, KeyChanges};
 use testudo_server::reload::put_in_force;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
@@ -132,6 +132,7 @@ impl MadeUp {
             statement_issuer: None,
             review: None,
             takes_default_accounts: false,
+            status: StatusPolicy::default(),
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,
             velocity_prefix_segments: 1,
@@ -143,6 +144,7 @@ impl MadeUp {
             authority: ci(),
             origin: BundleOrigin::File(self.world.folder.join("ci.json")),
             max_staleness: Seconds(3600),
+            key_changes: KeyChanges::default(),
         });
         put_in_force(app, configuration).await;
     }

@@ -1,0 +1,115 @@
+//! The forms of the documents in which authorities publish their keys.
+
+use super::authority_keys::AuthorityKeys;
+use super::issuer_certificates::IssuerCertificates;
+use crate::identity::AuthorityKind;
+use std::sync::Arc;
+use testudo_protocol::Timestamp;
+use testudo_protocol::client_certificate::ExpectedName;
+use testudo_protocol::credentials::did::{Did, document};
+use testudo_protocol::credentials::{CredentialError, IssuerKeys};
+use testudo_protocol::jose::{Jws, KeySet, PublicKey};
+use testudo_protocol::spiffe::Bundle;
+
+/// The form of a document with the keys of an authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysForm<'s> {
+    /// A SPIFFE bundle.
+    Bundle,
+    /// A JWK Set.
+    KeySet,
+    /// The document of this DID. [DID-CORE §5]
+    DidDocument(&'s Did),
+    /// This DID, which contains its key. [DID-KEY] [DID-JWK]
+    Did(&'s Did),
+    /// Certificates of authorities in PEM. The certificate of the issuer has this name.
+    Certificates(&'s ExpectedName),
+}
+
+impl KeysForm<'_> {
+    /// The form in which this kind of authority publishes its keys, if its source has no other one.
+    pub fn of(kind: AuthorityKind) -> KeysForm<'static> {
+        match kind {
+            AuthorityKind::Spiffe => KeysForm::Bundle,
+            AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
+                KeysForm::KeySet
+            }
+        }
+    }
+
+    /// Reads a document. Of a key set or DID document, only the keys are used whose JWK thumbprint (RFC 7638) is in `pins`,
+    /// unless there are none. The error is a sentence for the administrator.
+    pub fn read(self, document: &[u8], pins: &[[u8; 32]]) -> Result<AuthorityKeys, String> {
+        let of_set = |keys: KeySet| match pins.is_empty() {
+            true => AuthorityKeys::Keys(Arc::new(keys)),
+            false => AuthorityKeys::Keys(Arc::new(keys.only(pins))),
+        };
+        match self {
+            KeysForm::Bundle => Bundle::parse(document)
+                .map(|bundle| AuthorityKeys::Bundle(Arc::new(bundle)))
+                .map_err(|error| error.to_string()),
+            KeysForm::KeySet => KeySet::of_authority(document).map(of_set),
+            KeysForm::DidDocument(did) => of_document(did, document).map(of_set),
+            KeysForm::Did(did) => of_did(did, document).map(of_set),
+            KeysForm::Certificates(name) => IssuerCertificates::read(document, name)
+                .map(|certificates| AuthorityKeys::Certificates(Arc::new(certificates))),
+        }
+    }
+}
+
+/// [DID-CORE §5.3.2] The keys that sign credentials. `null` is the document of a DID that was deactivated.
+fn of_document(did: &Did, document: &[u8]) -> Result<KeySet, String> {
+    if document.trim_ascii() == b"null" {
+        return Ok(KeySet::default());
+    }
+    document::keys(did, document, document::Relationship::Assertion)
+        .map_err(|error| format!("{did}: {error}"))
+}
+
+/// The source of a DID that contains its key gives the DID itself.
+fn of_did(did: &Did, document: &[u8]) -> Result<KeySet, String> {
+    let key = did.own_key().filter(|_| document == did.as_str().as_bytes());
+    let key = key.and_then(|key| key.public_key());
+    let mut keys = KeySet::default();
+    keys.push(key.ok_or_else(|| format!("{did} contains no key"))?);
+    Ok(keys)
+}
+
+/// The keys that can verify one credential.
+pub enum CredentialKeys<'k> {
+    /// The key set of the issuer.
+    Set(&'k KeySet),
+    /// The key of the certificate in the header of the credential.
+    Certificate(Box<PublicKey>),
+}
+
+impl CredentialKeys<'_> {
+    /// The keys, as the parsers of credentials and lists take them.
+    pub fn issuer_keys(&self) -> IssuerKeys<'_> {
+        match self {
+            CredentialKeys::Set(keys) => IssuerKeys::Set(keys),
+            CredentialKeys::Certificate(key) => IssuerKeys::Certificate(key),
+        }
+    }
+}
+
+impl AuthorityKeys {
+    /// Reads the document that an authority of this kind publishes.
+    pub fn parse(kind: AuthorityKind, document: &[u8]) -> Result<AuthorityKeys, String> {
+        KeysForm::of(kind).read(document, &[])
+    }
+
+    /// The keys that can verify this credential or status list. How the keys of an issuer are found follows from its entry
+    /// alone, and never from the credential. [SD-JWT-VC §7.3]
+    pub fn for_credential(&self, jws: &Jws, now: Timestamp) -> Result<CredentialKeys<'_>, CredentialError> {
+        match self {
+            AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) => Ok(CredentialKeys::Set(self.token_keys())),
+            AuthorityKeys::Certificates(known) => known
+                .key_of(jws, now)
+                .map(|key| CredentialKeys::Certificate(Box::new(key))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
