@@ -12,6 +12,7 @@ mod change;
 mod client_certificates;
 pub mod client_records;
 pub mod config;
+pub mod credential_status;
 mod database_clock;
 pub mod doctor;
 pub mod fault;

@@ -244,6 +244,11 @@ pub const LINES: &[Line] = &[
         &["authority", "fault"],
         "The API server of a cluster could not review a service account token: at most once a minute for each cluster. `on_outage` of the entry decides whether the token is refused.",
     ),
+    warn(
+        "status_list.failed",
+        &["authority", "url", "fault"],
+        "A status list of verifiable credentials could not be fetched, or is refused: at most once in 30 s for each list. Credentials that refer to it are refused, unless an earlier list may still be used (`status_max_stale`).",
+    ),
     // Events and upkeep.
     warn(
         "event.unwritten",

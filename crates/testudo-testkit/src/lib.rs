@@ -19,6 +19,7 @@ mod ports;
 pub mod postgres;
 pub mod scratch;
 pub mod spire;
+pub mod status_list;
 pub mod token;
 pub mod web;
 pub mod workload_api;

@@ -27,8 +27,14 @@ pub struct DocumentServer {
     state: Arc<State>,
 }
 
-/// Status, `Location`, body.
-type Document = (u16, Option<String>, String);
+/// An answer.
+#[derive(Clone, Default)]
+struct Document {
+    status: u16,
+    location: Option<String>,
+    content_type: Option<String>,
+    body: String,
+}
 
 struct State {
     tls: Mutex<tokio_rustls::TlsAcceptor>,
@@ -97,7 +103,10 @@ impl DocumentServer {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             tls: Mutex::new(acceptor(leaf)),
-            answer: Mutex::new((404, None, String::new())),
+            answer: Mutex::new(Document {
+                status: 404,
+                ..Document::default()
+            }),
             at: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -120,13 +129,33 @@ impl DocumentServer {
 
     /// Sets the answer from now on: status, `Location`, body.
     pub fn answers(&self, status: u16, location: Option<&str>, body: &str) {
-        let answer = (status, location.map(str::to_owned), body.to_owned());
-        *locked(&self.state.answer) = answer;
+        *locked(&self.state.answer) = Document {
+            status,
+            location: location.map(str::to_owned),
+            body: body.to_owned(),
+            ..Document::default()
+        };
     }
 
     /// Sets the answer at one path from now on.
     pub fn answers_at(&self, path: &str, status: u16, body: &str) {
-        locked(&self.state.at).insert(path.to_owned(), (status, None, body.to_owned()));
+        let answer = Document {
+            status,
+            body: body.to_owned(),
+            ..Document::default()
+        };
+        locked(&self.state.at).insert(path.to_owned(), answer);
+    }
+
+    /// Sets the document of this media type at one path from now on.
+    pub fn publishes(&self, path: &str, media_type: &str, body: &str) {
+        let answer = Document {
+            status: 200,
+            content_type: Some(media_type.to_owned()),
+            body: body.to_owned(),
+            ..Document::default()
+        };
+        locked(&self.state.at).insert(path.to_owned(), answer);
     }
 
     /// Sets how long each answer takes from now on.
@@ -174,15 +203,18 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
                 return;
             };
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let (status, location, body) = state.answer(&request);
+                let answer = state.answer(&request);
                 let state = state.clone();
                 async move {
                     state.wait().await;
-                    let mut builder = Response::builder().status(status);
-                    if let Some(location) = location {
+                    let mut builder = Response::builder().status(answer.status);
+                    if let Some(location) = answer.location {
                         builder = builder.header("location", location);
                     }
-                    builder.body(Full::new(Bytes::from(body)))
+                    if let Some(content_type) = answer.content_type {
+                        builder = builder.header("content-type", content_type);
+                    }
+                    builder.body(Full::new(Bytes::from(answer.body)))
                 }
             });
             // The client may have closed the connection.

@@ -99,12 +99,13 @@ const SERVER: &[Layer] = &[
     Layer {
         modules: &[
             "client_records",
+            "credential_status",
             "read_again",
             "renewal",
             "trust/refresh",
             "verify",
         ],
-        why: "several steps together: clients are swept, memory is loaded again, TLS certificates are renewed, bundles are fetched, a credential is verified with gathered facts",
+        why: "several steps together: clients are swept, memory is loaded again, TLS certificates are renewed, bundles are fetched, a credential is verified with gathered facts and its status is read",
     },
     Layer {
         modules: &["change"],

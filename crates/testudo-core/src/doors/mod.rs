@@ -27,6 +27,9 @@ pub use shared::authority_keys::AuthorityKeys;
 pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;
 pub use shared::client_keys::ClientKeys;
+pub use shared::credential_status::{
+    ListAge, ListFailure, ListForm, ListFound, ListSource, StatusNeeded, fresh_for,
+};
 pub use shared::facts::{Cluster, Facts, Lookup, Purpose, Terms};
 pub use shared::issuer_certificates::IssuerCertificates;
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};

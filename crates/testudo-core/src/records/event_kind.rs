@@ -110,6 +110,8 @@ kinds! {
         "A record in the store cannot be read, or was not written by this server, and is not used.";
     AdminRefused, "admin.refused", Refused,
         "A request to the admin API over HTTP was refused for its access token: the token is missing or not valid, its client is not admitted now, or the token does not permit the operation. Sampled like `client.refused`.";
+    StatusListStale, "authority.status_list_stale", Failure,
+        "A status list of an issuer of verifiable credentials could not be fetched again in time. The list that was fetched last is used until `status_max_stale` of the issuer is over; after that, credentials that refer to it are refused until a fetch succeeds.";
 }
 
 impl EventKind {

@@ -5,6 +5,7 @@
 
 use super::row::{BEARER, Row};
 use super::service_account::ServiceAccountReason;
+use super::status::StatusReason;
 use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::Timestamp;
@@ -147,6 +148,8 @@ pub enum CredentialReason {
     },
     /// A token of a Kubernetes service account is refused.
     ServiceAccount(Box<ServiceAccountReason>),
+    /// The status of a verifiable credential is not that of a valid one.
+    Status(Box<StatusReason>),
     /// A software statement has no `iat`.
     IssuedAtMissing,
     /// The request has neither a statement nor a certificate, and registration without evidence is not enabled.
@@ -229,6 +232,7 @@ impl CredentialReason {
             CredentialReason::AssertionReplayed => Row::unauthenticated("assertion_replayed"),
             CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
             CredentialReason::ServiceAccount(reason) => reason.row(),
+            CredentialReason::Status(reason) => reason.row(),
             CredentialReason::IssuedAtMissing => Row::unauthenticated("issued_at_missing"),
             CredentialReason::EvidenceMissing => Row::unauthenticated("evidence_missing")
                 .sentence("software_statement is missing, and so are a client certificate and an attestation: send one of them")
@@ -373,6 +377,7 @@ impl fmt::Display for CredentialReason {
                 "the server no longer knows whether this single-use assertion was used before: records of uses were deleted up to {kept_until}, and the clock was set back since then"
             ),
             CredentialReason::ServiceAccount(reason) => reason.fmt(f),
+            CredentialReason::Status(reason) => reason.fmt(f),
             CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             CredentialReason::EvidenceMissing => {
                 f.write_str("software_statement is missing, and so are a client certificate and an attestation: send one of them")

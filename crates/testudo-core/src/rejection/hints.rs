@@ -6,6 +6,7 @@
 mod attestation;
 mod proof;
 mod service_account;
+mod status;
 mod workload_proof;
 
 pub(super) use attestation::of_attestation;
@@ -168,6 +169,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
             "the clock of this server was set back: compare it with a time server".into()
         }
         CredentialReason::ServiceAccount(reason) => service_account::of_service_account(reason),
+        CredentialReason::Status(reason) => status::of_status(reason),
         CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
         CredentialReason::ClientCertificate(
             ClientCertificateError::Expired { .. } | ClientCertificateError::NotYetValid { .. },

@@ -15,6 +15,7 @@ mod proof;
 mod request;
 mod row;
 mod service_account;
+mod status;
 #[cfg(test)]
 mod tests;
 mod workload_proof;
@@ -28,6 +29,7 @@ pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
 pub use service_account::ServiceAccountReason;
+pub use status::{StatusEntry, StatusReason};
 pub use workload_proof::WorkloadProofReason;
 
 use crate::identity::Authority;
@@ -78,6 +80,12 @@ impl From<WorkloadProofReason> for Rejection {
 impl From<ServiceAccountReason> for Rejection {
     fn from(reason: ServiceAccountReason) -> Rejection {
         Rejection::Credential(CredentialReason::ServiceAccount(Box::new(reason)))
+    }
+}
+
+impl From<StatusReason> for Rejection {
+    fn from(reason: StatusReason) -> Rejection {
+        Rejection::Credential(CredentialReason::Status(Box::new(reason)))
     }
 }
 

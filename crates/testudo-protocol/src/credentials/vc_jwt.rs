@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// `typ` of a credential of data model 2.0. [VC-JOSE-COSE §3.1.1]
 pub const TYP: &str = "vc+jwt";
 
+/// The media type of a credential of data model 2.0. [VC-JOSE-COSE §6.1]
+pub const MEDIA_TYPE: &str = "application/vc+jwt";
+
 /// The data model of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
@@ -24,7 +27,7 @@ const CONTEXT_2: &str = "https://www.w3.org/ns/credentials/v2";
 
 /// True if `typ` is the one of a credential of data model 2.0.
 pub fn is_typ(typ: &str) -> bool {
-    typ == TYP || typ == "application/vc+jwt"
+    typ == TYP || typ == MEDIA_TYPE
 }
 
 /// The data model that the header and the claims show; the signature is not verified.

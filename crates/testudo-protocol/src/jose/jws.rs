@@ -90,7 +90,7 @@ pub struct Header {
     pub has_b64: bool,
     /// `jwk`, only in a proof ([`Jws::parse_proof`]): the key that the sender claims to have.
     pub jwk: Option<Box<Jwk>>,
-    /// `x5c`, only in a credential ([`Jws::parse_credential`]).
+    /// `x5c`, only in a credential ([`Jws::parse_credential`]) and in a status list.
     pub x5c: Option<Vec<String>>,
     /// The parameters besides `alg`, `kid`, `typ`; in a proof besides `jwk` too.
     pub others: Vec<String>,
@@ -131,9 +131,14 @@ impl Jws {
         Jws::parse_with(token, members, ASSERTION_BYTES_MAX)
     }
 
-    /// As [`Jws::parse`], for a status list, which is larger than other tokens. Nothing of a request is parsed with it.
+    /// As [`Jws::parse_credential`], for a status list, which is larger than other tokens. Nothing of a request is parsed
+    /// with it.
     pub fn parse_list(token: &str) -> Result<Jws, JoseError> {
-        Jws::parse_with(token, HeaderMembers::default(), STATUS_LIST_TOKEN_BYTES_MAX)
+        let members = HeaderMembers {
+            keeps_chain: true,
+            ..HeaderMembers::default()
+        };
+        Jws::parse_with(token, members, STATUS_LIST_TOKEN_BYTES_MAX)
     }
 
     /// As [`Jws::parse`], for a proof of possession that contains its own key in `jwk`. [RFC9449 §4.2]

@@ -19,6 +19,7 @@ use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
 use crate::state::verdicts::Verdicts;
 use crate::trust::remote_keys::RemoteKeys;
+use crate::trust::status_lists::StatusLists;
 use crate::trust::token_reviews::TokenReviews;
 use crate::trust::{Anchor, BundleChanges, join_verifiers};
 use arc_swap::ArcSwap;
@@ -121,6 +122,8 @@ pub struct Memory {
     pub remote_keys: RemoteKeys,
     /// What API servers stated about tokens of service accounts.
     pub token_reviews: TokenReviews,
+    /// Status lists of issuers of verifiable credentials.
+    pub status_lists: StatusLists,
     /// Counts the changes of the keys of all authorities.
     pub bundle_changes: Arc<BundleChanges>,
 }
@@ -241,6 +244,7 @@ impl App {
                 verdicts: Verdicts::default(),
                 remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
                 token_reviews: TokenReviews::new(fetcher.clone(), metrics.token_reviews.clone()),
+                status_lists: StatusLists::new(fetcher.clone(), metrics.status_list_fetches.clone()),
                 bundle_changes,
             },
             first_uses: FirstUses::default(),

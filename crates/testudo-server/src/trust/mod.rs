@@ -18,6 +18,7 @@ mod shared;
 mod source;
 mod source_check;
 mod status;
+pub mod status_lists;
 pub(crate) mod token_reviews;
 mod workload_api;
 

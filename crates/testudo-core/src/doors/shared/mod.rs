@@ -8,6 +8,7 @@ pub mod client_assertion;
 pub mod client_chain;
 pub mod client_keys;
 pub mod confirmation;
+pub mod credential_status;
 pub mod facts;
 pub mod issued_token;
 pub mod issuer_certificates;

@@ -4,7 +4,7 @@
 use super::{
     AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialKind,
     CredentialReason, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
-    ServiceAccountReason, WorkloadProofReason,
+    ServiceAccountReason, StatusEntry, StatusReason, WorkloadProofReason,
 };
 use testudo_protocol::client_certificate::ClientCertificateError;
 use testudo_protocol::jose::{JoseError, KeyError};
@@ -157,6 +157,31 @@ fn credential_reasons() -> Vec<CredentialReason> {
         CredentialReason::RegistrationTokenRefused { is_superseded: false },
         CredentialReason::RegistrationTokenRefused { is_superseded: true },
         CredentialReason::Jose(JoseError::BadSignature),
+    ]
+}
+
+fn status_reasons() -> [StatusReason; 10] {
+    let url = || "https://status.example/1".to_owned();
+    let at = || StatusEntry { url: url(), index: 7 };
+    let why = || "the signature does not verify".to_owned();
+    [
+        StatusReason::Missing,
+        StatusReason::ForeignList { url: url() },
+        StatusReason::Revoked { at: at() },
+        StatusReason::Suspended { at: at() },
+        StatusReason::ApplicationSpecific { at: at(), value: 3 },
+        StatusReason::Unassigned { at: at(), value: 4 },
+        StatusReason::OutOfRange { at: at() },
+        StatusReason::OtherPurpose { at: at() },
+        StatusReason::ListRefused {
+            url: url(),
+            why: why(),
+        },
+        StatusReason::ListUnavailable {
+            url: url(),
+            why: why(),
+            retry_after_seconds: 30,
+        },
     ]
 }
 
@@ -402,6 +427,7 @@ fn proof_reasons() -> Vec<ProofReason> {
 pub fn reasons() -> Vec<Rejection> {
     let mut all: Vec<Rejection> = request_reasons().into_iter().map(Rejection::from).collect();
     all.extend(credential_reasons().into_iter().map(Rejection::from));
+    all.extend(status_reasons().into_iter().map(Rejection::from));
     all.extend(attestation_reasons().into_iter().map(Rejection::from));
     all.extend(proof_reasons().into_iter().map(Rejection::from));
     all.extend(metadata_reasons().into_iter().map(Rejection::from));

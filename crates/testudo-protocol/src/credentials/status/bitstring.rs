@@ -2,10 +2,10 @@
 
 use super::inflate::{Container, inflate};
 use super::{BitOrder, LEEWAY, Purpose, StatusList};
-use crate::credentials::CredentialError;
 use crate::credentials::claims::{date, number, text, text_or_id};
 use crate::credentials::vc_jwt::{TYP, is_typ};
-use crate::jose::{Jws, KeySet};
+use crate::credentials::{CredentialError, IssuerKeys};
+use crate::jose::Jws;
 use crate::time::{Seconds, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,21 +17,20 @@ const ENTRIES_MIN: u64 = 131_072;
 
 /// Verifies and reads the list of `issuer` that was fetched from `url`, and decompresses it. [BITSTRING §3.2]
 pub fn read(
-    token: &str,
+    list: &Jws,
     url: &str,
     issuer: &str,
-    keys: &KeySet,
+    keys: IssuerKeys<'_>,
     now: Timestamp,
 ) -> Result<StatusList, CredentialError> {
-    let jws = Jws::parse_list(token)?;
-    if !jws.header.typ.as_deref().is_some_and(is_typ) {
+    if !list.header.typ.as_deref().is_some_and(is_typ) {
         return Err(CredentialError::Type {
             expected: TYP,
-            found: jws.header.typ,
+            found: list.header.typ.clone(),
         });
     }
-    jws.verify(keys)?;
-    let payload: Map<String, Value> = jws.unverified_claims()?;
+    keys.verify(list)?;
+    let payload: Map<String, Value> = list.unverified_claims()?;
     let named = [text_or_id(&payload, "issuer")?, text(&payload, "iss")?];
     if named.iter().flatten().any(|named| named != issuer) || named.iter().all(Option::is_none) {
         return Err(CredentialError::member(
@@ -70,7 +69,7 @@ pub fn read(
             "must be BitstringStatusList",
         ));
     }
-    let list = StatusList {
+    let read = StatusList {
         values: inflate(&compressed(subject)?, Container::Gzip)?,
         bits: 1,
         order: BitOrder::MostFirst,
@@ -78,9 +77,9 @@ pub fn read(
         expires,
         ttl: ttl(subject)?,
     };
-    match list.len() < ENTRIES_MIN {
+    match read.len() < ENTRIES_MIN {
         true => Err(CredentialError::List("has less than 131072 entries")),
-        false => Ok(list),
+        false => Ok(read),
     }
 }
 

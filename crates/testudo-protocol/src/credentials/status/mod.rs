@@ -13,7 +13,7 @@ mod tests;
 
 pub use bitstring::read as read_bitstring_list;
 pub use reference::{Purpose, StatusReference};
-pub use token_list::read as read_token_list;
+pub use token_list::{MEDIA_TYPE as TOKEN_LIST_MEDIA_TYPE, read as read_token_list};
 
 use crate::time::{Seconds, Timestamp};
 use std::fmt;
@@ -70,6 +70,11 @@ impl StatusList {
     /// Number of entries.
     pub fn len(&self) -> u64 {
         self.values.len() as u64 * 8 / u64::from(self.bits)
+    }
+
+    /// The memory that the values need.
+    pub fn bytes(&self) -> usize {
+        self.values.len()
     }
 
     /// True if the list has no entry.

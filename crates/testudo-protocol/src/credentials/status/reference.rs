@@ -60,6 +60,16 @@ impl StatusReference {
         }
     }
 
+    /// The origin of the list, if its URL is https, without user information and without fragment: `https://status.example`.
+    pub fn origin(&self) -> Option<String> {
+        let url = url::Url::parse(self.url()?).ok()?;
+        let is_plain = url.scheme() == "https"
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none();
+        is_plain.then(|| url.origin().ascii_serialization())
+    }
+
     /// `status.status_list`. [TSL §6.1]
     pub(in crate::credentials) fn of_token_list(list: &Value) -> Result<StatusReference, CredentialError> {
         let index = list

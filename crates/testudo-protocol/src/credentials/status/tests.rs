@@ -1,9 +1,9 @@
 //! Status lists: the examples of the standards, and lists of another form, time or signer.
 
 use super::*;
-use crate::credentials::CredentialError;
 use crate::credentials::tests::{ISSUED, K1, NOW, Signer, issuer_keys};
-use crate::jose::{KeySet, sha256};
+use crate::credentials::{CredentialError, IssuerKeys};
+use crate::jose::{Jws, KeySet, sha256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
@@ -34,7 +34,11 @@ fn token_list(
     change(&mut claims);
     let header = r#"{"alg":"EdDSA","typ":"statuslist+jwt","kid":"k1"}"#;
     let token = Signer::Issuer.jws(header, &claims.to_string());
-    read_token_list(&token, URL, &issuer_keys("k1"), NOW)
+    read_token_list(&parsed(&token), URL, IssuerKeys::Set(&issuer_keys("k1")), NOW)
+}
+
+fn parsed(token: &str) -> Jws {
+    Jws::parse_list(token).unwrap()
 }
 
 fn values(list: &StatusList, count: u64) -> Vec<u8> {
@@ -157,7 +161,7 @@ fn list_that_is_not_compressed_as_it_must_be_is_refused() {
 fn token_of_the_standard_is_verified() {
     let token = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEyIiwidHlwIjoic3RhdHVzbGlzdCtqd3QifQ.eyJleHAiOjIyOTE3MjAxNzAsImlhdCI6MTY4NjkyMDE3MCwiaXNzIjoiaHR0cHM6Ly9leGFtcGxlLmNvbSIsInN0YXR1c19saXN0Ijp7ImJpdHMiOjEsImxzdCI6ImVOcmJ1UmdBQWhjQlhRIn0sInN1YiI6Imh0dHBzOi8vZXhhbXBsZS5jb20vc3RhdHVzbGlzdHMvMSIsInR0bCI6NDMyMDB9.2lKUUNG503R9htu4aHAYi7vjmr3sgApbfoDvPrl65N3URUO1EYqqQl45Jfzd-Av4QzlKa3oVALpLwOEUOq-U_g";
     let keys = KeySet::from_jwks(br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"12","x":"I3HWm_0Ds1dPMI-IWmf4mBmH-YaeAVbPVu7vB27CxXo","y":"6N_d5Elj9bs1htgV3okJKIdbHEpkgTmAluYKJemzn1M"}]}"#).unwrap();
-    let read = |url: &str| read_token_list(token, url, &keys, NOW);
+    let read = |url: &str| read_token_list(&parsed(token), url, IssuerKeys::Set(&keys), NOW);
     let list = read("https://example.com/statuslists/1").unwrap();
     assert_eq!((list.ttl, list.value(0)), (Some(Seconds(43_200)), Some(1)));
     assert!(read("https://example.com/statuslists/1/").is_err());
@@ -216,8 +220,21 @@ fn token_list_of_another_kind_place_time_or_signer_is_refused() {
             Signer::Holder,
             false,
         ),
+        (
+            "key of the sender",
+            r#"{"alg":"EdDSA","typ":"statuslist+jwt","kid":"k1","jku":"https://evil.example/"}"#,
+            Signer::Issuer,
+            false,
+        ),
+        (
+            "certificate of the sender",
+            r#"{"alg":"EdDSA","typ":"statuslist+jwt","kid":"k1","x5c":["AA=="]}"#,
+            Signer::Issuer,
+            false,
+        ),
     ] {
-        let read = read_token_list(&signer.jws(header, &claims), URL, &issuer_keys("k1"), NOW);
+        let (list, keys) = (parsed(&signer.jws(header, &claims)), issuer_keys("k1"));
+        let read = read_token_list(&list, URL, IssuerKeys::Set(&keys), NOW);
         assert_eq!(read.is_ok(), good, "{name}");
     }
 }
@@ -234,7 +251,7 @@ fn bitstring(encoded: &str, change: impl FnOnce(&mut Value)) -> Result<StatusLis
     change(&mut credential);
     let header = r#"{"alg":"EdDSA","typ":"vc+jwt","kid":"k1"}"#;
     let token = Signer::Issuer.jws(header, &credential.to_string());
-    read_bitstring_list(&token, URL, K1, &issuer_keys("k1"), NOW)
+    read_bitstring_list(&parsed(&token), URL, K1, IssuerKeys::Set(&issuer_keys("k1")), NOW)
 }
 
 const BITSTRING: &str = "uH4sIAAAAAAACA-3QAQ0AAAwCIO1f2hz_IAIJAAAAAAAAAAAAAADfVAEAAADAOQNQdb5gAEAAAA";

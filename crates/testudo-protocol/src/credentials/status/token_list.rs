@@ -2,14 +2,18 @@
 
 use super::inflate::{Container, inflate};
 use super::{BitOrder, LEEWAY, StatusList};
-use crate::credentials::CredentialError;
-use crate::jose::{Jws, KeySet};
+use crate::credentials::{CredentialError, IssuerKeys};
+use crate::jose::Jws;
 use crate::time::{Seconds, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+/// `typ` of a list.
 const TYP: &str = "statuslist+jwt";
+
+/// The media type of a list. [TSL §8.2]
+pub const MEDIA_TYPE: &str = "application/statuslist+jwt";
 
 #[derive(Deserialize)]
 struct Claims {
@@ -27,16 +31,20 @@ struct List {
 }
 
 /// Verifies and reads the list that was fetched from `url`, and decompresses it. [TSL §8.3]
-pub fn read(token: &str, url: &str, keys: &KeySet, now: Timestamp) -> Result<StatusList, CredentialError> {
-    let jws = Jws::parse_list(token)?;
-    if jws.header.typ.as_deref() != Some(TYP) {
+pub fn read(
+    list: &Jws,
+    url: &str,
+    keys: IssuerKeys<'_>,
+    now: Timestamp,
+) -> Result<StatusList, CredentialError> {
+    if list.header.typ.as_deref() != Some(TYP) {
         return Err(CredentialError::Type {
             expected: TYP,
-            found: jws.header.typ,
+            found: list.header.typ.clone(),
         });
     }
-    jws.verify(keys)?;
-    let claims: Claims = jws.unverified_claims()?;
+    keys.verify(list)?;
+    let claims: Claims = list.unverified_claims()?;
     // [TSL §8.3 (4)] Otherwise an issuer's list of one purpose could stand for another one.
     if claims.sub != url {
         return Err(CredentialError::member(

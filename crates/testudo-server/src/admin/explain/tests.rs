@@ -15,7 +15,7 @@ use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, ClaimDifference, CredentialReason,
     Endpoint, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, ServiceAccountReason,
-    WorkloadProofReason,
+    StatusEntry, StatusReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -32,7 +32,7 @@ pub struct CloseReasonLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct FetchLabel {
     /// For keys of clients: `fetched`, `failed`, or `shed`, which is not made because of a limit of this server. For token
-    /// reviews: `valid`, `refused`, `outage` or `failed`.
+    /// reviews: `valid`, `refused`, `outage` or `failed`. For status lists: as for keys of clients, or `refused`.
     pub outcome: &'static str,
 }
 
@@ -59,6 +59,10 @@ pub struct Metrics {
     pub token_reviews: Family<FetchLabel, Counter>,
     /// Tokens that were accepted without a review, in an outage.
     pub tokens_not_reviewed: Counter,
+    /// Fetches of status lists.
+    pub status_list_fetches: Family<FetchLabel, Counter>,
+    /// Uses of status lists that could not be fetched again in time.
+    pub status_lists_stale: Counter,
     /// How far the clock of this machine is ahead of the clock of the database, in seconds; negative if it is behind.
     pub clock_ahead_of_database: Gauge,
     /// Certificate chains that were verified, accepted and refused ones.
@@ -95,6 +99,8 @@ impl Default for Metrics {
             client_key_fetches: registered(&mut registry, "client_key_fetches"),
             token_reviews: registered(&mut registry, "token_reviews"),
             tokens_not_reviewed: registered(&mut registry, "token_reviews_omitted"),
+            status_list_fetches: registered(&mut registry, "status_list_fetches"),
+            status_lists_stale: registered(&mut registry, "status_lists_stale"),
             clock_ahead_of_database: registered(&mut registry, "clock_ahead_of_database_seconds"),
             certificate_chains_verified: registered(&mut registry, "certificate_chains_verified"),
             certificate_chains_shed: registered(&mut registry, "certificate_chains_shed"),

@@ -190,6 +190,16 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Requests of clients whose service account token was accepted without a review, in an outage with on_outage = \"accept\"",
     ),
+    counter(
+        "testudo_status_list_fetches_total",
+        &["outcome"],
+        "Fetches of status lists of verifiable credentials: fetched, refused (what came is not a valid list of the issuer), failed, or shed by a limit of this server",
+    ),
+    counter(
+        "testudo_status_lists_stale_total",
+        &[],
+        "Uses of a status list that could not be fetched again in time, within status_max_stale of its issuer",
+    ),
     // Our own keys and certificates.
     gauge(
         "testudo_tls_certificate_expires_seconds",

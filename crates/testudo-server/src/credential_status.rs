@@ -1,0 +1,64 @@
+//! The status of a verified credential: reads the lists that it refers to, and refuses it if one of them does not state
+//! that it is valid.
+
+use crate::audit::write_event;
+use crate::state::app::App;
+use crate::state::in_force::InForce;
+use testudo_core::Authority;
+use testudo_core::doors::{ListAge, StatusNeeded};
+use testudo_core::records::EventKind;
+use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
+use testudo_protocol::credentials::status::StatusReference;
+
+/// Refuses a credential of `authority` whose status is not that of a valid one. Its signature, its times, its type and the
+/// proof of its holder are verified before: a credential that is refused for them causes no fetch. [TSL §8.3]
+pub async fn check(
+    app: &App,
+    in_force: &InForce,
+    authority: &Authority,
+    references: &[StatusReference],
+) -> Result<(), Rejection> {
+    let Some(settings) = in_force.policy.authority(authority) else {
+        let authority = authority.clone();
+        return Err(CredentialReason::UnknownAuthority { authority }.into());
+    };
+    let issuer = settings.issuer.as_deref().unwrap_or_default();
+    let lists = StatusNeeded::of(authority, issuer, &settings.status, references)?;
+    if lists.is_empty() {
+        return Ok(());
+    }
+    // Credentials of a disabled authority are refused in any case, so nothing is fetched for them.
+    if !app.switches.load().is_enabled(authority) {
+        let authority = authority.clone();
+        return Err(AdmissionReason::AuthorityDisabled { authority }.into());
+    }
+    let keys = in_force.authority_keys(authority, app.moment());
+    let (Some(anchor), Some(keys)) = (in_force.anchor(authority), keys) else {
+        let authority = authority.clone();
+        return Err(CredentialReason::BundleUnavailable { authority }.into());
+    };
+    for needed in &lists {
+        let lists = &app.memory.status_lists;
+        // Boxed: only these requests need the memory of this future.
+        let answer = Box::pin(lists.get(&app.clock, needed, anchor, &keys)).await;
+        if needed.decide(&answer.found, app.now())? == ListAge::Stale {
+            app.metrics.status_lists_stale.inc();
+            if answer.is_news() {
+                note_stale(app, needed).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The event of a list that is used although it could not be fetched again: once until a fetch succeeds.
+async fn note_stale(app: &App, needed: &StatusNeeded<'_>) {
+    write_event(app, EventKind::StatusListStale, |event| {
+        event.authority = Some(needed.authority.key().to_owned());
+        event.detail = Some(format!(
+            "the list at {} is used although it is too old",
+            needed.list.url
+        ));
+    })
+    .await;
+}
