@@ -131,8 +131,9 @@ async fn clusters(app: &App, in_force: &InForce, issuer: &str, kid: &str) -> Fac
     }
 }
 
-/// The keys of a registered client. A client id contains a MAC of this server, so an invented id is recognised without
-/// reading the store.
+/// The keys of a registered client. The client id of one without evidence contains a MAC of this server, so an invented
+/// id is recognised without reading the store. That of a client with a verifiable credential is its identity: the store is
+/// read for it only if the claims of the assertion are valid.
 async fn registered_keys(
     app: &App,
     policy: &Policy,
@@ -140,7 +141,15 @@ async fn registered_keys(
     kid: Option<&str>,
     assertion: &ClientAssertion,
 ) -> Result<Facts, Fault> {
-    let Some(known) = registered(app, policy, client_id).await? else {
+    let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
+    let found = match registration_key(app, policy, client_id) {
+        Some(key) => registered(app, key).await?,
+        None => match policy.issuer_of_client(client_id).filter(|_| is_worth()) {
+            Some(issuer) => registered(app, client_key(issuer.key(), client_id)).await?,
+            None => None,
+        },
+    };
+    let Some(known) = found else {
         return Ok(Facts::Nothing);
     };
     let client = &known.stored.record;
@@ -153,7 +162,6 @@ async fn registered_keys(
     if client.state == ClientState::Frozen || client.is_expired(app.now()) {
         return Ok(Facts::Nothing);
     }
-    let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
     let found = app.memory.remote_keys.get(&app.clock, place, kid, is_worth);
     Ok(match found.await {
         Ok(keys) => {
@@ -165,17 +173,23 @@ async fn registered_keys(
 
 /// The certificates of a registered client. [RFC8705 §2.2] They are in its record.
 async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
-    let known = registered(app, policy, client_id).await?;
+    let known = match registration_key(app, policy, client_id) {
+        Some(key) => registered(app, key).await?,
+        None => None,
+    };
     let keys = known.and_then(|known| known.keys());
     Ok(keys.map_or(Facts::Nothing, Facts::Client))
 }
 
+/// The key of the record of a client that registered without evidence, if this server assigned the id.
+fn registration_key(app: &App, policy: &Policy, client_id: &str) -> Option<Vec<u8>> {
+    let is_configured = policy.clients.contains_key(client_id);
+    let is_ours = || app.keys.load().opaque_key.has_named(client_id);
+    (!is_configured && is_ours()).then(|| client_key(Authority::registration().key(), client_id))
+}
+
 /// The record of a registered client, from memory or from the store.
-async fn registered(app: &App, policy: &Policy, client_id: &str) -> Result<Option<Arc<CachedClient>>, Fault> {
-    if policy.clients.contains_key(client_id) || !app.keys.load().opaque_key.has_named(client_id) {
-        return Ok(None);
-    }
-    let key = client_key(Authority::registration().key(), client_id);
+async fn registered(app: &App, key: Vec<u8>) -> Result<Option<Arc<CachedClient>>, Fault> {
     match app.memory.clients.get(&key) {
         Some(known) => Ok(Some(known)),
         None => load(app, key).await.map_err(Fault::Store),

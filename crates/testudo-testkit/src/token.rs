@@ -26,6 +26,13 @@ pub fn assemble(header: &[u8], payload: &[u8], signature: &[u8]) -> String {
         .join(".")
 }
 
+/// A disclosure of an SD-JWT, and its digest. [RFC9901 §4.2]
+pub fn disclosure(parts: &Value) -> (String, String) {
+    let text = URL_SAFE_NO_PAD.encode(parts.to_string());
+    let digest = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(text.as_bytes()));
+    (text, digest)
+}
+
 /// A token before it is signed: header and claims that a test can change, and the signing key.
 pub struct Draft<'k> {
     /// Header.
@@ -139,6 +146,78 @@ impl<'k> Draft<'k> {
                     "namespace": namespace,
                     "serviceaccount": { "name": account, "uid": format!("uid-of-{account}") },
                 },
+            }),
+        )
+    }
+
+    /// The JWT of a valid SD-JWT VC about `subject`, with the key of its holder. [SD-JWT-VC §2.2]
+    pub fn sd_jwt_vc(
+        key: &'k testudo_protocol::jose::SigningKey,
+        [issuer, vct, subject]: [&str; 3],
+        holder: &testudo_protocol::jose::SigningKey,
+        now: i64,
+    ) -> Draft<'k> {
+        Draft::attestation(key, subject, holder, now)
+            .header("typ", "dc+sd-jwt")
+            .claim("iss", issuer)
+            .claim("vct", vct)
+    }
+
+    /// A valid credential of data model 2.0 about `subject`, with the key of its holder. [VC-JOSE-COSE §3.1.1]
+    pub fn vc_jwt(
+        key: &'k testudo_protocol::jose::SigningKey,
+        [issuer, name, subject]: [&str; 3],
+        holder: &testudo_protocol::jose::SigningKey,
+        now: i64,
+    ) -> Draft<'k> {
+        Draft::attestation(key, subject, holder, now)
+            .without_claim("sub")
+            .header("typ", "vc+jwt")
+            .claim(
+                "@context",
+                serde_json::json!(["https://www.w3.org/ns/credentials/v2"]),
+            )
+            .claim("type", serde_json::json!(["VerifiableCredential", name]))
+            .claim("issuer", issuer)
+            .claim("credentialSubject", serde_json::json!({ "id": subject }))
+    }
+
+    /// The proof of the holder of an SD-JWT that ends with a tilde. [RFC9901 §4.3]
+    pub fn key_binding(
+        holder: &'k testudo_protocol::jose::SigningKey,
+        sd_jwt: &str,
+        audience: &str,
+        nonce: &str,
+        now: i64,
+    ) -> Draft<'k> {
+        let hash = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(sd_jwt.as_bytes()));
+        Draft::new(
+            holder,
+            serde_json::json!({ "alg": holder.algorithm().name(), "typ": "kb+jwt" }),
+            serde_json::json!({ "iat": now, "aud": audience, "nonce": nonce, "sd_hash": hash }),
+        )
+    }
+
+    /// A presentation of one credential of data model 2.0. [VC-JOSE-COSE §3.1.2]
+    pub fn presentation(
+        holder: &'k testudo_protocol::jose::SigningKey,
+        credential: &str,
+        audience: &str,
+        nonce: &str,
+        now: i64,
+    ) -> Draft<'k> {
+        Draft::new(
+            holder,
+            serde_json::json!({ "alg": holder.algorithm().name(), "typ": "vp+jwt" }),
+            serde_json::json!({
+                "iat": now, "aud": audience, "nonce": nonce,
+                "@context": ["https://www.w3.org/ns/credentials/v2"],
+                "type": ["VerifiablePresentation"],
+                "verifiableCredential": [{
+                    "@context": ["https://www.w3.org/ns/credentials/v2"],
+                    "type": "EnvelopedVerifiableCredential",
+                    "id": format!("data:application/vc+jwt,{credential}"),
+                }],
             }),
         )
     }

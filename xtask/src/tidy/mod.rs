@@ -73,6 +73,7 @@ fn door_pages(complaints: &mut Vec<String>) -> Result<(), String> {
                     "test_token",
                     "presented",
                     "attestation_pop",
+                    "holder",
                     "workload_proof",
                 ]
                 .contains(&name.as_str())

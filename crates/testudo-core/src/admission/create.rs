@@ -10,12 +10,12 @@ use crate::decision::Moment;
 use crate::identity::AttestedIdentity;
 use crate::records::RequestRef;
 use crate::records::{
-    Batch, Client, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind, ManagementToken,
-    Predecessor, Registration, clients_of_authority, clients_of_rule,
+    Batch, Client, ClientCredential, ClientIdAlias, ClientMetadata, ClientState, Event, EventKind, Kind,
+    ManagementToken, Predecessor, Registration, clients_of_authority, clients_of_rule,
 };
 use crate::rules::Rule;
 use std::borrow::Cow;
-use testudo_protocol::Seconds;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// The values with which a client is created.
 pub(crate) struct Creation {
@@ -37,6 +37,13 @@ pub(crate) struct Lifetimes {
 }
 
 impl Lifetimes {
+    /// When a client that was created at this time ends. A registration ends with its verifiable credential.
+    pub(crate) fn end(self, created: Timestamp, identity: &AttestedIdentity) -> Option<Timestamp> {
+        let by_age = self.at_most.map(|lifetime| created + lifetime);
+        let of_credential = identity.proof.credential.as_ref().map(|_| identity.proof.expires);
+        by_age.into_iter().chain(of_credential).min()
+    }
+
     /// The lifetimes of the rule.
     pub(crate) fn by(rule: &Rule) -> Lifetimes {
         Lifetimes {
@@ -97,7 +104,7 @@ pub(crate) fn create(
         created: now,
         last_used: now,
         idle_lifetime: creation.lifetimes.idle,
-        expires: creation.lifetimes.at_most.map(|lifetime| now + lifetime),
+        expires: creation.lifetimes.end(now, governed.identity),
         generation: earlier.map_or(1, |(generation, ..)| generation.saturating_add(1)),
         predecessor: earlier.map(|(_, created, removed, reason)| Predecessor {
             created,
@@ -106,6 +113,7 @@ pub(crate) fn create(
         }),
         metadata: creation.metadata,
         registration: creation.registration.map(Box::new),
+        credential: ClientCredential::of(governed.identity),
         sponsor: governed.identity.sponsor.clone(),
         management: creation.management.map(Box::new),
     };

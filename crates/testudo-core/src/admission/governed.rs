@@ -154,7 +154,7 @@ fn credential_is_accepted(identity: &AttestedIdentity, policy: &Policy) -> Resul
     let is_accepted = match identity.authority.kind() {
         AuthorityKind::Spiffe | AuthorityKind::Issuer => policy
             .authority(&identity.authority)
-            .is_some_and(|trusted| trusted.credentials.contains(&identity.kind)),
+            .is_some_and(|trusted| trusted.accepts(identity.kind)),
         AuthorityKind::Configuration => {
             let client = policy.clients.get(&*identity.subject);
             client.is_some_and(|client| client.method.kind() == identity.kind)

@@ -15,6 +15,7 @@ mod shared;
 #[cfg(feature = "test-door")]
 mod test_token;
 pub mod tls_client_auth;
+mod verifiable_credential;
 mod wit_svid;
 pub mod x509_svid;
 
@@ -35,6 +36,8 @@ pub use shared::issuer_certificates::IssuerCertificates;
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};
 pub use shared::published_keys::{CredentialKeys, KeysForm};
 
+pub use verifiable_credential::CREDENTIAL_LIFETIME_MAX;
+
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -47,6 +50,7 @@ use self_signed_tls_client_auth::SelfSignedTlsClientAuth;
 #[cfg(feature = "test-door")]
 use test_token::TestToken;
 use tls_client_auth::TlsClientAuth;
+use verifiable_credential::VerifiableCredential;
 use wit_svid::WitSvid;
 use x509_svid::X509Svid;
 
@@ -101,6 +105,8 @@ doors! {
     Kubernetes is KubernetesToken;
     /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
+    /// A verifiable credential of a configured issuer.
+    VerifiableCredential is VerifiableCredential;
     /// SPIFFE WIT-SVID.
     WitSvid is WitSvid;
     /// SPIFFE X.509-SVID.

@@ -9,6 +9,7 @@ use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::ClientMethod;
+use crate::records::ClientCredential;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::jose::Jws;
@@ -50,7 +51,7 @@ impl PrivateKeyJwt {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let configured = terms.policy.clients.get(self.unverified_claims.sub.as_str());
-        let (authority, sponsor) = match (configured.map(|client| &client.method), facts) {
+        let (authority, registered) = match (configured.map(|client| &client.method), facts) {
             (Some(ClientMethod::PrivateKeyJwt(keys)), _) => {
                 trace.passed("client configured", || self.unverified_claims.sub.clone());
                 self.jws.verify(keys).map_err(CredentialReason::Jose)?;
@@ -68,8 +69,8 @@ impl PrivateKeyJwt {
                     }
                     .into());
                 }
-                self.jws.verify(&client.keys).map_err(CredentialReason::Jose)?;
-                (Authority::registration(), client.sponsor.clone())
+                client.verify(&self.jws).map_err(CredentialReason::Jose)?;
+                (client.authority.clone(), Some(client))
             }
             // The keys could not be fetched. If the claims of the assertion are invalid anyway, that is the reason of
             // the refusal.
@@ -96,15 +97,19 @@ impl PrivateKeyJwt {
         let claims = self.unverified_claims;
         let jti = claims.jti.unwrap_or_default();
         let single_use = single_use_mark(CredentialKind::PrivateKeyJwt, &claims.sub, &jti, claims.exp);
+        // What the issuer of a verifiable credential stated at the registration limits the tokens of the client.
+        let stated = registered.and_then(|client| client.credential.as_deref());
         let proof = Proof {
             digest: Some(self.digest),
             jwt_id: Some(jti),
             single_use: Some(single_use),
+            attested_claims: stated.map(|stated| stated.limits.clone()).unwrap_or_default(),
+            claims: stated.and_then(ClientCredential::named_claims),
             ..Proof::until(claims.exp)
         };
         let kind = CredentialKind::PrivateKeyJwt;
         Ok(AttestedIdentity {
-            sponsor,
+            sponsor: registered.and_then(|client| client.sponsor.clone()),
             ..AttestedIdentity::proven(authority, claims.sub, kind, proof)
         })
     }

@@ -147,7 +147,7 @@ impl GrantRequest {
         requester.may_use(self.name())?;
         let binding = Binding::check(&requester)?;
         let allowed = self.allowed(&requester, loaded, at)?;
-        let life = requester.token_lifetime(at.policy.tokens.access_token_lifetime);
+        let life = requester.token_lifetime(at.policy.tokens.access_token_lifetime, at.now);
         let granted = Granted {
             scope: allowed.scope,
             resource: allowed.resource,

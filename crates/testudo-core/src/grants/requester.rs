@@ -5,7 +5,7 @@ use crate::metadata::attested;
 use crate::possession::Possession;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, Rejection};
-use testudo_protocol::Seconds;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// The client that requests a token.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,8 @@ pub struct Requester<'a> {
     pub governed: &'a GovernedIdentity<'a>,
     /// The limits that it registered, if it did.
     pub registration: Option<&'a Registration>,
+    /// The end of the verifiable credential with which it registered, if it did.
+    pub credential_ends: Option<Timestamp>,
     /// The keys that the request proved.
     pub possession: &'a Possession,
 }
@@ -35,10 +37,13 @@ impl Requester<'_> {
         .into())
     }
 
-    /// Lifetime of its access tokens: `configured`, or less if its rule has a shorter one.
-    pub fn token_lifetime(&self, configured: Seconds) -> Seconds {
+    /// Lifetime of its access tokens: `configured`, or less if its rule has a shorter one, or if the verifiable credential
+    /// with which it registered ends earlier.
+    pub fn token_lifetime(&self, configured: Seconds, now: Timestamp) -> Seconds {
         let by_rule = self.governed.found.rule.access_token_lifetime;
-        by_rule.map_or(configured, |shorter| shorter.min(configured))
+        let by_credential = self.credential_ends.map(|end| end - now);
+        let limits = by_rule.into_iter().chain(by_credential);
+        limits.fold(configured, Seconds::min)
     }
 
     /// Name of its rule, for a refusal.

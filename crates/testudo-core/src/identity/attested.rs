@@ -1,6 +1,6 @@
 //! An identity that an authority attested, with the content of the credential that proved it.
 
-use super::{Authority, AuthorityKind, CredentialKind, NamedClaims, Sponsor};
+use super::{Authority, AuthorityKind, CredentialKind, NamedClaims, Sponsor, VerifiedCredential};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::borrow::Cow;
@@ -57,7 +57,9 @@ pub struct Proof {
     pub claims: Option<Box<NamedClaims>>,
     /// Names of claims about client metadata that the configuration does not allow the authority to state. These claims
     /// have no effect, and neither do members with the same names in the request.
-    pub unlisted_claims: Vec<String>,
+    pub unlisted_claims: Box<[String]>,
+    /// What a verifiable credential states besides, until its client is registered.
+    pub credential: Option<Box<VerifiedCredential>>,
 }
 
 impl Proof {
@@ -76,14 +78,17 @@ impl Proof {
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
             claims: None,
-            unlisted_claims: Vec::new(),
+            unlisted_claims: Box::default(),
+            credential: None,
         }
     }
 
     /// The thumbprint of the key in the credential that the sender must prove to have. [RFC7638 §3]
     pub fn confirmed_key(&self) -> Option<[u8; 32]> {
         let key = self.confirmation.as_ref().map(|key| *key.thumbprint());
-        key.or(self.recorded_confirmation.as_deref().copied())
+        let of_holder = || self.credential.as_ref().and_then(|held| held.proven_key());
+        key.or_else(of_holder)
+            .or(self.recorded_confirmation.as_deref().copied())
     }
 
     /// The running copy of the workload that the credential names: by a claim, or by the key that it confirms, whose
@@ -91,6 +96,8 @@ impl Proof {
     pub fn instance(&self) -> Option<Cow<'_, str>> {
         match &self.named_instance {
             Some(named) => Some(Cow::Borrowed(named)),
+            // The key of a holder is that of the client, and not of one copy of it.
+            None if self.credential.is_some() => None,
             None => Some(Cow::Owned(URL_SAFE_NO_PAD.encode(self.confirmed_key()?))),
         }
     }

@@ -21,7 +21,10 @@ impl AuthMethod {
         let mut kinds = CredentialKind::ALL.into_iter();
         let kind = match is_combined {
             true => CredentialKind::Attestation,
-            false => kinds.find(|kind| kind.issued_by().is_some() && kind.auth_method() == name)?,
+            false => {
+                let is_it = |kind: &CredentialKind| kind.is_method() && kind.auth_method() == name;
+                kinds.find(is_it)?
+            }
         };
         Some(AuthMethod { kind, is_combined })
     }

@@ -3,6 +3,7 @@
 use super::{Authority, AuthorityKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use testudo_protocol::credentials;
 use testudo_protocol::jose::Jws;
 use testudo_protocol::oauth::{ASSERTION_TYPE_JWT_BEARER, ASSERTION_TYPE_JWT_SPIFFE};
 
@@ -47,8 +48,8 @@ struct Row {
     issued_by: Option<AuthorityKind>,
     /// Which keys verify it; `None` if there is no door for it.
     verified_by: Option<VerifiedBy>,
-    /// True for an unverified token of this kind; `None` if a software statement cannot be of this kind.
-    statement: Option<fn(&Jws) -> bool>,
+    /// True for an unverified statement of this kind; `None` if a software statement cannot be of this kind.
+    statement: Option<fn(&str) -> bool>,
     /// True if it can name the running copy of the workload that has it.
     names_instances: bool,
     /// True if `iss` names the `[[issuers]]` entry that issued it: it is sent as an assertion of the type jwt-bearer, or
@@ -57,12 +58,13 @@ struct Row {
 }
 
 /// True if the unverified `sub` of a token begins with the name of an authority of this kind.
-fn names_an_identity(token: &Jws, kind: AuthorityKind) -> bool {
+fn names_an_identity(statement: &str, kind: AuthorityKind) -> bool {
     #[derive(Deserialize)]
     struct Subject {
         sub: String,
     }
-    let subject = token.unverified_claims::<Subject>().ok();
+    let token = Jws::parse(statement).ok();
+    let subject = token.and_then(|token| token.unverified_claims::<Subject>().ok());
     let authority = subject.and_then(|subject| Authority::at_the_beginning(&subject.sub));
     authority.is_some_and(|authority| authority.kind() == kind)
 }
@@ -87,7 +89,7 @@ credential_kinds! {
         assertion_type: Some(ASSERTION_TYPE_JWT_SPIFFE),
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::TokenKeys),
-        statement: Some(|token| names_an_identity(token, AuthorityKind::Spiffe)),
+        statement: Some(|statement| names_an_identity(statement, AuthorityKind::Spiffe)),
         names_instances: false,
         is_found_by_issuer: false,
     };
@@ -141,6 +143,17 @@ credential_kinds! {
         names_instances: true,
         is_found_by_issuer: true,
     };
+    /// A verifiable credential as a software statement. Its client authenticates with the key that the credential names.
+    /// [SD-JWT-VC §2] [VC-JOSE-COSE §3]
+    VerifiableCredential "verifiable_credential" Row {
+        auth_method: "private_key_jwt",
+        assertion_type: None,
+        issued_by: Some(AuthorityKind::Issuer),
+        verified_by: Some(VerifiedBy::TokenKeys),
+        statement: Some(credentials::has_form_of_one),
+        names_instances: false,
+        is_found_by_issuer: true,
+    };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
         auth_method: "private_key_jwt",
@@ -188,7 +201,7 @@ credential_kinds! {
         assertion_type: Some("urn:testudo:test-token"),
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
-        statement: Some(|token| names_an_identity(token, AuthorityKind::Issuer)),
+        statement: Some(|statement| names_an_identity(statement, AuthorityKind::Issuer)),
         names_instances: true,
         is_found_by_issuer: false,
     };
@@ -215,8 +228,7 @@ impl CredentialKind {
     /// The kind of a software statement, which no parameter names: the unverified token determines only which door
     /// verifies it.
     pub fn of_statement(unverified: &str) -> Option<CredentialKind> {
-        let token = Jws::parse(unverified).ok()?;
-        let is_it = |kind: &CredentialKind| kind.row().statement.is_some_and(|is_it| is_it(&token));
+        let is_it = |kind: &CredentialKind| kind.row().statement.is_some_and(|is_it| is_it(unverified));
         CredentialKind::ALL.into_iter().find(is_it)
     }
 
@@ -229,6 +241,12 @@ impl CredentialKind {
     /// such kind: `private_key_jwt` is the name for clients that sign with keys of their own.
     pub fn is_found_by_issuer(self) -> bool {
         self.row().is_found_by_issuer
+    }
+
+    /// True if an authority issues it and a client authenticates with it. A verifiable credential only registers a client,
+    /// which then authenticates with its own key.
+    pub(super) fn is_method(self) -> bool {
+        self.issued_by().is_some() && self != CredentialKind::VerifiableCredential
     }
 
     /// The kind of authority that issues it; `None` if the client creates it itself.

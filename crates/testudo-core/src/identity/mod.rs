@@ -5,18 +5,22 @@ mod auth_method;
 mod authority;
 pub mod claims;
 mod credential;
+mod credential_format;
 pub(crate) mod issuer_subject;
 mod scheme;
 mod sender_constraint;
 mod spiffe;
+mod verified_credential;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
 pub use auth_method::{ATTESTATION_BY_DPOP, AuthMethod};
 pub use authority::Authority;
 pub use claims::{ClaimSource, ClaimValue, NamedClaims};
 pub use credential::{CredentialKind, VerifiedBy};
+pub use credential_format::CredentialFormat;
 pub use scheme::AuthorityKind;
 pub use sender_constraint::SenderConstraint;
+pub use verified_credential::{Holder, VerifiedCredential};
 
 use serde::{Deserialize, Serialize};
 

@@ -110,7 +110,7 @@ pub fn certificates(jwks: &Value) -> Vec<[u8; 32]> {
 /// The part of a key set that is stored and returned in answers, after [`key_set`] accepted it: for each key, the
 /// members that identify it, and the first certificate of `x5c` if it is one of this key. Other members of the request
 /// are dropped. [RFC7517 §4]
-fn known_members(jwks: &Value) -> Value {
+pub(crate) fn known_members(jwks: &Value) -> Value {
     const MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e"];
     let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
     let kept = keys.map(|key| {

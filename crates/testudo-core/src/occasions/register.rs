@@ -15,12 +15,15 @@ use crate::identity::{AttestedIdentity, AuthMethod, SenderConstraint};
 use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::resolve::authoritative;
 use crate::metadata::{attested, labels, narrowing, redirect_uris};
+use crate::occasions::credential_client;
 use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::{Answer, Registered};
 use crate::occasions::showing;
 use crate::possession::Possession;
 use crate::records::RequestRef;
-use crate::records::{Client, ClientMetadata, Conflict, EventKind, Loaded, Needs, Registration, Versioned};
+use crate::records::{
+    Client, ClientCredential, ClientMetadata, Conflict, EventKind, Loaded, Needs, Registration, Versioned,
+};
 use crate::rejection::{MetadataReason, Rejection};
 use crate::rules::RegistrationForm;
 use crate::trace::Trace;
@@ -56,6 +59,7 @@ impl Occasion for RegistrationByEvidence<'_> {
     ) -> Result<Decision<Registered>, Rejection> {
         let governed = self.governed;
         showing::every_kind_is_accepted(governed, at.policy)?;
+        credential_client::has_its_own_id(governed)?;
         let stored = StoredClient::of(governed, loaded);
         let alive = stored.alive(at.now);
         let client_id = alive.map_or(&*governed.name.client_id, |client| &client.record.client_id);
@@ -153,7 +157,7 @@ impl RegistrationByEvidence<'_> {
         at: &Moment<'_>,
     ) -> Result<Resolved, Rejection> {
         let (governed, now) = (self.governed, at.now);
-        let only = showing::method(requested)?;
+        let only = showing::method(governed.identity, requested)?;
         let asked = resolve_with_evidence(governed, requested, only, now)?;
         let whole = requested.clone().without_limits();
         if governed.found.rule.registration == RegistrationForm::Fixed {
@@ -207,10 +211,16 @@ fn again(
     let changed = Client {
         metadata,
         registration: Some(Box::new(registration)),
+        expires: match governed.identity.proof.credential {
+            Some(_) => Lifetimes::by(governed.found.rule).end(client.created, governed.identity),
+            None => client.expires,
+        },
+        credential: ClientCredential::of(governed.identity),
         ..client.clone()
     };
     let is_newer = changed.registration.as_ref().map(|new| new.issued) > stands.map(|stands| stands.issued);
-    if is_newer || !differ_only_in_time(&changed, client, now) {
+    let is_of_other_credential = changed.credential != client.credential || changed.expires != client.expires;
+    if is_newer || is_of_other_credential || !differ_only_in_time(&changed, client, now) {
         registered.client = Client {
             last_used: now,
             last_credential: governed.identity.kind,
@@ -267,6 +277,7 @@ fn resolve_with_evidence(
         return Err(MetadataReason::SpiffeIdMismatch.into());
     }
     let attested = attested::attested(identity)?;
+    let jwks = credential_client::keys(identity, attested.jwks.as_ref())?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
     let authoritative = authoritative(attested, &governed.found);
     let (says, asks) = (
@@ -304,6 +315,7 @@ fn resolve_with_evidence(
             authoritative.redirect_uris
         },
         spiffe_bundle_endpoint: requested.spiffe_bundle_endpoint.clone(),
+        jwks,
         ..authoritative
     };
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;

@@ -45,7 +45,7 @@ pub(crate) fn every_kind_is_accepted(
 fn authority_accepts(identity: &AttestedIdentity, policy: &Policy, kind: CredentialKind) -> bool {
     policy
         .authority(&identity.authority)
-        .is_some_and(|trusted| trusted.credentials.contains(&kind))
+        .is_some_and(|trusted| trusted.accepts(kind))
 }
 
 fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
@@ -54,10 +54,17 @@ fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
 }
 
 /// The only authentication method that the client wants to be accepted.
-pub(crate) fn method(requested: &RequestedMetadata) -> Result<Option<AuthMethod>, Rejection> {
+pub(crate) fn method(
+    identity: &AttestedIdentity,
+    requested: &RequestedMetadata,
+) -> Result<Option<AuthMethod>, Rejection> {
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
     };
+    // The only method of a client that registers with a verifiable credential, so it needs no record of it.
+    if identity.kind == CredentialKind::VerifiableCredential && name == identity.kind.auth_method() {
+        return Ok(None);
+    }
     let method = AuthMethod::attested(name).ok_or(MetadataReason::AuthMethodNotAttested)?;
     Ok(Some(method))
 }

@@ -19,6 +19,7 @@ use crate::records::{Client, Conflict, Event, Loaded, Needs, Registration, Versi
 use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
 use crate::rules::FirstUse;
 use crate::trace::Trace;
+use testudo_protocol::Timestamp;
 
 /// A token request of a proven identity whose rule is known.
 #[derive(Debug, Clone, Copy)]
@@ -97,10 +98,15 @@ impl Occasion for TokenRequest<'_> {
 }
 
 impl<'a> TokenRequest<'a> {
-    fn requester(&self, registration: Option<&'a Registration>) -> Requester<'a> {
+    fn requester(
+        &self,
+        registration: Option<&'a Registration>,
+        credential_ends: Option<Timestamp>,
+    ) -> Requester<'a> {
         Requester {
             governed: self.governed,
             registration,
+            credential_ends,
             possession: self.possession,
         }
     }
@@ -118,10 +124,15 @@ impl<'a> TokenRequest<'a> {
         let registration = client.registration_at(at.now);
         method_is_registered(governed.identity, registration, self.possession)?;
         trace.passed("client known", || format!("first seen {}", client.created));
-        let (granted, of_grant) = match self.grant.decide(self.requester(registration), loaded, at) {
-            Ok(decided) => decided,
-            Err(refusal) => return refused(refusal),
-        };
+        let credential_ends = client.credential.as_ref().and(client.expires);
+        let (granted, of_grant) =
+            match self
+                .grant
+                .decide(self.requester(registration, credential_ends), loaded, at)
+            {
+                Ok(decided) => decided,
+                Err(refusal) => return refused(refusal),
+            };
         trace.passed("request allowed", || granted.to_string());
         let mut batch = single_use(governed.identity);
         batch.extend(self.possession.single_use());
@@ -157,7 +168,7 @@ impl<'a> TokenRequest<'a> {
             trace.passed("metadata resolves", || {
                 metadata.labels.text("client_name").unwrap_or_default().to_owned()
             });
-            let (granted, of_grant) = self.grant.decide(self.requester(None), loaded, at)?;
+            let (granted, of_grant) = self.grant.decide(self.requester(None, None), loaded, at)?;
             trace.passed("request allowed", || granted.to_string());
             Ok((metadata, granted, of_grant))
         });

@@ -1,6 +1,7 @@
 //! The policy of an authority: which credentials it may issue, and what they allow.
 
 use super::credential_status::StatusPolicy;
+use super::verifiable_credential::VerifiableCredentialPolicy;
 use crate::identity::{ClaimSource, CredentialKind};
 use crate::members::{base, shadowed};
 use crate::rules::FirstUse;
@@ -76,6 +77,8 @@ pub struct AuthorityPolicy {
     pub takes_default_accounts: bool,
     /// How the status of its verifiable credentials is checked.
     pub status: StatusPolicy,
+    /// Which verifiable credentials are accepted, if it issues such.
+    pub verifiable: Option<Box<VerifiableCredentialPolicy>>,
     /// Rate limit for new clients.
     pub registrations: Rate,
     /// Rate limit for new clients whose subjects have the same prefix.
@@ -92,10 +95,17 @@ pub struct Claimed {
     /// The claims that the configuration allows the authority to state, by name.
     pub attested: BTreeMap<String, serde_json::Value>,
     /// The names of the others. They have no effect, and neither do members with the same names in a registration.
-    pub unlisted: Vec<String>,
+    pub unlisted: Box<[String]>,
 }
 
 impl AuthorityPolicy {
+    /// True if its identities may show this kind of credential. A client that registered with a verifiable credential
+    /// authenticates with the key that the credential named.
+    pub fn accepts(&self, kind: CredentialKind) -> bool {
+        let by_named_key = self.verifiable.is_some() && kind == CredentialKind::PrivateKeyJwt;
+        self.credentials.contains(&kind) || by_named_key
+    }
+
     /// The claims of a credential that are about client metadata. [SPIFFE-ID §4.1.3] They have no effect unless
     /// `attested_metadata` lists them.
     pub fn claimed(&self, claims: BTreeMap<String, serde_json::Value>) -> Claimed {
@@ -141,6 +151,7 @@ impl AuthorityPolicy {
             review: None,
             takes_default_accounts: false,
             status: StatusPolicy::default(),
+            verifiable: None,
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,
             velocity_prefix_segments: 2,

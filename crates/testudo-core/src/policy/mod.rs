@@ -4,6 +4,7 @@ mod authority;
 mod client;
 mod credential_status;
 mod issuers;
+mod verifiable_credential;
 
 pub use authority::{
     ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse, ChallengeUse, Claimed, ReviewPolicy,
@@ -11,6 +12,7 @@ pub use authority::{
 pub use client::{ClientMethod, ConfiguredClient};
 pub use credential_status::{StatusPolicy, StatusUse};
 pub use issuers::Issuers;
+pub use verifiable_credential::{HolderBinding, VerifiableCredentialPolicy};
 
 use crate::administration::Administration;
 use crate::identity::{Authority, AuthorityKind, CredentialKind};
@@ -175,6 +177,14 @@ impl Policy {
     /// The policy of an authority, if it is configured.
     pub fn authority(&self, authority: &Authority) -> Option<&AuthorityPolicy> {
         self.authorities.get(authority)
+    }
+
+    /// The issuer of verifiable credentials with whose name this client id begins. Its clients have their identities as
+    /// client ids.
+    pub fn issuer_of_client(&self, client_id: &str) -> Option<Authority> {
+        let authority = Authority::at_the_beginning(client_id)?;
+        let settings = self.authority(&authority)?;
+        settings.verifiable.is_some().then_some(authority)
     }
 
     /// The configured authority with this name or key: a trust domain, or else an issuer.

@@ -6,6 +6,7 @@
 
 mod attestation_pop;
 mod dpop;
+mod holder;
 mod presented;
 mod workload_proof;
 
@@ -15,10 +16,10 @@ mod tests;
 pub use presented::PresentedProofs;
 
 use crate::decision::Resolution;
-use crate::identity::{AttestedIdentity, SingleUse};
+use crate::identity::{AttestedIdentity, Holder, SingleUse};
 use crate::policy::{ChallengeUse, NonceUse, Policy};
 use crate::records::{Batch, Conflict};
-use crate::rejection::{AttestationReason, ProofReason, Rejection, WorkloadProofReason};
+use crate::rejection::{AttestationReason, ProofReason, Rejection, VerifiableReason, WorkloadProofReason};
 use crate::trace::Trace;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -107,11 +108,30 @@ impl Possession {
             }
             (None, _) => {}
         }
+        let held = terms
+            .identity
+            .and_then(|identity| identity.proof.credential.as_deref());
+        let held_by_dpop = match held.map(|held| (&held.holder, held.proven_key())) {
+            Some((Holder::Presented(proof), Some(key))) => {
+                holder::verify(proof, key, terms, &mut possession, trace)?;
+                None
+            }
+            Some((Holder::ByDpop, _)) => held.and_then(|held| held.key.as_deref()),
+            Some((Holder::Unproven | Holder::Presented(_), _)) | None => None,
+        };
+        let needs_fresh_dpop = combined.is_some() || held_by_dpop.is_some();
         let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required
-            || (combined.is_some() && terms.challenge() == ChallengeUse::Required);
+            || (needs_fresh_dpop && terms.challenge() == ChallengeUse::Required);
         let verified =
             dpop.map(|proof| self::dpop::verify(proof, is_nonce_required, terms, &mut possession, trace));
-        match (combined, verified.transpose()?) {
+        let verified = verified.transpose()?;
+        if let Some(key) = held_by_dpop {
+            let proof = verified.as_ref().ok_or(VerifiableReason::HolderProofMissing)?;
+            if proof.thumbprint != *key.key.thumbprint() || !key.key.key().accepts(proof.algorithm) {
+                return Err(VerifiableReason::HolderKeyNotProven.into());
+            }
+        }
+        match (combined, verified) {
             (Some(_), None) if proofs.has_workload_proof() => return Err(WorkloadProofReason::Off.into()),
             (Some(_), None) => return Err(AttestationReason::ProofMissing.into()),
             (Some(key), Some(proof)) => {

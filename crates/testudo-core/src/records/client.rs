@@ -3,9 +3,14 @@
 use super::Kind;
 use super::record::{Announced, Held, Record};
 use super::rfc3339::Rfc3339;
-use crate::identity::{AuthMethod, AuthorityKind, CredentialKind, OccasionKind, Sponsor};
+use crate::identity::{
+    AttestedIdentity, AuthMethod, AuthorityKind, CredentialKind, NamedClaims, OccasionKind, Sponsor,
+};
 use crate::members::Labels;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use testudo_protocol::credentials::status::StatusReference;
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -51,12 +56,57 @@ pub struct Client {
     /// The limits that the client set for itself in its last registration.
     #[serde(default)]
     pub registration: Option<Box<Registration>>,
+    /// The verifiable credential with which the client registered last, and with which it ends.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential: Option<Box<ClientCredential>>,
     /// The sponsor: the client whose access token registered this one, if it had no evidence of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sponsor: Option<Box<Sponsor>>,
     /// The token with which the client manages its registration. [RFC7592 §3]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub management: Option<Box<ManagementToken>>,
+}
+
+/// What remains of the verifiable credential of a client. Its key is in the metadata, its end is that of the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCredential {
+    /// Where its status is, which is read again at token requests.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub status: Vec<StatusReference>,
+    /// The claims that rules and `captures` of the issuer name.
+    #[serde(skip_serializing_if = "NamedClaims::is_empty", default)]
+    pub claims: NamedClaims,
+    /// The attested members that limit the tokens of the client.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub limits: BTreeMap<String, Value>,
+}
+
+impl ClientCredential {
+    /// The claims that rules name, if there are any.
+    pub fn named_claims(&self) -> Option<Box<NamedClaims>> {
+        (!self.claims.is_empty()).then(|| Box::new(self.claims.clone()))
+    }
+
+    /// What is kept of the credential of an identity, if it is one.
+    pub fn of(identity: &AttestedIdentity) -> Option<Box<ClientCredential>> {
+        const LIMITS: [&str; 5] = [
+            "scope",
+            "grant_types",
+            "response_types",
+            "dpop_bound_access_tokens",
+            "tls_client_certificate_bound_access_tokens",
+        ];
+        let proof = &identity.proof;
+        let is_limit = |name: &str| LIMITS.contains(&name);
+        let limits = proof.attested_claims.iter().filter(|(name, _)| is_limit(name));
+        Some(Box::new(ClientCredential {
+            status: proof.credential.as_ref()?.status.clone(),
+            claims: proof.claims.as_deref().cloned().unwrap_or_default(),
+            limits: limits
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        }))
+    }
 }
 
 /// A registration access token, of which only the SHA-256 is stored. It is valid until the client is removed.

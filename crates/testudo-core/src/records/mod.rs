@@ -33,8 +33,8 @@ pub use batch::{Batch, Document, Write};
 pub use block::Block;
 pub use bundle_sequence::BundleSequence;
 pub use client::{
-    ApplicationType, Client, ClientMetadata, ClientState, ManagementToken, Predecessor, Registration,
-    Removed, client_key,
+    ApplicationType, Client, ClientCredential, ClientMetadata, ClientState, ManagementToken, Predecessor,
+    Registration, Removed, client_key,
 };
 pub use configuration_change::{ConfigurationChange, Names, counted};
 pub use conflict::Conflict;

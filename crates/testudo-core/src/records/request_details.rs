@@ -159,7 +159,7 @@ impl RequestDetails {
             .single_use
             .as_ref()
             .map(|mark| (URL_SAFE_NO_PAD.encode(mark.key), mark.keep_until));
-        self.unlisted_claims.clone_from(&proof.unlisted_claims);
+        self.unlisted_claims = proof.unlisted_claims.to_vec();
         if let Some(sponsor) = identity.sponsor.as_deref() {
             self.sponsor = Some(sponsor.clone());
         }
@@ -215,7 +215,7 @@ impl RequestDetails {
             }),
             attested_claims: self.attested_claims.clone(),
             claims: (!self.claims.is_empty()).then(|| Box::new(self.claims.clone())),
-            unlisted_claims: self.unlisted_claims.clone(),
+            unlisted_claims: self.unlisted_claims.clone().into(),
             ..Proof::until(expires)
         }
     }
@@ -311,7 +311,7 @@ mod tests {
             claims: Some(Box::new(
                 [(ClaimSource::parse("/k.io/uid").unwrap(), json!("u"))].into(),
             )),
-            unlisted_claims: vec!["scope".to_owned()],
+            unlisted_claims: ["scope".to_owned()].into(),
             ..Proof::until(Timestamp(10))
         };
         let details = RequestDetails::default().proven(Some(&identity)).unwrap();

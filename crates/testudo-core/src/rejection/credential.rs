@@ -6,6 +6,7 @@
 use super::row::{BEARER, Row};
 use super::service_account::ServiceAccountReason;
 use super::status::StatusReason;
+use super::verifiable::VerifiableReason;
 use crate::identity::Authority;
 use std::fmt;
 use testudo_protocol::Timestamp;
@@ -150,6 +151,8 @@ pub enum CredentialReason {
     ServiceAccount(Box<ServiceAccountReason>),
     /// The status of a verifiable credential is not that of a valid one.
     Status(Box<StatusReason>),
+    /// A verifiable credential is refused.
+    Verifiable(Box<VerifiableReason>),
     /// A software statement has no `iat`.
     IssuedAtMissing,
     /// The request has neither a statement nor a certificate, and registration without evidence is not enabled.
@@ -233,6 +236,7 @@ impl CredentialReason {
             CredentialReason::MarkDropped { .. } => Row::unauthenticated("mark_dropped"),
             CredentialReason::ServiceAccount(reason) => reason.row(),
             CredentialReason::Status(reason) => reason.row(),
+            CredentialReason::Verifiable(reason) => reason.row(),
             CredentialReason::IssuedAtMissing => Row::unauthenticated("issued_at_missing"),
             CredentialReason::EvidenceMissing => Row::unauthenticated("evidence_missing")
                 .sentence("software_statement is missing, and so are a client certificate and an attestation: send one of them")
@@ -378,6 +382,7 @@ impl fmt::Display for CredentialReason {
             ),
             CredentialReason::ServiceAccount(reason) => reason.fmt(f),
             CredentialReason::Status(reason) => reason.fmt(f),
+            CredentialReason::Verifiable(reason) => reason.fmt(f),
             CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
             CredentialReason::EvidenceMissing => {
                 f.write_str("software_statement is missing, and so are a client certificate and an attestation: send one of them")

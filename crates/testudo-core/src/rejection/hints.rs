@@ -7,6 +7,7 @@ mod attestation;
 mod proof;
 mod service_account;
 mod status;
+mod verifiable;
 mod workload_proof;
 
 pub(super) use attestation::of_attestation;
@@ -170,6 +171,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         }
         CredentialReason::ServiceAccount(reason) => service_account::of_service_account(reason),
         CredentialReason::Status(reason) => status::of_status(reason),
+        CredentialReason::Verifiable(reason) => verifiable::of_verifiable(reason),
         CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
         CredentialReason::ClientCertificate(
             ClientCertificateError::Expired { .. } | ClientCertificateError::NotYetValid { .. },

@@ -18,6 +18,7 @@ mod service_account;
 mod status;
 #[cfg(test)]
 mod tests;
+mod verifiable;
 mod workload_proof;
 
 pub use admission::{AdmissionReason, ClaimDifference, NotAcceptedBy};
@@ -30,6 +31,7 @@ pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
 pub use service_account::ServiceAccountReason;
 pub use status::{StatusEntry, StatusReason};
+pub use verifiable::VerifiableReason;
 pub use workload_proof::WorkloadProofReason;
 
 use crate::identity::Authority;
@@ -86,6 +88,12 @@ impl From<ServiceAccountReason> for Rejection {
 impl From<StatusReason> for Rejection {
     fn from(reason: StatusReason) -> Rejection {
         Rejection::Credential(CredentialReason::Status(Box::new(reason)))
+    }
+}
+
+impl From<VerifiableReason> for Rejection {
+    fn from(reason: VerifiableReason) -> Rejection {
+        Rejection::Credential(CredentialReason::Verifiable(Box::new(reason)))
     }
 }
 

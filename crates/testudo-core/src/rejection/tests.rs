@@ -4,7 +4,7 @@
 mod examples;
 
 use super::*;
-use crate::identity::{Authority, CredentialKind, SenderConstraint};
+use crate::identity::{Authority, CredentialFormat, CredentialKind, SenderConstraint};
 use crate::members::MEMBERS;
 use crate::metadata::requested::RequestedMetadata;
 use examples::reasons;

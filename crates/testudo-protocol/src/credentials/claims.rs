@@ -2,6 +2,7 @@
 //! about the client.
 
 use super::CredentialError;
+use super::did::Did;
 use super::status::StatusReference;
 use crate::jose::{Jwk, ProofKey};
 use crate::time::{Seconds, Timestamp};
@@ -19,11 +20,37 @@ pub struct CredentialClaims {
     /// When it was issued and how long it is valid.
     pub times: Times,
     /// `cnf.jwk`.
-    pub confirmation: Option<ProofKey>,
+    pub confirmation: Option<HolderKey>,
     /// The members that may be client metadata.
     pub about_client: Map<String, Value>,
     /// Where its status is.
     pub status: Vec<StatusReference>,
+}
+
+/// The public key of the holder of a credential.
+#[derive(Debug)]
+pub struct HolderKey {
+    /// The JWK as the credential, or the DID of its subject, states it.
+    pub jwk: Value,
+    /// The key that verifies the proofs of the holder.
+    pub key: ProofKey,
+}
+
+impl HolderKey {
+    /// The key that the DID of a subject contains; `None` for `did:web`, whose keys are elsewhere.
+    pub fn of_did(did: &Did) -> Result<Option<HolderKey>, CredentialError> {
+        did.own_key().map(|own| HolderKey::of(own.jwk())).transpose()
+    }
+
+    /// Checks the JWK by the rules for keys of clients.
+    fn of(jwk: &Value) -> Result<HolderKey, CredentialError> {
+        let parsed: Jwk = serde_json::from_value(jwk.clone())
+            .map_err(|_| CredentialError::member("cnf.jwk", "is not a JWK"))?;
+        Ok(HolderKey {
+            key: ProofKey::from_jwk(&parsed).map_err(CredentialError::Key)?,
+            jwk: jwk.clone(),
+        })
+    }
 }
 
 /// The times of a credential: the latest beginning and the earliest end where it states several.
@@ -136,7 +163,7 @@ pub(super) fn date(
 
 /// `cnf.jwk`, by the rules for keys of clients. Other ways to name the key are refused: they would need a fetch, or a
 /// secret. [RFC7800 §3]
-pub(super) fn confirmation(payload: &Map<String, Value>) -> Result<Option<ProofKey>, CredentialError> {
+pub(super) fn confirmation(payload: &Map<String, Value>) -> Result<Option<HolderKey>, CredentialError> {
     let Some(cnf) = payload.get("cnf") else {
         return Ok(None);
     };
@@ -151,9 +178,7 @@ pub(super) fn confirmation(payload: &Map<String, Value>) -> Result<Option<ProofK
     if !members.keys().all(is_known) {
         return Err(wrong());
     }
-    let jwk: Jwk =
-        serde_json::from_value(members.get("jwk").ok_or_else(wrong)?.clone()).map_err(|_| wrong())?;
-    ProofKey::from_jwk(&jwk).map(Some).map_err(CredentialError::Key)
+    HolderKey::of(members.get("jwk").ok_or_else(wrong)?).map(Some)
 }
 
 /// `status` of a JWT or SD-JWT. [TSL §6] Other mechanisms beside `status_list` are ignored.

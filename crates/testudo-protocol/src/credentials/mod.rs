@@ -19,6 +19,26 @@ pub mod x5c;
 pub use error::CredentialError;
 
 use crate::jose::{JoseError, Jws, KeySet, PublicKey};
+use serde_json::{Map, Value};
+
+/// True for an unverified text in the form of an SD-JWT, of a credential as a JWT, or of a presentation.
+pub fn has_form_of_one(text: &str) -> bool {
+    if text.contains('~') {
+        return true;
+    }
+    let Ok(jws) = Jws::parse_credential(text) else {
+        return false;
+    };
+    match jws.header.typ.as_deref() {
+        Some(typ) if vc_jwt::is_typ(typ) || presentation::is_typ(typ) => true,
+        // [VCDM1 §6.3.1] `typ` does not tell a credential of data model 1.1 from other JWTs.
+        None | Some("JWT") => {
+            let claims = jws.unverified_claims::<Map<String, Value>>();
+            claims.is_ok_and(|claims| claims.contains_key("vc") || claims.contains_key("vp"))
+        }
+        Some(_) => false,
+    }
+}
 
 /// The keys of the issuer of a credential.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,11 @@ use serde_json::{Map, Value};
 /// `typ` of a presentation of data model 2.0.
 pub const TYP: &str = "vp+jwt";
 
+/// True if `typ` is the one of a presentation of data model 2.0.
+pub fn is_typ(typ: &str) -> bool {
+    typ == TYP || typ == "application/vp+jwt"
+}
+
 /// A presentation, split and decoded; nothing is verified yet.
 pub struct Presentation {
     jws: Jws,
@@ -22,7 +27,7 @@ impl Presentation {
     pub fn parse(token: &str) -> Result<Option<Presentation>, CredentialError> {
         let jws = Jws::parse_credential(token)?;
         let payload: Map<String, Value> = jws.unverified_claims()?;
-        let is_second = matches!(jws.header.typ.as_deref(), Some(TYP | "application/vp+jwt"));
+        let is_second = jws.header.typ.as_deref().is_some_and(is_typ);
         let is_first = !is_second && payload.contains_key("vp");
         if !is_second && !is_first {
             return Ok(None);

@@ -78,6 +78,7 @@ impl Checker<'_> {
             review: None,
             takes_default_accounts: false,
             status: StatusPolicy::default(),
+            verifiable: None,
             registrations: Rate::new(
                 section
                     .registrations_per_minute

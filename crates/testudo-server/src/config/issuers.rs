@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::identity::ClaimSource;
-use testudo_core::policy::{AuthorityPolicy, ChallengeUse};
+use testudo_core::policy::{AuthorityPolicy, ChallengeUse, HolderBinding};
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
 
@@ -40,33 +40,38 @@ pub struct IssuerSection {
     /// For `jwt`: the claim that names the client, instead of `sub`; a name or a JSON Pointer. In the `sub` of many CI
     /// systems, each branch would be a client. Default: `"sub"`.
     pub subject_claim: Option<String>,
-    /// For `verifiable_credential`: types of credential that count.
+    /// For `verifiable_credential`: the types of credential that are accepted: `vct` of an SD-JWT VC, or a type of a W3C
+    /// credential. Default: none, required for this kind.
     pub types: Option<Vec<String>>,
-    /// For `verifiable_credential`: formats of credential that count.
+    /// For `verifiable_credential`: the formats that are accepted: `dc+sd-jwt` (SD-JWT VC), `vc+jwt` (W3C data model 2.0 as
+    /// a JWT), `vc1-jwt` (data model 1.1 as a JWT). Default: `["dc+sd-jwt", "vc+jwt"]`.
     pub formats: Option<Vec<String>>,
-    /// For `verifiable_credential`: what a credential is about.
+    /// For `verifiable_credential`: the members of client metadata that its credentials may state. `jwks` may be one of
+    /// them, for credentials that name no key of a holder. Default: none.
     pub attests: Option<Vec<String>>,
-    /// For `verifiable_credential`: how a holder proves that a credential is its own.
-    pub holder_binding: Option<String>,
+    /// For `verifiable_credential`: `required`: each registration needs a proof of the key that the credential names;
+    /// `none`: a credential is accepted from every caller. Default: `"required"`.
+    pub holder_binding: Option<HolderBinding>,
     /// For `verifiable_credential`: whether a credential must name a status list.
     pub status: Option<String>,
     /// For `verifiable_credential`: origins of which status lists may be fetched.
     pub status_origins: Option<Vec<String>>,
     /// For `verifiable_credential`: how long a status list is used while fetching fails.
     pub status_max_stale: Option<String>,
-    /// For `jwt` and `kubernetes`: longest lifetime of its tokens; one with a longer lifetime is refused. Default: `"24h"`,
-    /// for `kubernetes` `"1h"`.
+    /// For `jwt`, `kubernetes` and `verifiable_credential`: longest lifetime of its tokens or credentials; one with a longer
+    /// lifetime is refused. A credential without an end gets this one. Default: `"24h"`, for `kubernetes` `"1h"`.
     pub lifetime_max: Option<String>,
     /// For `jwt` and `kubernetes`: further exact audience values, for a migration. Default: none, the issuer only.
     pub accept_audiences: Option<Vec<String>>,
-    /// For `attester`: whether the proof of the attested key must have a challenge of this server. A DPoP proof in the
-    /// place of a PoP then needs a nonce. Default: `"required"`.
+    /// For `attester` and `verifiable_credential`: whether the proof of the attested key, or of the holder, must have a
+    /// challenge of this server. A DPoP proof in its place then needs a nonce. Default: `"required"`.
     pub challenge: Option<ChallengeUse>,
     /// For `attester`: how old an attestation may be, even if it has not expired. Default: `"24h"`.
     pub attestation_age_max: Option<String>,
     /// Claims of its credentials that may become client metadata. Default: none.
     pub attested_metadata: Vec<String>,
-    /// What happens to an identity that was never seen. Default: `"on"`.
+    /// What happens to an identity that was never seen. Clients of a `verifiable_credential` issuer only register at the
+    /// registration endpoint. Default: `"on"`.
     pub first_use: Option<FirstUse>,
     /// New clients per minute. Default: `600`.
     pub registrations_per_minute: Option<u32>,
@@ -105,15 +110,10 @@ pub(super) struct IssuerEntry<'e> {
 /// Where tokens of clusters are reviewed.
 pub type Reviews = HashMap<Authority, Arc<ReviewSource>>;
 
-/// The kinds of issuer.
-const KINDS: [&str; 4] = [KUBERNETES, ATTESTER, VERIFIABLE_CREDENTIAL, JWT];
-
-pub(super) const VERIFIABLE_CREDENTIAL: &str = "verifiable_credential";
-
 const ATTESTER: &str = "attester";
 const JWT: &str = "jwt";
-
 const KUBERNETES: &str = "kubernetes";
+pub(super) const VERIFIABLE_CREDENTIAL: &str = "verifiable_credential";
 
 impl Checker<'_> {
     /// Checks the names: the first part of an identity or a record key must name exactly one entry. Client ids that this
@@ -150,30 +150,19 @@ impl Checker<'_> {
                 section,
             };
             match section.kind.as_str() {
-                ATTESTER => {
-                    self.attester(entry, &mut found);
-                    continue;
+                ATTESTER => self.attester(entry, &mut found),
+                KUBERNETES => self.kubernetes(entry, &mut found),
+                JWT => self.jwt_issuer(entry, &mut found),
+                VERIFIABLE_CREDENTIAL => self.verifiable_credentials(entry, &mut found),
+                "" => {
+                    let problem = format!("{authority} has no kind: its credentials are refused");
+                    self.report.warn(key, problem, Some("add `kind`"));
                 }
-                KUBERNETES => {
-                    self.kubernetes(entry, &mut found);
-                    continue;
+                other => {
+                    let problem = format!("{other:?} is not a kind of issuer");
+                    self.report.error(format!("{key}.kind"), problem, None);
                 }
-                JWT => {
-                    self.jwt_issuer(entry, &mut found);
-                    continue;
-                }
-                _ => {}
             }
-            if !section.kind.is_empty() && !KINDS.contains(&section.kind.as_str()) {
-                let problem = format!("{:?} is not a kind of issuer", section.kind);
-                self.report.error(format!("{key}.kind"), problem, None);
-                continue;
-            }
-            self.report.warn(
-                key,
-                format!("{authority} is not supported by this version: its credentials are refused"),
-                None,
-            );
         }
         found
     }

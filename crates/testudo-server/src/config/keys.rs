@@ -109,7 +109,12 @@ pub const KEYS: &[Key] = &[
         "\"client_name\"",
     )
     .list(),
-    key("issuers.attests", TEXT, "\"client\"").list(),
+    key(
+        "issuers.attests",
+        "a member of client metadata",
+        "\"client_name\"",
+    )
+    .list(),
     key(
         "issuers.captures",
         "names, each with the name of a claim or a JSON Pointer",
@@ -123,8 +128,17 @@ pub const KEYS: &[Key] = &[
     count("issuers.clients_max", "clients", "100000"),
     key("issuers.default_service_accounts", SWITCH, "false"),
     key("issuers.first_use", FIRST_USE, "\"on\""),
-    key("issuers.formats", TEXT, "\"jwt_vc_json\"").list(),
-    key("issuers.holder_binding", TEXT, "\"cnf\""),
+    key(
+        "issuers.formats",
+        "one of \"dc+sd-jwt\", \"vc+jwt\", \"vc1-jwt\"",
+        "\"dc+sd-jwt\"",
+    )
+    .list(),
+    key(
+        "issuers.holder_binding",
+        "one of \"required\", \"none\"",
+        "\"required\"",
+    ),
     key(
         "issuers.issuer",
         "the `iss` of its credentials",
@@ -196,7 +210,7 @@ pub const KEYS: &[Key] = &[
         HTTPS,
         "\"https://cluster-a.example.net:6443/apis/authentication.k8s.io/v1/tokenreviews\"",
     ),
-    key("issuers.types", TEXT, "\"WorkloadCredential\"").list(),
+    key("issuers.types", TEXT, "\"https://vct.example/oauth-client/1\"").list(),
     key(
         "issuers.use",
         "one of \"client\", \"registration\", \"grant\"",

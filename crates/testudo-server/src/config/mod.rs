@@ -57,6 +57,7 @@ mod token_review;
 mod tokens;
 mod trust;
 mod unreachable;
+mod verifiable_credentials;
 mod written;
 
 pub use admin::AdminSettings;

@@ -39,10 +39,9 @@ pub struct ConfigFile {
     pub tokens: TokensSection,
     /// SPIFFE trust domains whose workloads may be clients.
     pub trust_domains: Vec<TrustDomainSection>,
-    /// Authorities other than SPIFFE trust domains. This version has doors for attestations (`kind = "attester"`), for
-    /// tokens of Kubernetes service accounts (`kind = "kubernetes"`), and for tokens of CI systems and other OpenID
-    /// providers (`kind = "jwt"`). The credentials of `verifiable_credential` are refused: of its keys, `name`, `kind` and
-    /// `issuer` are checked, and the others have no effect.
+    /// Authorities other than SPIFFE trust domains: of attestations (`kind = "attester"`), of tokens of Kubernetes service
+    /// accounts (`kind = "kubernetes"`), of tokens of CI systems and other OpenID providers (`kind = "jwt"`), and of
+    /// verifiable credentials that register clients (`kind = "verifiable_credential"`).
     pub issuers: Vec<IssuerSection>,
     /// The registration endpoint; off when absent.
     pub registration: Option<RegistrationSection>,

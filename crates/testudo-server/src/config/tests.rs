@@ -130,7 +130,12 @@ fn bundle_sources_without_https_or_with_two_places_are_refused() {
 // Rows RF-35, C-15.
 #[test]
 fn issuer_with_a_reserved_or_repeated_name_is_refused() {
-    let entry = |name: &str| format!("[[issuers]]\nname = \"{name}\"\nkind = \"verifiable_credential\"\n");
+    let entry = |name: &str| {
+        format!(
+            "[[issuers]]\nname = \"{name}\"\nkind = \"jwt\"\nuse = [\"client\"]\n\
+             issuer = \"https://{name}.example\"\njwks = {{ file = \"keys.json\" }}\n"
+        )
+    };
     assert!(judge(&format!("{GOOD}{}{}", entry("cluster-a"), entry("cluster-b"))).is_ok());
     for name in ["", "spiffe", "https", "vc", "Cluster", "a.example", "c_x", "a:b"] {
         let text = format!("{GOOD}{}", entry(name));

@@ -218,6 +218,7 @@ impl Checker<'_> {
             review: None,
             takes_default_accounts: false,
             status: StatusPolicy::default(),
+            verifiable: None,
             registrations: Rate::new(
                 section
                     .registrations_per_minute
@@ -234,12 +235,18 @@ impl Checker<'_> {
 
     /// Checks the claims of an authority that may become client metadata.
     pub(super) fn attested_metadata(&mut self, key: &str, claims: &[String]) {
+        self.may_be_attested(&format!("{key}.attested_metadata"), claims, None);
+    }
+
+    /// Checks that an authority may state these members of client metadata, or the one that only its kind may state.
+    pub(super) fn may_be_attested(&mut self, key: &str, claims: &[String], also: Option<&'static str>) {
+        let known = || attestable().chain(also);
         for (entry, claim) in claims.iter().enumerate() {
-            if !attestable().any(|name| name == claim) {
-                let names: Vec<&str> = attestable().collect();
+            if !known().any(|name| name == claim) {
+                let names: Vec<&str> = known().collect();
                 let hint = format!("known members: {}", names.join(", "));
                 self.report.error(
-                    format!("{key}.attested_metadata[{entry}]"),
+                    format!("{key}[{entry}]"),
                     format!("{claim:?} is not client metadata that an authority may state"),
                     Some(&hint),
                 );

@@ -4,7 +4,8 @@
 //! leaves no state. The values are good on every node.
 
 use super::fresh;
-use super::respond::json;
+use super::respond::{failed, json};
+use crate::fault::Fault;
 use crate::state::app::App;
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -12,11 +13,15 @@ use hyper::{Response, StatusCode};
 use testudo_core::rejection::Fresh;
 use testudo_protocol::oauth::server_nonce::NoncePurpose;
 
-pub(super) fn challenge(app: &App) -> Response<Full<Bytes>> {
-    let issue = |purpose| app.nonces.issue(purpose, app.now());
+pub(super) fn challenge(app: &App, request_id: &str) -> Response<Full<Bytes>> {
+    let entropy = app.clock.entropy();
+    let Some(random) = entropy.and_then(|entropy| entropy.random.first_chunk().copied()) else {
+        return failed(app, request_id, &Fault::NoEntropy);
+    };
+    let (nonces, now) = (&app.nonces, app.now());
     let body = serde_json::json!({
-        "attestation_challenge": issue(NoncePurpose::AttestationChallenge),
-        "registration_nonce": issue(NoncePurpose::Registration),
+        "attestation_challenge": nonces.issue(NoncePurpose::AttestationChallenge, now),
+        "registration_nonce": nonces.issue_for_registration(random, now),
     });
     let mut response = json(StatusCode::OK, body.to_string().into_bytes());
     // [ABCA §6.3] A client that uses DPoP gets the nonce of its next proof as well.

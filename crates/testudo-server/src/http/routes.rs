@@ -122,7 +122,7 @@ async fn serve_endpoint<B: RequestBody>(
 ) -> Response<Full<Bytes>> {
     match endpoint {
         Endpoint::Token => token::token(app, in_force, incoming).await,
-        Endpoint::Challenge => challenge::challenge(app),
+        Endpoint::Challenge => challenge::challenge(app, incoming.id),
         Endpoint::Registration => register::register_client(app, in_force, incoming).await,
         Endpoint::Client { id } => register::manage_registration(app, in_force, &id, incoming).await,
         Endpoint::Metadata => well_known::metadata_document(app, in_force),

@@ -160,7 +160,14 @@ impl InForce {
         // True where a client authenticates with this kind, or may register that it does.
         let is_of_clients = |kind: CredentialKind| {
             let is_registered = kind != CredentialKind::TlsClientAuth;
-            let registers = is_registered && policy.registration.registers_without_evidence();
+            let by_credential = || {
+                policy
+                    .authorities
+                    .values()
+                    .any(|trusted| trusted.verifiable.is_some())
+            };
+            let registers = is_registered && policy.registration.registers_without_evidence()
+                || kind == CredentialKind::PrivateKeyJwt && by_credential();
             let is_received = !kind.is_certificate() || self.arrival.takes_certificates;
             is_received && (registers || policy.has_client_with(kind))
         };

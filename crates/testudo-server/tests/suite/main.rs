@@ -53,6 +53,7 @@ mod store_faults;
 mod takeover;
 mod together;
 mod verdicts;
+mod verifiable_credentials;
 mod wire;
 mod wit_svids;
 mod workload_api;

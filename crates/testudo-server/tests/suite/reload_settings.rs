@@ -185,14 +185,14 @@ const ROWS: &[Row] = &[
     ("issuers.accept_audiences", "['x']", AS_JWT, InUse(of_attester!(accept_audiences), "x")),
     ("issuers.attestation_age_max", "'77s'", &[], InUse(of_attester!(attestation_age_max), "77")),
     ("issuers.attested_metadata", "['client_name']", &[], InUse(of_attester!(attested_metadata), "client_name")),
-    ("issuers.attests", "['client']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.attests", "['client_name']", CREDENTIALS, InUse(of_attester!(attested_metadata), "client_name")),
     ("issuers.captures", "{ r = 'probe_claim' }", &[], InUse(of_policy!(rules), "probe_claim")),
     ("issuers.challenge", "'none'", &[], InUse(of_attester!(challenge), "None")),
     ("issuers.clients_max", "77", &[], InUse(of_attester!(clients_max), "77")),
     ("issuers.default_service_accounts", "true", CLUSTER, InUse(of_attester!(takes_default_accounts), "true")),
     ("issuers.first_use", "'off'", &[], InUse(of_attester!(first_use), "Off")),
-    ("issuers.formats", "['jwt_vc_json']", OTHER_KIND, Warning(NO_DOOR)),
-    ("issuers.holder_binding", "'cnf'", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.formats", "['vc1-jwt']", CREDENTIALS, InUse(of_attester!(verifiable), "Vc1Jwt")),
+    ("issuers.holder_binding", "'none'", CREDENTIALS, InUse(of_attester!(verifiable), "holder_binding: None")),
     ("issuers.issuer", "'https://ci.example'", &[], InUse(of_policy!(reserved_ids), "https://ci.example")),
     ("issuers.jwks.ca", "'roots.pem'", &["issuers.jwks.file", "issuers.jwks.url = 'https://127.0.0.1:1/jwks'"], InUse(of_source!(ATTESTER, origin), "roots: Some")),
     ("issuers.jwks.discovery", "true", &["issuers.jwks.file", "issuers.issuer = 'https://127.0.0.1:1'"], InUse(of_source!(ATTESTER, origin), "Discovery")),
@@ -203,9 +203,9 @@ const ROWS: &[Row] = &[
     ("issuers.lifetime_max", "'77s'", AS_JWT, InUse(of_attester!(lifetime_max), "77")),
     ("issuers.name", "'ci'", &[], InUse(of_policy!(reserved_ids), "ci:")),
     ("issuers.registrations_per_minute", "77", &[], InUse(of_attester!(registrations), "77")),
-    ("issuers.status", "'required'", OTHER_KIND, Warning(NO_DOOR)),
-    ("issuers.status_max_stale", "'1h'", OTHER_KIND, Warning(NO_DOOR)),
-    ("issuers.status_origins", "['https://status.example']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.status", "'required'", CREDENTIALS, Warning(NOT_FOR_KIND)),
+    ("issuers.status_max_stale", "'1h'", CREDENTIALS, Warning(NOT_FOR_KIND)),
+    ("issuers.status_origins", "['https://status.example']", CREDENTIALS, Warning(NOT_FOR_KIND)),
     ("issuers.subject_claim", "'probe_claim'", AS_JWT, InUse(of_attester!(subject_claim), "probe_claim")),
     ("issuers.token_review.accept_for", "'77s'", CLUSTER_IN_OUTAGE, InUse(of_attester!(review), "77")),
     ("issuers.token_review.ca", "'roots.pem'", REVIEWED_CLUSTER, InUse(REVIEWS, "roots: Some")),
@@ -214,7 +214,7 @@ const ROWS: &[Row] = &[
     ("issuers.token_review.timeout", "'7s'", REVIEWED_CLUSTER, InUse(REVIEWS, "timeout: 7s")),
     ("issuers.token_review.token", "'abc'", REVIEWED_CLUSTER, InUse(REVIEWS, "token: Some")),
     ("issuers.token_review.url", "'https://127.0.0.1:1/night'", REVIEWED_CLUSTER, InUse(REVIEWS, "/night")),
-    ("issuers.types", "['WorkloadCredential']", OTHER_KIND, Warning(NO_DOOR)),
+    ("issuers.types", "['probe_type']", &CREDENTIALS_WITHOUT_TYPES, InUse(of_attester!(verifiable), "probe_type")),
     ("issuers.use", "['registration']", &[], OtherValueIsRefused),
     ("log.format", "'json'", &[], AtNextStart),
     ("log.token_issued", "true", &[], InUse(|app| format!("{:?}", app.in_force.load().serving.logs_tokens), "true")),
@@ -322,7 +322,17 @@ const TLS_CLIENT: &[&str] = &[
     "clients.token_endpoint_auth_method = 'tls_client_auth'",
     "clients.tls_client_ca = 'roots.pem'",
 ];
-const OTHER_KIND: &[&str] = &["issuers.kind = 'verifiable_credential'"];
+const CREDENTIALS_WITHOUT_TYPES: [&str; 3] = [
+    "issuers.kind = 'verifiable_credential'",
+    "issuers.issuer = 'https://issuer.example'",
+    "issuers.use = ['registration']",
+];
+const CREDENTIALS: &[&str] = &[
+    CREDENTIALS_WITHOUT_TYPES[0],
+    CREDENTIALS_WITHOUT_TYPES[1],
+    CREDENTIALS_WITHOUT_TYPES[2],
+    "issuers.types = ['t']",
+];
 const AS_JWT: &[&str] = &["issuers.kind = 'jwt'", "issuers.issuer = 'https://ci.example'"];
 const CLUSTER: &[&str] = &[
     "issuers.kind = 'kubernetes'",
@@ -342,7 +352,7 @@ const CLUSTER_IN_OUTAGE: &[&str] = &[
     "issuers.token_review.on_outage = 'accept'",
 ];
 const REVIEWS: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().reviews);
-const NO_DOOR: &str = "at1 is not supported by this version";
+const NOT_FOR_KIND: &str = "has no effect: it is not for kind";
 const SPIFFE: [&str; 5] = [
     "trust_domains.bundle.file",
     "trust_domains.bundle.url = 'https://127.0.0.1:1/'",

@@ -575,8 +575,13 @@ issuer = "https://kubernetes.default.svc.cluster.local"
 jwks = { file = "jwks.json" }
 use = ["client"]
 [[issuers]]
-name = "vouchers"
+name = "agents"
 kind = "verifiable_credential"
+issuer = "https://issuer.example"
+jwks = { file = "jwks.json" }
+use = ["registration"]
+types = ["https://vct.example/oauth-client/1"]
+first_use = "on"
 [[rules]]
 name = "payments"
 identities = ["spiffe://prod.example/ns/{namespace}/sa/{service}"]
@@ -595,7 +600,7 @@ sender_constraint = "none"
     let output = site.run(&["check"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("is not supported by this version"),
+        stderr(&output).contains("issuers[1].first_use has no effect"),
         "a setting without effect must be reported"
     );
     let _server = site.serve();

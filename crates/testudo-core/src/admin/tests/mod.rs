@@ -88,6 +88,7 @@ fn client(authority: &str, subject: &str, state: ClientState) -> Versioned<Clien
             predecessor: None,
             metadata: Default::default(),
             registration: None,
+            credential: None,
             sponsor: None,
             management: None,
         },

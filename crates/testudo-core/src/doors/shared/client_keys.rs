@@ -1,10 +1,10 @@
 //! The keys of a client that registered its own keys.
 
-use crate::identity::Sponsor;
+use crate::identity::{Authority, Sponsor};
 use crate::metadata::keys::{certificates, key_set};
-use crate::records::Client;
+use crate::records::{Client, ClientCredential};
 use std::sync::Arc;
-use testudo_protocol::jose::{Algorithm, KeySet};
+use testudo_protocol::jose::{Algorithm, JoseError, Jws, KeySet};
 
 /// The keys of a registered client, and the values of its record that limit its assertions.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub struct ClientKeys {
     pub only: Option<Algorithm>,
     /// The sponsor that registered it.
     pub sponsor: Option<Box<Sponsor>>,
+    /// The authority of the client: an issuer, if it registered with a verifiable credential.
+    pub authority: Authority,
+    /// What is kept of that credential.
+    pub credential: Option<Box<ClientCredential>>,
 }
 
 impl ClientKeys {
@@ -24,6 +28,16 @@ impl ClientKeys {
     pub fn of(client: &Client) -> Option<ClientKeys> {
         let keys = key_set(client.metadata.jwks.as_ref()?).ok()?;
         ClientKeys::found(client, Arc::new(keys))
+    }
+
+    /// Verifies an assertion of the client. The key of a holder often has no `kid`, and is then the only one, whatever
+    /// `kid` the client writes.
+    pub(crate) fn verify(&self, jws: &Jws) -> Result<(), JoseError> {
+        let mut keys = self.keys.iter();
+        match (keys.next(), keys.next()) {
+            (Some(only), None) if self.credential.is_some() && only.kid().is_none() => jws.verify_with(only),
+            _ => jws.verify(&self.keys),
+        }
     }
 
     /// Keys that were fetched from the `jwks_uri` of the record.
@@ -42,6 +56,8 @@ impl ClientKeys {
                 .map(certificates)
                 .unwrap_or_default(),
             only,
+            authority: Authority::of_key(&client.authority)?,
+            credential: client.credential.clone(),
             sponsor: client.sponsor.clone(),
         })
     }

@@ -8,7 +8,7 @@ use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejecti
 use crate::trace::Trace;
 use serde::de::IgnoredAny;
 use serde::{Deserialize as _, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use testudo_protocol::jose::Jws;
 
 /// The entry that `iss` names, whose keys verify the signature.
@@ -76,6 +76,11 @@ impl VerifiedClaims {
             false => Value::Null,
         };
         Ok(VerifiedClaims(claims))
+    }
+
+    /// The payload of a credential that was verified.
+    pub(crate) fn of_payload(payload: Map<String, Value>) -> VerifiedClaims {
+        VerifiedClaims(Value::Object(payload))
     }
 
     /// The text of the claim that names the client.

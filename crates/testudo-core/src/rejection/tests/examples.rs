@@ -2,11 +2,12 @@
 //! `super` is imported there from this crate.
 
 use super::{
-    AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialKind,
-    CredentialReason, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, SenderConstraint,
-    ServiceAccountReason, StatusEntry, StatusReason, WorkloadProofReason,
+    AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialFormat,
+    CredentialKind, CredentialReason, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason,
+    SenderConstraint, ServiceAccountReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_protocol::client_certificate::ClientCertificateError;
+use testudo_protocol::credentials::CredentialError;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
 use testudo_protocol::kubernetes::{ReviewError, ServiceAccountError};
@@ -55,6 +56,10 @@ fn request_reasons() -> Vec<RequestReason> {
             name: Some("client_assertion"),
         }),
     ]
+}
+
+fn verifiable(reason: VerifiableReason) -> CredentialReason {
+    CredentialReason::Verifiable(Box::new(reason))
 }
 
 fn credential_reasons() -> Vec<CredentialReason> {
@@ -128,6 +133,35 @@ fn credential_reasons() -> Vec<CredentialReason> {
             kept_until: Timestamp(1),
         },
         CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::NoKeyId)),
+        verifiable(VerifiableReason::Refused(CredentialError::NotSdJwt(
+            "is larger than 32 KiB",
+        ))),
+        verifiable(VerifiableReason::UnknownIssuer),
+        verifiable(VerifiableReason::FormatNotAllowed {
+            issuer: Authority::issuer("agents").unwrap(),
+            format: CredentialFormat::Vc1Jwt,
+        }),
+        verifiable(VerifiableReason::KeyIdMissing),
+        verifiable(VerifiableReason::IssuerDiffers {
+            expected: "https://issuer.example".to_owned(),
+        }),
+        verifiable(VerifiableReason::TypeNotAllowed {
+            issuer: Authority::issuer("agents").unwrap(),
+            types: vec!["https://vct.example/diploma".to_owned()],
+        }),
+        verifiable(VerifiableReason::HolderKeysDiffer),
+        verifiable(VerifiableReason::HolderKeyMissing),
+        verifiable(VerifiableReason::HolderProofMissing),
+        verifiable(VerifiableReason::HolderKeyNotProven),
+        verifiable(VerifiableReason::HolderProof(CredentialError::NotSdJwt(
+            "has no proof of its holder (KB-JWT)",
+        ))),
+        verifiable(VerifiableReason::NonceNotAccepted),
+        verifiable(VerifiableReason::ProofReplayed),
+        verifiable(VerifiableReason::NoClientKey),
+        verifiable(VerifiableReason::ClientIdNotIdentity {
+            rule: "agents".to_owned(),
+        }),
         CredentialReason::ServiceAccount(Box::new(ServiceAccountReason::SeveralClusters {
             entries: ["cluster-a:", "cluster-b:"].map(|key| Authority::of_key(key).unwrap()),
         })),

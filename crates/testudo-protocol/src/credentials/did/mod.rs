@@ -95,6 +95,11 @@ pub struct OwnKey {
 }
 
 impl OwnKey {
+    /// The key as a JWK, without the `kid` that names it.
+    pub fn jwk(&self) -> &Value {
+        &self.jwk
+    }
+
     /// The public key, with [`OwnKey::kid`] as its `kid`.
     pub fn public_key(&self) -> Option<PublicKey> {
         with_kid(self.jwk.clone(), &self.kid)

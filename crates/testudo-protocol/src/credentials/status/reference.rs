@@ -1,6 +1,7 @@
 //! Where the status of a credential is: the list and the index. [TSL §6] [BITSTRING §2.1]
 
 use crate::credentials::CredentialError;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Beyond this, a JSON number is not exact everywhere.
@@ -10,7 +11,8 @@ const INDEX_MAX: u64 = 1 << 53;
 const URL_BYTES_MAX: usize = 2048;
 
 /// What the bits of a bitstring list mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Revoked, for ever.
     Revocation,
@@ -29,7 +31,8 @@ impl Purpose {
 }
 
 /// A status that a credential refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StatusReference {
     /// An entry of a token status list.
     TokenList {

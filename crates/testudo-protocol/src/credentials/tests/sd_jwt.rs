@@ -42,7 +42,7 @@ fn vector_is_verified_with_the_value_of_its_disclosure() {
         json!({"client_name": "Agent 7", "redirect_uris": ["https://app.example/cb"]})
     );
     assert_eq!(
-        claims.confirmation.unwrap().thumbprint(),
+        claims.confirmation.unwrap().key.thumbprint(),
         holder_key().thumbprint()
     );
     assert_eq!(claims.times.issued, Some(Timestamp(ISSUED)));

@@ -78,7 +78,7 @@ fn vector_of_data_model_2_is_verified_by_the_key_of_its_did() {
     assert_eq!(claims.subject, K2);
     assert_eq!(claims.types, ["OAuthClientCredential"]);
     assert_eq!(
-        claims.confirmation.unwrap().thumbprint(),
+        claims.confirmation.unwrap().key.thumbprint(),
         holder_key().thumbprint()
     );
     assert_eq!(

@@ -10,12 +10,12 @@ use crate::state::certificates::Certificates;
 use crate::state::keys::Keyring;
 use std::path::Path;
 use std::sync::Arc;
-use testudo_core::identity::{Proof, SenderConstraint};
+use testudo_core::identity::{CredentialFormat, Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, ClaimDifference, CredentialReason,
     Endpoint, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, ServiceAccountReason,
-    StatusEntry, StatusReason, WorkloadProofReason,
+    StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;
@@ -113,6 +113,14 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
             ),
             // A PoP that is sent twice.
             Rejection::Request(RequestReason::AttestationNotOne) => true,
+            Rejection::Credential(CredentialReason::Verifiable(reason)) => matches!(
+                **reason,
+                VerifiableReason::HolderProofMissing
+                    | VerifiableReason::HolderKeyNotProven
+                    | VerifiableReason::HolderProof(_)
+                    | VerifiableReason::NonceNotAccepted
+                    | VerifiableReason::ProofReplayed
+            ),
             Rejection::Request(_)
             | Rejection::Credential(_)
             | Rejection::Metadata(_)

@@ -99,6 +99,7 @@ pub(super) const PROOF_NOT_RECORDED: &str = "the proof of the request was not re
 /// How the names of reasons begin that are about a proof of possession. An event contains no proof.
 const ABOUT_PROOFS: &[&str] = &[
     "dpop_",
+    "holder_",
     "workload_proof_",
     "attestation_pop_",
     "attestation_proof_",

@@ -20,6 +20,7 @@ use super::proofs::{self, Sender, prove, take_share};
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, refuse};
+use crate::credential_status;
 use crate::fault::{Fault, Stop};
 use crate::own_tokens::ProvenKeys;
 use crate::peer::Peer;
@@ -227,6 +228,9 @@ async fn by_evidence(
     trail.details.dpop_key = possession.shown_dpop_key();
     let governed = govern_here(app, policy, &identity)?;
     take_share(app, &possession, &governed.name.client_id)?;
+    if let Some(credential) = &identity.proof.credential {
+        credential_status::check(app, in_force, &identity.authority, &credential.status).await?; // verify
+    }
     let registration = RegistrationByEvidence {
         governed: &governed,
         requested: &requested,
@@ -234,8 +238,17 @@ async fn by_evidence(
         request: trail.request(),
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
-    let statement = requested.software_statement.as_deref();
+    let statement = requested.software_statement.as_deref().map(without_proof);
     Ok(render(&registered, Extra::Statement(statement)))
+}
+
+/// The statement for the answer. [RFC7591 §3.2.1] The proof at the end of an SD-JWT was used with this request, so it is
+/// left out.
+fn without_proof(statement: &str) -> &str {
+    match statement.rfind('~').and_then(|tilde| statement.get(..=tilde)) {
+        Some(presented) => presented,
+        None => statement,
+    }
 }
 
 /// gather and verify: verifies each piece of evidence, and that all of it proves the same identity.

@@ -14,6 +14,7 @@ use super::proofs::{Sender, prove, take_share};
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, refuse};
+use crate::credential_status;
 use crate::fault::{Fault, Stop};
 use crate::peer::Peer;
 use crate::settle::settle;
@@ -31,7 +32,7 @@ use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
 use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::policy::{NonceUse, Policy};
-use testudo_core::records::Event;
+use testudo_core::records::{ClientCredential, Event};
 use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
 use testudo_core::{AttestedIdentity, Moment, OccasionKind};
@@ -152,6 +153,10 @@ async fn serve_token<B: RequestBody>(
         is_switched_on(attested, &app.switches.load())?;
     }
     take_share(app, &possession, &governed.name.client_id)?;
+    // A credential may be revoked after its client registered with it.
+    if let Some(credential) = proven.credential() {
+        credential_status::check(app, in_force, &identity.authority, &credential.status).await?;
+    }
     let request = TokenRequest {
         governed: &governed,
         client_id: trail.details.client_id.as_deref(),
@@ -202,6 +207,24 @@ struct Proven {
 }
 
 impl Proven {
+    /// What is kept of the verifiable credential with which the client registered, if it did.
+    fn credential(&self) -> Option<&ClientCredential> {
+        match &self.facts {
+            Some(Facts::Client(client)) => client.credential.as_deref(),
+            Some(
+                Facts::Keys(_)
+                | Facts::Issuer(..)
+                | Facts::Clusters(_)
+                | Facts::NoKeysOf(_)
+                | Facts::NoKeys
+                | Facts::Disabled
+                | Facts::KeysElsewhere { .. }
+                | Facts::Nothing,
+            )
+            | None => None,
+        }
+    }
+
     /// Keeps the verdict. It is called only after a token was issued: otherwise an attacker could displace the verdicts of
     /// other clients with refused requests.
     fn remember(&self, app: &App, policy: &Policy) {

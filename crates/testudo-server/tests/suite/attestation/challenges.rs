@@ -35,9 +35,12 @@ async fn abca_6_3_challenge_endpoint_answers_with_a_value_for_each_purpose_and_w
                 NoncePurpose::AttestationChallenge,
                 text(&members["attestation_challenge"]),
             ),
-            (NoncePurpose::Registration, text(&members["registration_nonce"])),
         ];
+        let for_registration = text(&members["registration_nonce"]);
+        assert!(nonces.accepts_for_registration(&for_registration, now));
         for (purpose, value) in &values {
+            assert!(!nonces.accepts(*purpose, &for_registration, now), "{purpose:?}");
+            assert!(!nonces.accepts_for_registration(value, now), "{purpose:?}");
             for (other, _) in &values {
                 assert_eq!(
                     nonces.accepts(*other, value, now),

@@ -133,6 +133,7 @@ impl MadeUp {
             review: None,
             takes_default_accounts: false,
             status: StatusPolicy::default(),
+            verifiable: None,
             registrations: Rate::new(600, None),
             registrations_per_prefix: None,
             velocity_prefix_segments: 1,

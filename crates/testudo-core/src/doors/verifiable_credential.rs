@@ -1,0 +1,144 @@
+//! A verifiable credential as a software statement: an SD-JWT VC, or a W3C credential as a JWT, alone or in a
+//! presentation of its holder. [SD-JWT-VC §2] [VC-JOSE-COSE §3] [VCDM1 §6.3.1]
+//!
+//! It registers a client and never authenticates one: the client authenticates afterwards with the key that the
+//! credential names. Nothing is fetched for a credential before the signature of its issuer is verified.
+
+mod form;
+mod holder;
+
+use super::shared::claims::CLOCK_LEEWAY;
+use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
+use super::shared::issued_token::{VerifiedClaims, speaks_for};
+use super::shared::presented::Presented;
+use crate::identity::issuer_subject::segments_of;
+use crate::identity::{AttestedIdentity, CredentialKind, Proof, VerifiedCredential};
+use crate::policy::Claimed;
+use crate::rejection::{CredentialReason, Rejection, VerifiableReason};
+use crate::trace::Trace;
+use form::{Form, VerifiedForm};
+use std::sync::Arc;
+use testudo_protocol::Seconds;
+use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
+
+/// Longest lifetime of a credential if the entry has no `lifetime_max`. The registration ends with the credential.
+pub const CREDENTIAL_LIFETIME_MAX: Seconds = Seconds(86_400);
+
+/// A parsed credential; nothing in it is verified yet.
+pub struct VerifiableCredential {
+    form: Form,
+    unverified_issuer: String,
+    digest: [u8; 32],
+}
+
+impl VerifiableCredential {
+    /// Reads the part of the credential that is needed to find the keys that verify it.
+    pub fn recognise(presented: &Presented) -> Result<VerifiableCredential, Rejection> {
+        let form = Form::parse(presented.assertion()?).map_err(VerifiableReason::Refused)?;
+        if form.jws().algorithm().is_err() {
+            return Err(CredentialReason::AlgorithmNotAllowed {
+                found: form.jws().header.alg.clone(),
+            }
+            .into());
+        }
+        Ok(VerifiableCredential {
+            unverified_issuer: form.unverified_issuer().ok_or(VerifiableReason::UnknownIssuer)?,
+            form,
+            digest: presented.digest,
+        })
+    }
+
+    /// The only keys used are those of the entry with this issuer.
+    pub fn lookups(&self) -> Lookup<'_> {
+        Lookup::Issuer {
+            unverified_issuer: &self.unverified_issuer,
+            unverified_kid: self.form.jws().header.kid.as_deref(),
+        }
+    }
+
+    /// Verifies the signature of the issuer first; what the credential states is checked only after it.
+    pub fn verify(
+        self,
+        facts: &Facts,
+        terms: Terms<'_>,
+        trace: &mut Trace,
+    ) -> Result<AttestedIdentity, Rejection> {
+        let Terms { policy, purpose, now } = terms;
+        let Facts::Issuer(authority, facts) = facts else {
+            return Err(VerifiableReason::UnknownIssuer.into());
+        };
+        let (entry, keys) = policy_and_keys(authority, facts, policy, trace)?;
+        let (Some(accepted), Some(issuer)) = (&entry.verifiable, &entry.issuer) else {
+            return Err(VerifiableReason::UnknownIssuer.into());
+        };
+        let (jws, format) = (self.form.jws(), self.form.format());
+        if !accepted.formats.contains(&format) {
+            let issuer = authority.clone();
+            return Err(VerifiableReason::FormatNotAllowed { issuer, format }.into());
+        }
+        // [VC-JOSE-COSE §3.3.1] A DID may have several keys, and each has its own purposes.
+        if issuer.starts_with("did:") && jws.header.kid.is_none() {
+            return Err(VerifiableReason::KeyIdMissing.into());
+        }
+        let keys = keys.for_credential(jws, now).map_err(VerifiableReason::Refused)?;
+        let verified = self.form.verify(keys.issuer_keys());
+        let VerifiedForm {
+            mut claims,
+            payload,
+            hash,
+        } = verified.map_err(VerifiableReason::Refused)?;
+        trace.passed("signature", || jws.header.algorithm_and_key());
+        speaks_for(authority, entry, CredentialKind::VerifiableCredential, purpose)?;
+        if claims.issuer.as_ref() != Some(issuer) {
+            let expected = issuer.clone();
+            return Err(VerifiableReason::IssuerDiffers { expected }.into());
+        }
+        let allowed = entry.lifetime_max.unwrap_or(CREDENTIAL_LIFETIME_MAX);
+        let end = claims.times.end(allowed, CLOCK_LEEWAY, now);
+        let end = end.map_err(VerifiableReason::Refused)?;
+        trace.passed("times", || format!("valid until {end}"));
+        // [SD-JWT-VC §7.6] An issuer may state only the types that the entry lists.
+        if !claims.types.iter().any(|named| accepted.types.contains(named)) {
+            return Err(VerifiableReason::TypeNotAllowed {
+                issuer: authority.clone(),
+                types: claims.types,
+            }
+            .into());
+        }
+        trace.passed("type", || claims.types.join(", "));
+        let key = holder::key(&mut claims)?;
+        let expected = holder::Expected {
+            key: key.as_ref(),
+            binding: accepted.holder_binding,
+            server: policy.issuer.as_str(),
+            now,
+        };
+        let holder = holder::proven(&self.form, hash, &claims.subject, expected)?;
+        trace.passed("holder", || holder.to_string());
+        let segments = segments_of(&claims.subject);
+        let subject = authority
+            .subject(&segments)
+            .filter(|subject| !segments.is_empty() && subject.len() <= IDENTIFIER_BYTES_MAX)
+            .ok_or_else(|| CredentialReason::SubjectUnusable {
+                claim: "sub".to_owned(),
+            })?;
+        let named = VerifiedClaims::of_payload(payload).named(authority, policy);
+        let Claimed { attested, unlisted } = entry.claimed(claims.about_client.into_iter().collect());
+        let proof = Proof {
+            issued: claims.times.issued.or(claims.times.not_before),
+            digest: Some(self.digest),
+            is_for_registration: true,
+            attested_claims: attested,
+            unlisted_claims: unlisted,
+            claims: named,
+            credential: Some(Box::new(VerifiedCredential {
+                status: claims.status,
+                key: key.map(Arc::new),
+                holder,
+            })),
+            ..Proof::until(end)
+        };
+        let kind = CredentialKind::VerifiableCredential;
+        Ok(AttestedIdentity::proven(authority.clone(), subject, kind, proof))
+    }
+}

@@ -1,0 +1,38 @@
+//! The formats of verifiable credentials, and their names in the configuration.
+
+use std::fmt;
+
+/// The format of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialFormat {
+    /// [SD-JWT-VC §2]
+    SdJwtVc,
+    /// A JWT of data model 2.0. [VC-JOSE-COSE §3.1.1]
+    VcJwt,
+    /// A JWT of data model 1.1. [VCDM1 §6.3.1]
+    Vc1Jwt,
+}
+
+impl CredentialFormat {
+    /// All formats.
+    pub const ALL: [CredentialFormat; 3] = [
+        CredentialFormat::SdJwtVc,
+        CredentialFormat::VcJwt,
+        CredentialFormat::Vc1Jwt,
+    ];
+
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            CredentialFormat::SdJwtVc => "dc+sd-jwt",
+            CredentialFormat::VcJwt => "vc+jwt",
+            CredentialFormat::Vc1Jwt => "vc1-jwt",
+        }
+    }
+}
+
+impl fmt::Display for CredentialFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,51 @@
+//! What a verified credential states besides the identity, until its client is registered.
+
+use std::fmt;
+use std::sync::Arc;
+use testudo_protocol::credentials::claims::HolderKey;
+use testudo_protocol::credentials::key_binding::HolderProof;
+use testudo_protocol::credentials::status::StatusReference;
+
+/// A verifiable credential whose signature, times and type were checked. Its issuer is the authority of the identity, and
+/// its end is that of the proof.
+#[derive(Debug, Clone)]
+pub struct VerifiedCredential {
+    /// Where its status is.
+    pub status: Vec<StatusReference>,
+    /// The key of its holder, if it names one.
+    pub key: Option<Arc<HolderKey>>,
+    /// How the sender proves that key.
+    pub holder: Holder,
+}
+
+/// How the sender of a credential proves that it is its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// Not at all: every caller that has the credential can send it.
+    Unproven,
+    /// A proof in the credential has a signature of the key. That its nonce is of this server and unused remains to be
+    /// checked.
+    Presented(HolderProof),
+    /// The request must have a DPoP proof of the key.
+    ByDpop,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Holder::Unproven => "not proven, and not required",
+            Holder::Presented(_) => "signed the credential",
+            Holder::ByDpop => "to be proven by a DPoP proof",
+        })
+    }
+}
+
+impl VerifiedCredential {
+    /// The thumbprint of the key that the request proves; without its proof the request is refused.
+    pub(crate) fn proven_key(&self) -> Option<[u8; 32]> {
+        match self.holder {
+            Holder::Unproven => None,
+            Holder::Presented(_) | Holder::ByDpop => self.key.as_ref().map(|held| *held.key.thumbprint()),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Which verifiable credentials an issuer may state clients with.
+
+use crate::identity::CredentialFormat;
+use serde::{Deserialize, Serialize};
+
+/// What an entry of kind `verifiable_credential` accepts, besides what every authority has.
+#[derive(Debug, Clone)]
+pub struct VerifiableCredentialPolicy {
+    /// `vct` of an SD-JWT VC, or a type of another credential: one of them is required.
+    pub types: Vec<String>,
+    /// The formats that are read.
+    pub formats: Vec<CredentialFormat>,
+    /// Whether the holder must prove its key.
+    pub holder_binding: HolderBinding,
+}
+
+/// Whether the holder of a credential must prove the key that the credential names. [RFC9901 §9.5] It depends on the
+/// entry only, and never on what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HolderBinding {
+    /// Every registration needs a proof.
+    #[default]
+    Required,
+    /// A registration needs none. One that is sent must be valid.
+    None,
+}

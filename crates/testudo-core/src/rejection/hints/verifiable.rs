@@ -1,0 +1,48 @@
+//! Hints for verifiable credentials.
+
+use crate::rejection::VerifiableReason;
+use std::borrow::Cow;
+
+pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'static, str> {
+    match reason {
+        VerifiableReason::Refused(_) => {
+            "compare the credential with the entry: its issuer, its keys (`testudo trust show NAME`), lifetime_max, and the clock of the issuer".into()
+        }
+        VerifiableReason::UnknownIssuer => {
+            "to trust the issuer, add an [[issuers]] entry with kind = \"verifiable_credential\" and exactly its `iss` or `issuer`".into()
+        }
+        VerifiableReason::FormatNotAllowed { issuer, format } => {
+            format!("to accept it, add \"{format}\" to formats of {issuer}").into()
+        }
+        VerifiableReason::KeyIdMissing => {
+            "the issuer must set kid to the DID URL of its key, such as did:web:issuer.example#key-1".into()
+        }
+        VerifiableReason::IssuerDiffers { .. } => {
+            "iss, issuer and the DID in kid must all be `issuer` of the entry, byte for byte".into()
+        }
+        VerifiableReason::TypeNotAllowed { issuer, .. } => {
+            format!("to accept the type, add it to types of {issuer}").into()
+        }
+        VerifiableReason::HolderKeysDiffer => {
+            "the issuer must put the key of the DID of the subject into cnf, or leave cnf out".into()
+        }
+        VerifiableReason::HolderKeyMissing => {
+            "the issuer must put the key of the client into cnf.jwk; without keys of holders, set holder_binding = \"none\" and list jwks in attests".into()
+        }
+        VerifiableReason::HolderProofMissing | VerifiableReason::HolderKeyNotProven => {
+            "the client gets a registration_nonce from /challenge, and signs a KB-JWT (SD-JWT) or a presentation (JWT) with its key".into()
+        }
+        VerifiableReason::HolderProof(_) => {
+            "the proof must have aud with the issuer identifier of this server alone, the present time in iat, and be signed with the key that the credential names".into()
+        }
+        VerifiableReason::NonceNotAccepted | VerifiableReason::ProofReplayed => {
+            "the client must get a new registration_nonce from /challenge for each registration, and use it within five minutes".into()
+        }
+        VerifiableReason::NoClientKey => {
+            "the issuer must put the key of the client into cnf.jwk; or list jwks in attests of the entry if the credential states jwks".into()
+        }
+        VerifiableReason::ClientIdNotIdentity { rule } => {
+            format!("remove client_id, client and {{instance}} from rule `{rule}`, or write another rule for these identities").into()
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Reasons to refuse a verifiable credential as a software statement.
+//!
+//! Until the signature of the issuer is verified, the answer is that of every invalid statement. What the holder itself
+//! made wrong (its proof) is named in the answer, since only the holder can correct it.
+
+use super::row::{Row, StatementEffect};
+use crate::identity::{Authority, CredentialFormat};
+use std::fmt;
+use testudo_protocol::credentials::CredentialError;
+use testudo_protocol::oauth::ErrorCode;
+use testudo_protocol::printable::excerpt;
+
+/// Why a verifiable credential is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifiableReason {
+    /// The credential is malformed, its signature does not verify, or it is not valid now.
+    Refused(CredentialError),
+    /// The issuer is that of no entry of kind `verifiable_credential`.
+    UnknownIssuer,
+    /// The entry does not list the format.
+    FormatNotAllowed {
+        /// The entry.
+        issuer: Authority,
+        /// The format of the credential.
+        format: CredentialFormat,
+    },
+    /// A credential of a DID has no `kid`, which must be a key of the DID. [VC-JOSE-COSE §3.3.1]
+    KeyIdMissing,
+    /// The credential names another issuer than the one whose keys verify it, or none.
+    IssuerDiffers {
+        /// `issuer` of the entry.
+        expected: String,
+    },
+    /// None of the types of the credential is one that the entry lists.
+    TypeNotAllowed {
+        /// The entry.
+        issuer: Authority,
+        /// The types of the credential.
+        types: Vec<String>,
+    },
+    /// `cnf` and the DID of the subject are different keys.
+    HolderKeysDiffer,
+    /// The entry requires a proof of the holder, and the credential names no key of a holder.
+    HolderKeyMissing,
+    /// The entry requires a proof of the holder, and the request has none.
+    HolderProofMissing,
+    /// The DPoP proof beside the credential is signed with another key than that of the holder.
+    HolderKeyNotProven,
+    /// The proof of the holder is refused.
+    HolderProof(CredentialError),
+    /// The nonce in the proof of the holder is too old, or is not from this server.
+    NonceNotAccepted,
+    /// The nonce or the proof of the holder was used before.
+    ProofReplayed,
+    /// The credential names no key, so its client could never authenticate.
+    NoClientKey,
+    /// The rule gives the client another id than its identity, by which the keys of the client are found.
+    ClientIdNotIdentity {
+        /// The rule.
+        rule: String,
+    },
+}
+
+impl VerifiableReason {
+    pub(super) fn row(&self) -> Row {
+        let by_holder = |name, sentence: &'static str| {
+            let invalid = ErrorCode::InvalidSoftwareStatement;
+            Row::unauthenticated(name).statement_effect(StatementEffect::Member(invalid, sentence.into()))
+        };
+        match self {
+            VerifiableReason::Refused(_) => Row::unauthenticated("credential_malformed_or_forged"),
+            VerifiableReason::UnknownIssuer => Row::unauthenticated("credential_issuer_unknown"),
+            VerifiableReason::FormatNotAllowed { .. } => {
+                Row::unauthenticated("credential_format_not_allowed")
+            }
+            VerifiableReason::KeyIdMissing => Row::unauthenticated("credential_without_kid"),
+            VerifiableReason::IssuerDiffers { .. } => Row::unauthenticated("credential_issuer_differs"),
+            // The signature of the issuer is verified before.
+            VerifiableReason::TypeNotAllowed { .. } => {
+                let sentence = "software_statement is not accepted by this server";
+                let code = ErrorCode::UnapprovedSoftwareStatement;
+                Row::not_admitted("credential_type_not_allowed")
+                    .statement_effect(StatementEffect::Member(code, sentence.into()))
+            }
+            VerifiableReason::HolderKeysDiffer => Row::unauthenticated("credential_keys_differ"),
+            VerifiableReason::HolderKeyMissing => by_holder(
+                "credential_holder_key_missing",
+                "software_statement must name a key of its holder in cnf, or as the DID of its subject",
+            ),
+            VerifiableReason::HolderProofMissing => by_holder(
+                "holder_proof_missing",
+                "software_statement needs a proof of its holder: a KB-JWT, a presentation, or beside a credential without tildes a DPoP proof",
+            ),
+            VerifiableReason::HolderKeyNotProven => by_holder(
+                "holder_key_not_proven",
+                "the DPoP proof beside software_statement must be signed with the key of the holder",
+            ),
+            VerifiableReason::HolderProof(_) => by_holder(
+                "holder_proof_refused",
+                "the proof of the holder in software_statement is not valid: it needs aud with the issuer identifier of this server, the present time in iat, and the key of the holder",
+            ),
+            VerifiableReason::NonceNotAccepted => by_holder(
+                "holder_nonce_not_accepted",
+                "software_statement needs a proof of its holder with a registration_nonce that this server gave within the last five minutes",
+            ),
+            VerifiableReason::ProofReplayed => by_holder(
+                "holder_proof_replayed",
+                "software_statement has a proof of its holder that was used before: get a new registration_nonce for each registration",
+            ),
+            VerifiableReason::NoClientKey => {
+                let sentence = "software_statement must name the key with which the client authenticates";
+                let code = ErrorCode::InvalidClientMetadata;
+                Row::unauthenticated("credential_without_key")
+                    .statement_effect(StatementEffect::Member(code, sentence.into()))
+            }
+            VerifiableReason::ClientIdNotIdentity { .. } => {
+                Row::not_admitted("credential_client_id_not_identity")
+            }
+        }
+    }
+}
+
+impl fmt::Display for VerifiableReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VerifiableReason::Refused(error) => write!(f, "the credential is refused: {error}"),
+            VerifiableReason::UnknownIssuer => {
+                f.write_str("the issuer of the credential is that of no entry of kind verifiable_credential")
+            }
+            VerifiableReason::FormatNotAllowed { issuer, format } => {
+                write!(f, "formats of {issuer} does not list {format}")
+            }
+            VerifiableReason::KeyIdMissing => {
+                f.write_str("the credential has no kid, which must name a key of the DID of its issuer")
+            }
+            VerifiableReason::IssuerDiffers { expected } => {
+                write!(f, "the credential does not name the issuer {expected}, whose keys verify it")
+            }
+            VerifiableReason::TypeNotAllowed { issuer, types } => {
+                let types = types.join(", ");
+                write!(f, "types of {issuer} lists none of {:?}", excerpt(&types))
+            }
+            VerifiableReason::HolderKeysDiffer => {
+                f.write_str("cnf and the DID of the subject name different keys")
+            }
+            VerifiableReason::HolderKeyMissing => f.write_str(
+                "the credential names no key of its holder, neither in cnf nor as a did:key or did:jwk of its subject",
+            ),
+            VerifiableReason::HolderProofMissing => f.write_str("the request has no proof of the holder"),
+            VerifiableReason::HolderKeyNotProven => {
+                f.write_str("the DPoP proof is signed with another key than that of the holder")
+            }
+            VerifiableReason::HolderProof(error) => write!(f, "the proof of the holder is refused: {error}"),
+            VerifiableReason::NonceNotAccepted => {
+                f.write_str("nonce of the proof of the holder is older than five minutes, or is not a registration_nonce of this server")
+            }
+            VerifiableReason::ProofReplayed => {
+                f.write_str("the nonce, or the proof of the holder, was used before")
+            }
+            VerifiableReason::NoClientKey => f.write_str(
+                "the credential names no key: neither of its holder nor, where attests lists it, in jwks",
+            ),
+            VerifiableReason::ClientIdNotIdentity { rule } => write!(
+                f,
+                "rule `{rule}` gives the client another id than its identity, by which the keys of the client are found"
+            ),
+        }
+    }
+}

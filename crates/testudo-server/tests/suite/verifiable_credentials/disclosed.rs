@@ -1,0 +1,140 @@
+//! Disclosures of SD-JWTs: each has one meaning, or the whole credential is refused.
+
+use super::{INVALID, Site};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use testudo_protocol::jose::sha256;
+use testudo_testkit::token::disclosure;
+
+const URIS: &str = "https://app.example/cb";
+
+// Rows SD-04, SD-12, SD-14.
+#[tokio::test]
+async fn disclosed_values_at_every_depth_become_metadata() {
+    let site = Site::start().await;
+    let (name, of_name) = disclosure(&json!(["s1", "client_name", "Disclosed"]));
+    let (grant, of_grant) = disclosure(&json!(["s2", "client_credentials"]));
+    let (sub, of_sub) = disclosure(&json!(["s3", "sub", super::AGENT]));
+    let nested = json!(["s4", "extra", { "_sd": [of_name] }]);
+    let (outer, of_outer) = disclosure(&nested);
+    let credential = site
+        .sd_jwt_vc()
+        .without_claim("client_name")
+        .without_claim("sub")
+        .claim("grant_types", json!([{ "...": of_grant }, { "...": "decoy" }]))
+        .claim("_sd", json!([of_sub, of_outer, of_name_at_the_top()]));
+    let (top, _) = disclosure(&json!(["s5", "client_name", "Agent 7"]));
+    let sent = [grant.as_str(), &sub, &outer, &name, &top];
+    let answer = site.register(&site.held(&credential, &sent).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let client = answer.json();
+    assert_eq!(client["grant_types"], json!(["client_credentials"]));
+    assert_eq!(
+        (&client["client_name"], &client["client_id"]),
+        (&json!("Agent 7"), &json!(super::CLIENT))
+    );
+    let withheld = site.held(&credential, &[&grant]).await;
+    Site::assert_refused(&site.register(&withheld).await, INVALID, "no subject");
+}
+
+fn of_name_at_the_top() -> String {
+    disclosure(&json!(["s5", "client_name", "Agent 7"])).1
+}
+
+// Rows SD-05 to SD-12.
+#[tokio::test]
+async fn changed_repeated_or_misplaced_disclosure_is_refused() {
+    let site = Site::start().await;
+    let good = || disclosure(&json!(["salt", "redirect_uris", [URIS]]));
+    let other = disclosure(&json!(["salt", "redirect_uris", ["https://app.example/other"]])).0;
+    let (text, digest) = good();
+    let of = |digests: Value| site.sd_jwt_vc().claim("_sd", digests);
+    let decoded = json!(["salt", "redirect_uris", [URIS]]).to_string();
+    let of_json = URL_SAFE_NO_PAD.encode(sha256(decoded.as_bytes()));
+    let of_hex = URL_SAFE_NO_PAD.encode(hex_of(&sha256(text.as_bytes())));
+    let named = |name: &str| disclosure(&json!(["salt", name, "x"]));
+    let (clash, of_clash) = named("client_name");
+    let (sd, of_sd) = named("_sd");
+    let (dots, of_dots) = named("...");
+    let (two, of_two) = disclosure(&json!(["salt", "x"]));
+    let (four, of_four) = disclosure(&json!(["salt", "a", "b", "c"]));
+    for (case, credential, sent) in [
+        ("changed value", of(json!([digest])), vec![&other]),
+        ("digest of the JSON", of(json!([of_json])), vec![&text]),
+        ("digest in hexadecimal", of(json!([of_hex])), vec![&text]),
+        ("digest twice", of(json!([digest, digest])), vec![&text]),
+        (
+            "digest nested as well",
+            of(json!([digest])).claim("x", json!({ "_sd": [digest] })),
+            vec![&text],
+        ),
+        ("not referenced", of(json!([digest])), vec![&text, &other]),
+        ("sent twice", of(json!([digest])), vec![&text, &text]),
+        ("name clash", of(json!([of_clash])), vec![&clash]),
+        ("_sd", of(json!([of_sd])), vec![&sd]),
+        ("...", of(json!([of_dots])), vec![&dots]),
+        ("two elements for a member", of(json!([of_two])), vec![&two]),
+        ("four elements", of(json!([of_four])), vec![&four]),
+        (
+            "three elements for an array",
+            site.sd_jwt_vc().claim("x", json!([{ "...": digest }])),
+            vec![&text],
+        ),
+        ("md5", of(json!([digest])).claim("_sd_alg", "md5"), vec![&text]),
+        (
+            "upper case",
+            of(json!([digest])).claim("_sd_alg", "SHA-256"),
+            vec![&text],
+        ),
+        (
+            "nested _sd_alg",
+            of(json!([digest])).claim("x", json!({ "_sd_alg": "sha-256" })),
+            vec![&text],
+        ),
+    ] {
+        let sent: Vec<&str> = sent.into_iter().map(String::as_str).collect();
+        let answer = site.register(&site.held(&credential, &sent).await).await;
+        Site::assert_refused(&answer, INVALID, case);
+    }
+    let answer = site
+        .register(&site.held(&of(json!([digest])), &[&text]).await)
+        .await;
+    assert_eq!(
+        (answer.status, &answer.json()["redirect_uris"]),
+        (201, &json!([URIS]))
+    );
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// Row SD-13.
+#[tokio::test]
+async fn disclosure_cannot_deliver_what_the_issuer_must_sign_openly() {
+    let site = Site::start().await;
+    let whole = site.sd_jwt_vc().claims;
+    for member in ["iss", "exp", "vct", "cnf", "nbf", "status"] {
+        let value = match member {
+            "nbf" => json!(site.now()),
+            "status" => json!({ "status_list": { "idx": 0, "uri": "https://status.example/1" } }),
+            _ => whole[member].clone(),
+        };
+        let (text, digest) = disclosure(&json!(["salt", member, value]));
+        let credential = site.sd_jwt_vc().claim("_sd", json!([digest]));
+        let credential = if whole[member].is_null() {
+            credential
+        } else {
+            credential.without_claim(member)
+        };
+        let answer = site.register(&site.held(&credential, &[&text]).await).await;
+        Site::assert_refused(&answer, INVALID, member);
+    }
+    let jwk = whole["cnf"]["jwk"].clone();
+    let (text, digest) = disclosure(&json!(["salt", "jwk", jwk]));
+    let inside = site.sd_jwt_vc().claim("cnf", json!({ "_sd": [digest] }));
+    let answer = site.register(&site.held(&inside, &[&text]).await).await;
+    Site::assert_refused(&answer, INVALID, "jwk in cnf");
+    site.registered().await;
+}
