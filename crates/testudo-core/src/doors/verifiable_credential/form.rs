@@ -26,7 +26,7 @@ pub(super) enum Form {
         jws: Jws,
         model: Model,
         /// The presentation around it, if there is one.
-        presentation: Option<Presentation>,
+        presentation: Option<Box<Presentation>>,
     },
 }
 
@@ -61,7 +61,7 @@ impl Form {
         Ok(Form::Jwt {
             jws,
             model,
-            presentation,
+            presentation: presentation.map(Box::new),
         })
     }
 
