@@ -90,11 +90,12 @@ fn credential(chain: &X509Chain) -> Jws {
 // Rows SD-20, SD-21, SD-22.
 #[test]
 fn certificate_of_an_issuer_leads_to_a_configured_authority_and_has_its_name() {
-    let [ca, other] = [(); 2].map(|()| X509Issuer::new("ca.example"));
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000);
+    let [ca, other] = [(); 2].map(|()| X509Issuer::new("ca.example").at(at));
     let name = ExpectedName::Uri(NAME.to_owned());
     let read = |pem: &str| KeysForm::Certificates(&name).read(pem.as_bytes(), &[]);
     let keys = read(&ca.as_chain().chain_pem()).unwrap();
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = Timestamp(1_800_000_000);
     let is_verified = |jws: &Jws| {
         let found = keys.for_credential(jws, now);
         found.is_ok_and(|found| found.issuer_keys().verify(jws).is_ok())
