@@ -98,12 +98,20 @@ pub(crate) fn keep_fresh(app: &Arc<App>, anchor: Arc<Anchor>) {
     let app = Arc::downgrade(app);
     tokio::spawn(async move {
         let mut parts = FIRST_PAUSE_SHORTENED_BY;
-        while let Some(pause) = app.upgrade().map(|app| pause(&app, &anchor, parts)) {
-            parts = PAUSE_SHORTENED_BY;
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = anchor.wanted.notified() => {}
+        loop {
+            let ended = anchor.ended_refreshes();
+            let Some(pause) = app.upgrade().map(|app| pause(&app, &anchor, parts)) else {
+                return;
+            };
+            let is_due = tokio::select! {
+                () = tokio::time::sleep(pause) => !anchor.is_refreshed_since(ended),
+                () = anchor.wanted.notified() => true,
+            };
+            // The first fetch of one of many sources, or an order of an administrator: the next pause begins at its end.
+            if !is_due {
+                continue;
             }
+            parts = PAUSE_SHORTENED_BY;
             let Some(app) = app.upgrade() else { return };
             let is_in_use = app
                 .in_force
@@ -151,6 +159,16 @@ fn anchors(app: &App) -> Vec<Arc<Anchor>> {
 }
 
 impl Anchor {
+    /// The number of refreshes that ended.
+    fn ended_refreshes(&self) -> u64 {
+        *self.ended.borrow()
+    }
+
+    /// True if a refresh ended since this number had, or has begun: a fetch may wait until others have ended.
+    fn is_refreshed_since(&self, ended: u64) -> bool {
+        self.ended_refreshes() != ended || self.turn.try_lock().is_err()
+    }
+
     async fn follow(&self, app: &App) -> Result<(), StoreFault> {
         let Some(held) = *locked(&self.floor) else {
             // The first refresh reads the stored sequence.

@@ -124,3 +124,37 @@ async fn invented_key_ids_cause_at_most_eight_fetches_in_half_a_minute() {
         "other clusters take their turn"
     );
 }
+
+/// The first fetch of one of many sources may wait for the others for longer than the pause of a source without keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_set_whose_first_fetch_takes_long_is_not_fetched_again_when_it_is_there() {
+    let publisher = testudo_testkit::web::DocumentServer::start("localhost").await;
+    let key = generate_key(Algorithm::ES256, Some("real"));
+    let keys = json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
+    publisher.answers(200, None, &keys);
+    // Longer than the five seconds after which a source without keys is fetched again.
+    publisher.takes(Duration::from_secs(6));
+    let clusters = Clusters::start().await;
+    std::fs::write(clusters.world.folder.join("ca.pem"), &publisher.root_pem).unwrap();
+    let url = format!(
+        "url = \"https://localhost:{}/\", ca = \"ca.pem\"",
+        publisher.address.port()
+    );
+    let entry = entry("c0", "").replace("file = \"c0.json\"", &url);
+    let rules = "[[rules]]\nname = \"all\"\nidentities = [\"c0:*/*\"]\nentire_authority = true\n";
+    clusters
+        .world
+        .reload_with(&format!("{}{entry}", domains("")), &format!("{rules}{RULES}"))
+        .await;
+    let is_loaded = async || {
+        let shown = clusters
+            .world
+            .admin("GET", "/admin/v1/trust/c0", Value::Null)
+            .await;
+        shown["jwt_keys"] == json!(["real"])
+    };
+    until_slowly(is_loaded).await;
+    // A second fetch would begin at once.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(publisher.connections(), 1);
+}
