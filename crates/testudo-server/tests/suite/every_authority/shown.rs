@@ -66,6 +66,10 @@ async fn trust_and_metrics_name_each_kind_of_authority_by_its_key_and_show_its_k
             "{key}"
         );
 
+        let (status, accepted) = everyone.order(kind, "accept").await;
+        let nothing = accepted.to_string().contains("nothing is held back");
+        assert!(status == 200 && nothing, "{key}: {accepted}");
+
         let good = everyone.credential(kind, GOVERNED);
         let answer = everyone.send(kind, &good).await;
         assert!(matches!(answer.status, 200 | 201), "{key}: {answer:?}");
