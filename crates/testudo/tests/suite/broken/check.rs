@@ -260,4 +260,25 @@ const BROKEN: &[Broken] = &[
         fault: "is a file of the database",
         remedy: "name another path",
     },
+    Broken {
+        name: "rules-for-ci-systems",
+        how: "The rules for two CI systems admit more jobs than the administrator expects.",
+        set_up: |site| {
+            let entry = |name: &str, issuer: &str, more: &str| {
+                format!(
+                    "[[issuers]]\nname = \"{name}\"\nkind = \"jwt\"\nuse = [\"client\"]\nissuer = \"{issuer}\"\njwks = {{ discovery = true }}\n{more}\n"
+                )
+            };
+            let rule = |name: &str, ci: &str, claims: &str| {
+                format!("[[rules]]\nname = \"{name}\"\nauthorities = [\"{ci}\"]\nclaims = {{ {claims} }}\n")
+            };
+            let github = "https://token.actions.githubusercontent.com";
+            site.append(&entry("github", github, "subject_claim = \"repository_id\""));
+            site.append(&entry("gitlab", "https://gitlab.com", ""));
+            site.append(&rule("deploy", "github", "environment = \"production\""));
+            site.append(&rule("build", "gitlab", "project_path = \"acme/app\""));
+        },
+        fault: "names projects by `project_path`",
+        remedy: "subject_claim = \"project_id\"",
+    },
 ];
