@@ -8,6 +8,7 @@ mod tokens;
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_testkit::ci::{github_job, gitlab_job};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::{assertion_form, generate_key};
@@ -91,29 +92,19 @@ impl Ci {
     }
 
     fn github_by<'k>(&self, key: &'k SigningKey) -> Draft<'k> {
-        let subject = "repo:acme/app:ref:refs/heads/main";
-        Draft::svid(key, subject, ISSUER, self.world.now())
-            .header("x5t", "eBZ_cn3sXYAd0ch4THBKHIgOwOE")
-            .claim("iss", GITHUB)
-            .claim("jti", "0f1c5f1e-8b5c-4d1e-9d5e-0d4f3e8c1a11")
-            .claim("repository", "acme/app")
-            .claim("repository_id", "12345")
-            .claim("repository_owner", "acme")
-            .claim("repository_owner_id", 77)
+        // With claims that are no text, which other CI systems have.
+        let runner = json!({ "environment": "github-hosted", "self_hosted": false });
+        github_job(key, GITHUB, ISSUER, self.world.now())
             .claim("environment", "prod")
-            .claim("ref", "refs/heads/main")
-            .claim("event_name", "push")
-            .claim(
-                "runner",
-                json!({ "environment": "github-hosted", "self_hosted": false }),
-            )
+            .claim("repository_owner_id", 77)
+            .claim("runner", runner)
     }
 
     /// A token of a job, in the form of GitLab's.
     fn gitlab(&self) -> Draft<'_> {
         let subject = "project_path:group/app:ref_type:branch:ref:main";
-        Draft::svid(&self.gitlab, subject, ISSUER, self.world.now())
-            .claim("iss", GITLAB)
+        gitlab_job(&self.gitlab, GITLAB, ISSUER, self.world.now())
+            .claim("sub", subject)
             .claim("project_id", "7")
     }
 
