@@ -19,15 +19,19 @@ enum FetchKind {
     OnlyRoots,
     /// A URL of the configuration, verified by an X.509-SVID.
     Spiffe,
+    /// A URL that was put together from the configuration and something else, such as a status list of a configured
+    /// origin: a request with header fields, of which several may run at the same time.
+    Sent,
     /// A URL of a client.
     Client,
 }
 
 impl FetchKind {
-    const ALL: [FetchKind; 4] = [
+    const ALL: [FetchKind; 5] = [
         FetchKind::Configuration,
         FetchKind::OnlyRoots,
         FetchKind::Spiffe,
+        FetchKind::Sent,
         FetchKind::Client,
     ];
 }
@@ -73,7 +77,9 @@ impl Publisher {
     fn of(&self, kind: FetchKind) -> &DocumentServer {
         match kind {
             FetchKind::Spiffe => &self.of_spiffe,
-            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Client => &self.server,
+            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Sent | FetchKind::Client => {
+                &self.server
+            }
         }
     }
 
@@ -81,7 +87,7 @@ impl Publisher {
     fn url(&self, kind: FetchKind) -> String {
         match kind {
             FetchKind::Client => format!("https://{HOST}/"),
-            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Spiffe => {
+            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Spiffe | FetchKind::Sent => {
                 format!("https://{HOST}:{}/", self.of(kind).address.port())
             }
         }
@@ -107,6 +113,13 @@ impl Publisher {
                     now: Timestamp::from(SystemTime::now()),
                 };
                 self.fetcher.get_from_spiffe(&url, server, LIMITS).await
+            }
+            FetchKind::Sent => {
+                let request = Outgoing {
+                    headers: vec![("accept", "application/statuslist+jwt")],
+                    ..Outgoing::get(&url)
+                };
+                self.fetcher.send_with(request, Access::default(), LIMITS).await
             }
             FetchKind::Client => self.fetcher.get(&url, UrlOrigin::Client, LIMITS).await,
         }
@@ -150,7 +163,7 @@ async fn body_over_the_limit_and_every_redirect_are_refused_for_every_kind_of_fe
 async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_that_must_not_use_it() {
     let publisher = Publisher::start().await;
     let port = publisher.server.address.port();
-    use FetchKind::{Client, Configuration, OnlyRoots, Spiffe};
+    use FetchKind::{Client, Configuration, OnlyRoots, Sent, Spiffe};
     let of_clients = &[Client][..];
     let all = &FetchKind::ALL[..];
     for (url, kinds) in [
@@ -195,7 +208,7 @@ async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_tha
         (0, 0)
     );
     // The same fetches reach a server at a URL without these faults.
-    for kind in [Configuration, OnlyRoots, Spiffe, Client] {
+    for kind in [Configuration, OnlyRoots, Spiffe, Sent, Client] {
         publisher.of(kind).answers(200, None, "{}");
         let fetched = publisher.get(kind, &publisher.url(kind)).await;
         assert_eq!(fetched.map(|fetched| fetched.status), Ok(200), "{kind:?}");

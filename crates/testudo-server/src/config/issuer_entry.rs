@@ -49,8 +49,10 @@ impl Checker<'_> {
         ];
         self.limits_are_not_zero(key, &limits, TO_REGISTER_NONE);
         let issuer = section.issuer.as_deref();
-        self.keys_are_of_kind(key, section, kind);
-        let source = self.issuer_keys(key, authority, issuer, section.jwks.as_ref());
+        let source = match self.keys_are_of_kind(key, section, kind) {
+            true => self.issuer_keys(key, authority, issuer, section.jwks.as_ref()),
+            false => None,
+        };
         found.sources.extend(source);
         self.attested_metadata(key, &section.attested_metadata);
         let captures = self.captures(key, section);
@@ -92,14 +94,15 @@ impl Checker<'_> {
     }
 
     /// Refuses the sources of keys that are for credentials only: tokens of other kinds are verified with key sets.
-    fn keys_are_of_kind(&mut self, key: &str, section: &IssuerSection, kind: &IssuerKind) {
+    fn keys_are_of_kind(&mut self, key: &str, section: &IssuerSection, kind: &IssuerKind) -> bool {
         let Some(keys) = section
             .jwks
             .as_ref()
             .filter(|_| kind.name != VERIFIABLE_CREDENTIAL)
         else {
-            return;
+            return true;
         };
+        let mut is_of_kind = true;
         for (name, is_written) in [
             ("did", keys.did.unwrap_or_default()),
             ("jwt_vc_issuer", keys.jwt_vc_issuer.unwrap_or_default()),
@@ -112,8 +115,10 @@ impl Checker<'_> {
                 );
                 let hint = Some("set file, url or discovery in its place");
                 self.report.error(format!("{key}.jwks.{name}"), problem, hint);
+                is_of_kind = false;
             }
         }
+        is_of_kind
     }
 
     /// `use`: what the issuer may speak for, which the entry must state.

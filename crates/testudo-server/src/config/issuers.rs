@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::identity::ClaimSource;
-use testudo_core::policy::{AuthorityPolicy, ChallengeUse, HolderBinding};
+use testudo_core::policy::{AuthorityPolicy, ChallengeUse, HolderBinding, StatusUse};
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
 
@@ -52,11 +52,14 @@ pub struct IssuerSection {
     /// For `verifiable_credential`: `required`: each registration needs a proof of the key that the credential names;
     /// `none`: a credential is accepted from every caller. Default: `"required"`.
     pub holder_binding: Option<HolderBinding>,
-    /// For `verifiable_credential`: whether a credential must name a status list.
-    pub status: Option<String>,
-    /// For `verifiable_credential`: origins of which status lists may be fetched.
+    /// For `verifiable_credential`: whether the status of its credentials is checked, in a Token Status List or a Bitstring
+    /// Status List. Default: `"if_present"`.
+    pub status: Option<StatusUse>,
+    /// For `verifiable_credential`: the origins from which status lists are fetched. A credential that names another one is
+    /// refused. Required with `status = "required"`.
     pub status_origins: Option<Vec<String>>,
-    /// For `verifiable_credential`: how long a status list is used while fetching fails.
+    /// For `verifiable_credential`: how long a status list is used after it should have been fetched again, while that
+    /// fails. Default: `"0s"`.
     pub status_max_stale: Option<String>,
     /// For `jwt`, `kubernetes` and `verifiable_credential`: longest lifetime of its tokens or credentials; one with a longer
     /// lifetime is refused. A credential without an end gets this one. Default: `"24h"`, for `kubernetes` `"1h"`.

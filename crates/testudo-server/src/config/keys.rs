@@ -186,9 +186,18 @@ pub const KEYS: &[Key] = &[
         "\"cluster-a\"",
     ),
     count("issuers.registrations_per_minute", "clients per minute", "600"),
-    key("issuers.status", TEXT, "\"required\""),
+    key(
+        "issuers.status",
+        "one of \"required\", \"if_present\", \"ignore\"",
+        "\"required\"",
+    ),
     key("issuers.status_max_stale", DURATION, "\"1h\""),
-    key("issuers.status_origins", HTTPS, "\"https://status.example\"").list(),
+    key(
+        "issuers.status_origins",
+        "the origin of an https URL",
+        "\"https://status.example\"",
+    )
+    .list(),
     key("issuers.subject_claim", CLAIM, "\"repository_id\""),
     key("issuers.token_review.accept_for", DURATION, "\"5m\""),
     key("issuers.token_review.ca", PATH, "\"cluster-ca.pem\""),

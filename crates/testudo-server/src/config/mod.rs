@@ -51,6 +51,7 @@ mod server;
 mod spelling;
 mod spiffe_endpoint;
 mod starter;
+mod status;
 mod store;
 mod tls;
 mod token_review;

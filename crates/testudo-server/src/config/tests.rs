@@ -6,6 +6,7 @@ use testudo_core::Authority;
 mod ci_systems;
 mod files;
 mod include;
+mod issuer_documents;
 mod kubernetes;
 mod locations;
 mod network;

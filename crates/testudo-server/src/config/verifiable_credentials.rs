@@ -19,6 +19,9 @@ const CREDENTIALS: IssuerKind = IssuerKind {
         "formats",
         "attests",
         "holder_binding",
+        "status",
+        "status_origins",
+        "status_max_stale",
         "lifetime_max",
         "challenge",
     ],
@@ -65,6 +68,7 @@ impl Checker<'_> {
             // `jwks`: for credentials that name no key of a holder.
             attested_metadata: section.attests.clone().unwrap_or_default(),
             verifiable: Some(Box::new(verifiable)),
+            status: self.status_policy(key, section),
             first_use: FirstUse::Off,
             ..policy
         };

@@ -23,12 +23,10 @@ enum Shows {
     Certificate(fn(&Running) -> SocketAddr),
     /// The answer names the key as one that takes effect at the next start.
     AtNextStart,
-    /// The answer warns, with these words, that the value has no effect in this version.
-    Warning(&'static str),
     /// The key has one legal value. Another one is refused, and the answer names the key.
     OtherValueIsRefused,
 }
-use Shows::{AtNextStart, Certificate, InUse, OtherValueIsRefused, Warning};
+use Shows::{AtNextStart, Certificate, InUse, OtherValueIsRefused};
 
 /// A key with a new value, and other keys that must change with it: `key = value`, or `key` alone to remove it.
 type Row = (&'static str, &'static str, &'static [&'static str], Shows);
@@ -210,9 +208,9 @@ const ROWS: &[Row] = &[
     ("issuers.lifetime_max", "'77s'", AS_JWT, InUse(of_attester!(lifetime_max), "77")),
     ("issuers.name", "'ci'", &[], InUse(of_policy!(reserved_ids), "ci:")),
     ("issuers.registrations_per_minute", "77", &[], InUse(of_attester!(registrations), "77")),
-    ("issuers.status", "'required'", CREDENTIALS, Warning(NOT_FOR_KIND)),
-    ("issuers.status_max_stale", "'1h'", CREDENTIALS, Warning(NOT_FOR_KIND)),
-    ("issuers.status_origins", "['https://status.example']", CREDENTIALS, Warning(NOT_FOR_KIND)),
+    ("issuers.status", "'ignore'", CREDENTIALS, InUse(of_attester!(status), "Ignore")),
+    ("issuers.status_max_stale", "'77s'", CREDENTIALS, InUse(of_attester!(status), "77")),
+    ("issuers.status_origins", "['https://status.example']", CREDENTIALS, InUse(of_attester!(status), "https://status.example")),
     ("issuers.subject_claim", "'probe_claim'", AS_JWT, InUse(of_attester!(subject_claim), "probe_claim")),
     ("issuers.token_review.accept_for", "'77s'", CLUSTER_IN_OUTAGE, InUse(of_attester!(review), "77")),
     ("issuers.token_review.ca", "'roots.pem'", REVIEWED_CLUSTER, InUse(REVIEWS, "roots: Some")),
@@ -359,7 +357,6 @@ const CLUSTER_IN_OUTAGE: &[&str] = &[
     "issuers.token_review.on_outage = 'accept'",
 ];
 const REVIEWS: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().reviews);
-const NOT_FOR_KIND: &str = "has no effect: it is not for kind";
 const SPIFFE: [&str; 5] = [
     "trust_domains.bundle.file",
     "trust_domains.bundle.url = 'https://127.0.0.1:1/'",
@@ -491,7 +488,7 @@ impl Site {
                 .serves_the_second_certificate(of(&self.running))
                 .await
                 .to_string(),
-            AtNextStart | Warning(_) | OtherValueIsRefused => String::new(),
+            AtNextStart | OtherValueIsRefused => String::new(),
         };
         let (status, answer) = self.reload(&changes).await;
         let text = answer.to_string();
@@ -515,7 +512,6 @@ impl Site {
                         .to_string()
                         .contains(path)
             }
-            Warning(words) => warning.contains(words),
             OtherValueIsRefused => text.contains(&format!(".{}", path.rsplit('.').next().unwrap())),
         };
         let is_named = is_refused || names_the_change(path, &answer["configuration"]);

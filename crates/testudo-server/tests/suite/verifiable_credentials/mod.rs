@@ -4,8 +4,10 @@ mod clients;
 mod configuration;
 mod disclosed;
 mod holders;
+mod keys;
 mod refused;
 mod registration;
+mod status;
 
 use crate::registration::post;
 use crate::world::{ISSUER, RULES, World, domains};

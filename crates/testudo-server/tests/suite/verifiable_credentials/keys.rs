@@ -1,0 +1,464 @@
+//! Keys of issuers that are found by a DID, by the metadata of the issuer, or by a certificate.
+
+use super::{AGENT, INVALID, Site, VCT};
+use crate::world::{RULES, domains};
+use serde_json::{Value, json};
+use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_testkit::generate_key;
+use testudo_testkit::http::Answer;
+use testudo_testkit::token::Draft;
+use testudo_testkit::web::DocumentServer;
+use testudo_testkit::x509::{X509Chain, X509Issuer};
+
+const HOST: &str = "issuer3.example";
+const DID_JSON: &str = "/.well-known/did.json";
+const METADATA: &str = "/.well-known/jwt-vc-issuer/t/1";
+
+/// A server that trusts one issuer, and the web server of the issuer.
+struct Issuer {
+    site: Site,
+    web: DocumentServer,
+    name: String,
+    key: SigningKey,
+}
+
+impl Issuer {
+    /// An issuer whose name is `name`, with `PORT` for the port of its web server.
+    async fn start(name: &str, jwks: &str) -> Issuer {
+        let (site, web) = (Site::start().await, DocumentServer::start(HOST).await);
+        let name = name.replace("PORT", &web.address.port().to_string());
+        let issuer = Issuer {
+            site,
+            web,
+            name,
+            key: generate_key(Algorithm::ES256, Some("k3")),
+        };
+        std::fs::write(issuer.site.world.folder.join("ca.pem"), &issuer.web.root_pem).unwrap();
+        issuer.configure(jwks).await;
+        issuer
+    }
+
+    /// A `did:web` whose document has the key.
+    async fn of_did(jwks: &str) -> Issuer {
+        let issuer = Issuer::start(&format!("did:web:{HOST}%3APORT"), jwks).await;
+        issuer.publish(&[&issuer.key]);
+        issuer.refresh().await;
+        issuer
+    }
+
+    async fn configure(&self, jwks: &str) {
+        let entry = format!(
+            "[[issuers]]\nname = \"agents\"\nkind = \"verifiable_credential\"\nuse = [\"registration\"]\n\
+             issuer = \"{}\"\njwks = {{ {jwks} }}\ntypes = [\"{VCT}\"]\nlifetime_max = \"1h\"\n",
+            self.name
+        );
+        let outbound = format!("[outbound]\nresolve = {{ \"{HOST}\" = \"127.0.0.1\" }}\n");
+        let sections = format!("{outbound}[registration]\n{}{entry}", domains(""));
+        let rules = format!("[[rules]]\nname = \"agents\"\nidentities = [\"agents:*\"]\n{RULES}");
+        self.site.world.reload_with(&sections, &rules).await;
+    }
+
+    /// A verification method of the DID.
+    fn method(&self, key: &SigningKey) -> Value {
+        json!({ "id": self.kid(key), "type": "JsonWebKey", "controller": self.name,
+            "publicKeyJwk": key.public_jwk("sig", false) })
+    }
+
+    fn kid(&self, key: &SigningKey) -> String {
+        format!("{}#{}", self.name, key.kid())
+    }
+
+    fn document(&self, keys: &[&SigningKey]) -> Value {
+        let methods: Vec<Value> = keys.iter().map(|key| self.method(key)).collect();
+        json!({ "id": self.name, "assertionMethod": methods })
+    }
+
+    fn publish(&self, keys: &[&SigningKey]) {
+        let document = self.document(keys).to_string();
+        self.web.publishes(DID_JSON, "application/did+json", &document);
+    }
+
+    /// Fetches the keys again; returns what `trust show` states.
+    async fn refresh(&self) -> Value {
+        let world = &self.site.world;
+        world
+            .try_admin("POST", "/admin/v1/trust/agents/refresh", json!({}))
+            .await;
+        world.admin("GET", "/admin/v1/trust/agents", Value::Null).await
+    }
+
+    /// Registers a client with a credential of the issuer, signed by this key.
+    async fn register(&self, key: &SigningKey) -> Answer {
+        self.register_with(key, |draft| draft).await
+    }
+
+    async fn register_with(&self, key: &SigningKey, change: impl FnOnce(Draft<'_>) -> Draft<'_>) -> Answer {
+        let (site, names) = (&self.site, [self.name.as_str(), VCT, AGENT]);
+        let draft = Draft::sd_jwt_vc(key, names, &site.holder, site.now()).header("kid", self.kid(key));
+        site.register(&site.held(&change(draft), &[]).await).await
+    }
+
+    async fn events(&self, kind: &str) -> usize {
+        self.site.world.events(kind).await.len()
+    }
+}
+
+// Rows DID-07, DID-11, DID-16, DID-17, DID-20, VC-37.
+#[tokio::test]
+async fn key_in_the_document_of_a_did_signs_credentials_if_it_is_an_assertion_method() {
+    let issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
+    let answer = issuer.register(&issuer.key).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let [login, listed] = ["h3", "l3"].map(|kid| generate_key(Algorithm::ES256, Some(kid)));
+    let mut document = issuer.document(&[&issuer.key]);
+    document["authentication"] = json!([issuer.method(&login)]);
+    document["verificationMethod"] = json!([issuer.method(&listed)]);
+    issuer
+        .web
+        .publishes(DID_JSON, "application/json", &document.to_string());
+    issuer.refresh().await;
+    issuer.web.take_requests();
+    for (case, key) in [("authentication only", &login), ("listed only", &listed)] {
+        Site::assert_refused(&issuer.register(key).await, INVALID, case);
+    }
+    for (case, kid) in [
+        ("kid of another DID", "did:web:evil.example#k3".to_owned()),
+        ("relative kid", "#k3".to_owned()),
+        ("plain kid", "k3".to_owned()),
+    ] {
+        let answer = issuer
+            .register_with(&issuer.key, |draft| draft.header("kid", kid))
+            .await;
+        Site::assert_refused(&answer, INVALID, case);
+    }
+    let answer = issuer
+        .register_with(&issuer.key, |draft| draft.without_header("kid"))
+        .await;
+    Site::assert_refused(&answer, INVALID, "no kid");
+    let answer = issuer
+        .register_with(&issuer.key, |draft| draft.claim("iss", "did:web:evil.example"))
+        .await;
+    Site::assert_refused(&answer, INVALID, "issuer that is not configured");
+    let paths: Vec<String> = issuer
+        .web
+        .take_requests()
+        .into_iter()
+        .map(|seen| seen.path)
+        .collect();
+    assert!(
+        paths.iter().all(|path| path == DID_JSON) && paths.len() <= 1,
+        "{paths:?}"
+    );
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+}
+
+// Rows DID-12, DID-13, DID-14, DID-15, DID-21.
+#[tokio::test]
+async fn document_that_is_not_of_the_did_changes_no_key() {
+    let issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
+    let good = issuer.document(&[&issuer.key]).to_string();
+    let named = |name: &str| {
+        good.replace(
+            &format!("\"id\":\"{}\"", issuer.name),
+            &format!("\"id\":\"{name}\""),
+        )
+    };
+    let other = generate_key(Algorithm::ES256, Some("k3"));
+    let private = issuer.document(&[&other]).to_string();
+    let private = private.replace("\"kty\":", "\"d\":\"AA\",\"kty\":");
+    for (case, status, body) in [
+        ("other DID", 200, named("did:web:evil.example")),
+        ("alias", 200, named(&format!("{}:.well-known", issuer.name))),
+        ("slash", 200, named(&format!("{}/", issuer.name))),
+        ("upper case", 200, named(&issuer.name.to_uppercase())),
+        ("page", 200, "<html>".to_owned()),
+        ("member twice", 200, good.replacen('{', "{\"id\":\"x\",", 1)),
+        ("private key", 200, private),
+        ("large", 200, format!("{good}{}", " ".repeat(64 * 1024))),
+        ("error", 500, good.clone()),
+        ("forbidden", 403, good.clone()),
+    ] {
+        issuer.web.answers_at(DID_JSON, status, &body);
+        let shown = issuer.refresh().await;
+        assert!(shown["last_error"].is_string(), "{case}: {shown}");
+        assert_eq!(
+            issuer.register(&issuer.key).await.status,
+            201,
+            "{case}: the last document"
+        );
+        assert_ne!(issuer.register(&other).await.status, 201, "{case}");
+    }
+    assert!(issuer.events("authority.bundle_stale").await >= 1);
+    let target = DocumentServer::start("evil.example").await;
+    for location in [
+        format!("https://{}/", target.address),
+        "http://127.0.0.1/".to_owned(),
+    ] {
+        for status in [301, 302, 307, 308] {
+            let web = DocumentServer::start(HOST).await;
+            web.answers(status, Some(&location), "");
+            // A new server of the issuer, which only redirects.
+            std::fs::write(issuer.site.world.folder.join("ca.pem"), &web.root_pem).unwrap();
+            let moved = Issuer {
+                name: format!("did:web:{HOST}%3A{}", web.address.port()),
+                key: generate_key(Algorithm::ES256, Some("k3")),
+                site: Site::start().await,
+                web,
+            };
+            std::fs::write(moved.site.world.folder.join("ca.pem"), &moved.web.root_pem).unwrap();
+            moved.configure("did = true, ca = \"ca.pem\"").await;
+            assert_eq!(
+                moved.register(&moved.key).await.status,
+                503,
+                "{status} {location}"
+            );
+            if location.starts_with("http:") {
+                break;
+            }
+        }
+    }
+    assert_eq!(target.connections(), 0);
+}
+
+// Rows DID-23, DID-24.
+#[tokio::test]
+async fn removed_key_and_removed_document_end_at_the_next_fetch_and_an_outage_does_not() {
+    let issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
+    let new = generate_key(Algorithm::ES256, Some("k4"));
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+    issuer.publish(&[&new]);
+    issuer.refresh().await;
+    Site::assert_refused(&issuer.register(&issuer.key).await, INVALID, "removed key");
+    assert_eq!(issuer.register(&new).await.status, 201);
+    issuer.web.answers_at(DID_JSON, 500, "");
+    issuer.refresh().await;
+    assert_eq!(
+        issuer.register(&new).await.status,
+        201,
+        "the last document is used"
+    );
+    issuer.site.world.running.app.clock.shift(3601);
+    let stale = issuer.register(&new).await;
+    assert_eq!(
+        (stale.status, stale.header("retry-after")),
+        (503, Some("5")),
+        "{stale:?}"
+    );
+    for status in [404, 410] {
+        issuer.publish(&[&new]);
+        issuer.refresh().await;
+        assert_eq!(issuer.register(&new).await.status, 201);
+        issuer.web.answers_at(DID_JSON, status, "");
+        issuer.refresh().await;
+        Site::assert_refused(&issuer.register(&new).await, INVALID, "deactivated");
+    }
+}
+
+// Row DID-25.
+#[tokio::test]
+async fn key_of_a_domain_that_was_taken_over_is_not_used_if_it_is_not_pinned_or_not_accepted() {
+    let issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
+    let shown = issuer.refresh().await;
+    let thumbprint = shown["keys"][0]["thumbprint"].as_str().unwrap().to_owned();
+    let taken = generate_key(Algorithm::ES256, Some("k9"));
+
+    issuer
+        .configure(&format!("did = true, ca = \"ca.pem\", pin = [\"{thumbprint}\"]"))
+        .await;
+    issuer.publish(&[&issuer.key, &taken]);
+    let shown = issuer.refresh().await;
+    assert!(
+        shown["ignored"][0].as_str().unwrap().contains("is not in `pin`"),
+        "{shown}"
+    );
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+    Site::assert_refused(&issuer.register(&taken).await, INVALID, "not pinned");
+
+    issuer.publish(&[&issuer.key]);
+    issuer
+        .configure("did = true, ca = \"ca.pem\", key_change = \"hold\"")
+        .await;
+    issuer.refresh().await;
+    issuer.publish(&[&issuer.key, &taken]);
+    let shown = issuer.refresh().await;
+    assert!(
+        shown["held_back"].as_str().unwrap().contains("never used before"),
+        "{shown}"
+    );
+    assert_eq!(issuer.events("authority.bundle_rolled_back").await, 1);
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+    Site::assert_refused(&issuer.register(&taken).await, INVALID, "held back");
+    let world = &issuer.site.world;
+    world
+        .admin("POST", "/admin/v1/trust/agents/accept", json!({}))
+        .await;
+    assert_eq!(issuer.register(&taken).await.status, 201, "accepted");
+    let shown = issuer.refresh().await;
+    assert!(shown["held_back"].is_null(), "{shown}");
+    // A key that was used before may leave and come back.
+    issuer.publish(&[&taken]);
+    issuer.refresh().await;
+    Site::assert_refused(&issuer.register(&issuer.key).await, INVALID, "removed");
+    issuer.publish(&[&issuer.key]);
+    issuer.refresh().await;
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+}
+
+// Rows SD-23, SD-27, SD-28, SD-29.
+#[tokio::test]
+async fn keys_are_in_the_metadata_of_the_issuer_or_where_it_states() {
+    let name = format!("https://{HOST}:PORT/t/1");
+    let issuer = Issuer::start(&name, "jwt_vc_issuer = true, ca = \"ca.pem\"").await;
+    let set = |keys: &[&SigningKey]| -> Value {
+        let keys: Vec<Value> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
+        json!({ "keys": keys })
+    };
+    let with = |issuer: &str, more: Value| {
+        let mut document = json!({ "issuer": issuer });
+        document
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        document.to_string()
+    };
+    let register = async |key: &SigningKey| {
+        issuer
+            .register_with(key, |draft| draft.header("kid", key.kid()))
+            .await
+    };
+    let good = with(&issuer.name, json!({ "jwks": set(&[&issuer.key]) }));
+    issuer.web.answers_at(METADATA, 200, &good);
+    issuer.web.take_requests();
+    issuer.refresh().await;
+    assert_eq!(issuer.web.take_requests()[0].path, METADATA);
+    assert_eq!(register(&issuer.key).await.status, 201);
+    // At a URL of the same server.
+    let new = generate_key(Algorithm::ES256, Some("new"));
+    let port = issuer.web.address.port();
+    let url = format!("https://{HOST}:{port}/keys");
+    issuer.web.answers_at("/keys", 200, &set(&[&new]).to_string());
+    issuer
+        .web
+        .answers_at(METADATA, 200, &with(&issuer.name, json!({ "jwks_uri": url })));
+    issuer.web.take_requests();
+    // The credential with an unknown `kid` makes the server fetch once.
+    assert_eq!(register(&new).await.status, 201);
+    let paths: Vec<String> = issuer
+        .web
+        .take_requests()
+        .into_iter()
+        .map(|seen| seen.path)
+        .collect();
+    assert_eq!(paths, [METADATA, "/keys"]);
+    for number in 0..100 {
+        let unknown = generate_key(Algorithm::ES256, Some(&format!("unknown-{number}")));
+        Site::assert_refused(&register(&unknown).await, INVALID, "unknown kid");
+    }
+    assert!(issuer.web.take_requests().is_empty(), "within 30 s");
+    Site::assert_refused(&register(&issuer.key).await, INVALID, "no longer published");
+    let other = generate_key(Algorithm::ES256, Some("other"));
+    let keys = set(&[&other]);
+    for (case, status, document) in [
+        (
+            "slash",
+            200,
+            with(&format!("{}/", issuer.name), json!({ "jwks": keys })),
+        ),
+        (
+            "both",
+            200,
+            with(&issuer.name, json!({ "jwks": keys, "jwks_uri": url })),
+        ),
+        ("neither", 200, with(&issuer.name, json!({}))),
+        (
+            "http",
+            200,
+            with(&issuer.name, json!({ "jwks_uri": "http://127.0.0.1/keys" })),
+        ),
+        ("not found", 404, with(&issuer.name, json!({ "jwks": keys }))),
+        (
+            "2 MiB",
+            200,
+            with(
+                &issuer.name,
+                json!({ "jwks": keys, "x": "a".repeat(2 * 1024 * 1024) }),
+            ),
+        ),
+    ] {
+        issuer.web.answers_at(METADATA, status, &document);
+        let shown = issuer.refresh().await;
+        assert!(shown["last_error"].is_string(), "{case}: {shown}");
+        assert_ne!(register(&other).await.status, 201, "{case}");
+        assert_eq!(register(&new).await.status, 201, "{case}: the last keys");
+    }
+    issuer.web.take_requests();
+    for spelling in [
+        format!("{}/", issuer.name),
+        issuer.name.replace("https:", "HTTPS:"),
+        format!("{}?x", issuer.name),
+    ] {
+        let answer = issuer
+            .register_with(&new, |draft| {
+                draft.header("kid", new.kid()).claim("iss", spelling.clone())
+            })
+            .await;
+        Site::assert_refused(&answer, INVALID, &spelling);
+    }
+    assert!(issuer.web.take_requests().is_empty());
+}
+
+/// The key of a certificate, and the chain as `x5c` has it.
+fn signer(chain: &X509Chain) -> (SigningKey, Value) {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let key = SigningKey::from_pkcs8(Algorithm::ES256, &chain.key, None).unwrap();
+    let chain: Vec<String> = chain.chain.iter().map(|der| STANDARD.encode(der)).collect();
+    (key, json!(chain))
+}
+
+// Rows SD-19, SD-20, SD-21, SD-22.
+#[tokio::test]
+async fn certificate_in_the_header_must_lead_to_a_configured_authority_and_name_the_issuer() {
+    const NAME: &str = "https://issuer4.example";
+    let [ca, unknown] = [(); 2].map(|()| X509Issuer::new("ca.example"));
+    let issuer = Issuer::start(NAME, "file = \"agents.json\"").await;
+    let folder = &issuer.site.world.folder;
+    std::fs::write(folder.join("anchors.pem"), ca.as_chain().chain_pem()).unwrap();
+    let x5c = format!("x5c = {{ anchors = \"anchors.pem\", uri_san = \"{NAME}\" }}");
+    issuer.configure(&x5c).await;
+    let register = async |chain: &X509Chain| {
+        let (key, certificates) = signer(chain);
+        // The draft is signed with the key of the certificate.
+        let (site, names) = (&issuer.site, [NAME, VCT, AGENT]);
+        let draft = Draft::sd_jwt_vc(&key, names, &site.holder, site.now())
+            .without_header("kid")
+            .header("x5c", certificates);
+        site.register(&site.held(&draft, &[]).await).await
+    };
+    let good = ca.leaf(NAME, |_| {});
+    let answer = register(&good).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let expired = ca.leaf(NAME, |leaf| leaf.not_after = rcgen::date_time_ymd(2026, 1, 1));
+    let authority = ca.leaf(NAME, |leaf| {
+        leaf.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)
+    });
+    let mut long = good.clone();
+    long.chain = vec![good.chain[0].clone(); 11];
+    for (case, chain) in [
+        ("neighbour", ca.leaf("https://issuer9.example", |_| {})),
+        ("unknown root", unknown.leaf(NAME, |_| {})),
+        ("expired", expired),
+        ("authority", authority),
+        ("11 certificates", long),
+    ] {
+        Site::assert_refused(&register(&chain).await, INVALID, case);
+    }
+    // Without a certificate, no key of another source is tried.
+    let answer = issuer
+        .register_with(&issuer.site.issuer, |draft| draft.header("kid", "k1"))
+        .await;
+    Site::assert_refused(&answer, INVALID, "no x5c");
+    // The other way round: a certificate in place of a key of the key set.
+    issuer.configure("file = \"agents.json\"").await;
+    Site::assert_refused(&register(&good).await, INVALID, "x5c of an issuer with a key set");
+}
