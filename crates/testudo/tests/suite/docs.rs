@@ -210,6 +210,41 @@ fn the_commands_of_the_registration_page_register_clients() {
     assert_eq!(clients.as_array().unwrap().len(), 2);
 }
 
+/// Adds the configuration of the page, gets a nonce, and registers a client with a credential of its issuer.
+#[test]
+fn the_commands_of_the_page_of_verifiable_credentials_register_a_client() {
+    let (site, issuer) = Site::with_mutual_tls("");
+    let page = page("docs/doors/verifiable-credential.md");
+    let key = |kid| testudo_testkit::generate_key(Algorithm::ES256, kid);
+    let (authority, holder) = (key(Some("k1")), key(None));
+    let jwks = serde_json::json!({ "keys": [authority.public_jwk("sig", true)] });
+    site.write("issuer.jwks.json", &jwks.to_string());
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    site.write("testudo.toml", &format!("{config}\n{}", configurations(&page)[0]));
+    let _server = site.serve();
+    let commands = curl_commands(&page);
+    let [challenge, register] = commands.as_slice() else {
+        panic!("{commands:?}");
+    };
+    let run = |command: &str, statement: &str| {
+        let command = command.replace("https://as.example.net", &issuer);
+        shell(&site, &command, &[("STATEMENT", statement)])
+    };
+    let answer = run(challenge, "");
+    let nonce = answer["registration_nonce"].as_str().unwrap();
+    let names = [
+        "https://issuer.example.net",
+        "https://vct.example.net/oauth-client/1",
+        "urn:example:agent:7",
+    ];
+    let credential = Draft::sd_jwt_vc(&authority, names, &holder, now()).sign();
+    let sd_jwt = format!("{credential}~");
+    let proof = Draft::key_binding(&holder, &sd_jwt, &issuer, nonce, now()).sign();
+    let answer = run(register, &format!("{sd_jwt}{proof}"));
+    assert_eq!(answer["client_id"], "agents:urn:example:agent:7", "{answer}");
+    assert_eq!(answer["software_statement"], sd_jwt, "without the proof");
+}
+
 /// The commands of a new user, without the last ones, which need a bundle.
 #[test]
 fn the_commands_of_the_readme_set_up_a_server() {
@@ -249,6 +284,7 @@ fn the_configurations_of_the_docs_have_no_unknown_key() {
         "docs/doors/wit-svid.md",
         "docs/doors/issuer-jwt.md",
         "docs/doors/kubernetes.md",
+        "docs/doors/verifiable-credential.md",
         "docs/guides/ci.md",
         "docs/operations/README.md",
         "docs/registration.md",
