@@ -10,5 +10,6 @@ mod kubernetes;
 mod minted;
 mod programs;
 mod schemathesis;
+mod sd_jwt;
 mod shop;
 mod wit_svids;
