@@ -3,6 +3,7 @@
 use super::ErrorAnswer;
 use crate::config::file_fault::FileFault;
 use crate::config::pem_files;
+use crate::credential_status;
 use crate::gather::gather;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
 use testudo_core::grants::ScopeAndResource;
 use testudo_core::policy::Policy;
+use testudo_core::records::counted;
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, CredentialKind, OccasionKind, Trace};
 
@@ -115,7 +117,7 @@ impl<'a> Given<'a> {
                 doors::recognise(
                     &attestation(token).unwrap_or_else(|| Presented::statement((*token).to_owned(), policy)),
                 )?,
-                "a JWS in compact form, as evidence of a registration",
+                "a token, as evidence of a registration",
             ),
             Form::Token(token) => (recognise(token, policy)?, "a JWS in compact form"),
             Form::Chain(chain) => {
@@ -148,6 +150,10 @@ impl<'a> Given<'a> {
         let identity = credential.verify(&facts, terms, trace)?;
         if let Form::Token(token) = self.form {
             reviewed(app, in_force, token, &identity, trace).await?;
+        }
+        if let Some(credential) = &identity.proof.credential {
+            credential_status::check(app, in_force, &identity.authority, &credential.status).await?;
+            trace.passed("status", || counted(credential.status.len(), "reference"));
         }
         Ok(identity)
     }

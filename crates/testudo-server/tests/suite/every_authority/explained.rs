@@ -182,3 +182,23 @@ async fn request_for_which_there_are_no_keys_is_explained_until_there_are_some()
         assert_remedy(kind, &explained);
     }
 }
+
+/// A verifiable credential whose status cannot be found out.
+#[tokio::test]
+async fn credential_that_is_refused_for_its_status_is_explained_with_the_same_reason() {
+    let everyone = Everyone::start().await;
+    let kind = KINDS.iter().find(|kind| kind.key == "papers:").unwrap();
+    let status = json!({ "status_list": { "idx": 1, "uri": "https://lists.example/1" } });
+    let draft = (kind.draft)(&everyone, GOVERNED).claim("status", status);
+    let credential = format!("{}~", draft.sign());
+    let refused = everyone.send(kind, &credential).await;
+    assert!(refused.status >= 400, "{refused:?}");
+    let reason = everyone.world.reason_of(&refused).await;
+    let explained = everyone.explained_credential(&credential).await;
+    assert_eq!(result(&explained, "today"), reason, "{explained:#}");
+    // The same credential without a reference is valid.
+    let explained = everyone
+        .explained_credential(&everyone.credential(kind, GOVERNED))
+        .await;
+    assert_eq!(result(&explained, "today"), "allowed", "{explained:#}");
+}

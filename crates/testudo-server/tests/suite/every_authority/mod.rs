@@ -52,6 +52,15 @@ use = ["client"]
 issuer = "https://agents.example"
 jwks = { file = "agents.json" }
 challenge = "none"
+[[issuers]]
+name = "papers"
+kind = "verifiable_credential"
+use = ["registration"]
+issuer = "https://papers.example"
+jwks = { file = "papers.json" }
+types = ["https://vct.example/client"]
+attests = ["jwks"]
+holder_binding = "none"
 "#;
 
 /// How a request carries a credential.
@@ -176,6 +185,22 @@ const KINDS: &[Kind] = &[
         break_source: |e| e.remove("agents.json"),
         remedy: "the document at the jwks_uri of the issuer",
     },
+    Kind {
+        key: "papers:",
+        door: "verifiable_credential",
+        sent: Sent::Statement,
+        draft: |e, subject| {
+            let names = ["https://papers.example", "https://vct.example/client", subject];
+            let own: Value = serde_json::from_str(&e.key.proof_jwk()).unwrap();
+            Draft::sd_jwt_vc(&e.papers, names, &e.key, e.world.now())
+                .without_claim("cnf")
+                .claim("jwks", json!({ "keys": [own] }))
+        },
+        forged: "credential_malformed_or_forged",
+        source: "papers.json",
+        break_source: |e| e.remove("papers.json"),
+        remedy: "the document at the jwks_uri of the issuer",
+    },
 ];
 
 /// One more kind of credential of a trust domain.
@@ -221,6 +246,7 @@ struct Everyone {
     ci: SigningKey,
     releases: SigningKey,
     agents: SigningKey,
+    papers: SigningKey,
     /// The key of the workload that attestations and WIT-SVIDs name.
     key: SigningKey,
 }
@@ -247,6 +273,7 @@ impl Everyone {
             ci: key("of-ci"),
             releases: key("of-releases"),
             agents: key("of-agents"),
+            papers: key("of-papers"),
             key: generate_key(Algorithm::ES256, None),
         };
         everyone.publish();
@@ -269,6 +296,7 @@ impl Everyone {
             ("ci", &self.ci),
             ("releases", &self.releases),
             ("agents", &self.agents),
+            ("papers", &self.papers),
         ] {
             self.world.write_keys(name, &[key]);
         }
@@ -349,7 +377,12 @@ impl Everyone {
 
     /// A credential of the kind for these segments.
     fn credential(&self, kind: &Kind, segments: &str) -> String {
-        (kind.draft)(self, segments).sign()
+        let token = (kind.draft)(self, segments).sign();
+        // An SD-JWT without disclosures and without a proof of its holder.
+        match kind.door {
+            "verifiable_credential" => format!("{token}~"),
+            _ => token,
+        }
     }
 
     /// The same with another signature.
