@@ -109,6 +109,19 @@ mod tests {
         assert_eq!(times, [1, 2, 3]);
     }
 
+    // Row DID-25.
+    #[test]
+    fn key_is_news_if_others_were_seen_before_and_it_was_not() {
+        let (old, both, new) = (bundle(&["a"]), bundle(&["a", "b"]), bundle(&["c"]));
+        let nothing = FirstSeen::default();
+        assert_eq!(nothing.news(&old.0), None, "the first document");
+        let seen = nothing.after(&old.0, Timestamp(1));
+        assert_eq!(seen.news(&old.0), None);
+        assert!(seen.news(&both.0).is_some() && seen.news(&new.0).is_some());
+        let seen = seen.after(&both.0, Timestamp(2)).after(&old.0, Timestamp(3));
+        assert_eq!(seen.news(&both.0), None, "a key that left and comes back");
+    }
+
     #[test]
     fn node_that_saw_a_key_first_gives_its_time() {
         let (bundle, _) = bundle(&["a"]);

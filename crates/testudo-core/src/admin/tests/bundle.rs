@@ -48,6 +48,28 @@ fn bundle_with_a_lower_or_missing_sequence_is_held_back() {
     }
 }
 
+// Row DID-25.
+#[test]
+fn document_with_a_new_key_is_held_back_whatever_its_sequence_is_until_it_is_accepted() {
+    let new_key = Some([7; 32]);
+    for (held, sequence) in [(None, None), (Some(2), Some(3))] {
+        let offered = Offered {
+            new_key,
+            ..offered(sequence)
+        };
+        let held_back = HeldBack::NewKey { thumbprint: [7; 32] };
+        assert_eq!(floor(7, held).check(&offered), Err(held_back), "{held:?}");
+        let accepted = accept(&order(), floor(7, held), true, &offered);
+        assert_eq!(accepted.floor, floor(NOW.0, sequence), "{held:?}");
+        let what = accepted.what.unwrap();
+        assert!(
+            what.contains("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"),
+            "{what}"
+        );
+        assert!(what.contains("never used before"), "{what}");
+    }
+}
+
 #[test]
 fn accepting_a_bundle_that_is_not_held_back_changes_no_floor_and_is_not_recorded() {
     for (held, sequence) in [
