@@ -5,7 +5,8 @@ use crate::connect::connect;
 use crate::tls_problem;
 use crate::{FetchFault, Fetched, Fetcher, Outgoing, UrlOrigin};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::SendRequest;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
@@ -15,9 +16,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use testudo_protocol::is_loopback;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use url::{Host, Url};
 
-/// Sends the request to its URL, which comes from `origin`, and reads the answer.
+/// Sends the request to its URL, which comes from `origin`, over a connection of its own, and reads the answer.
 pub(crate) async fn exchange(
     fetcher: &Fetcher,
     tls: &Arc<ClientConfig>,
@@ -25,36 +27,92 @@ pub(crate) async fn exchange(
     origin: UrlOrigin,
     body_bytes_max: usize,
 ) -> Result<Fetched, FetchFault> {
-    let url = outgoing.url;
-    let is_tls = check_url(url, origin)?;
+    let is_tls = check_url(outgoing.url, origin)?;
     let request = outgoing.request().map_err(FetchFault::Http)?;
-    let addresses = addresses(fetcher, url, origin).await?;
-    let stream = connect(addresses).await?;
-    // Without TCP_NODELAY, small requests wait for the delayed acknowledgement of the other side.
-    let _ = stream.set_nodelay(true);
-    if !is_tls {
-        return send_and_read(stream, request, body_bytes_max)
-            .await
-            .map_err(perhaps_tls);
-    }
-    let name = match url.host().ok_or(FetchFault::NoHost)? {
-        Host::Domain(name) => {
-            ServerName::try_from(name.to_owned()).map_err(|error| FetchFault::Tls(error.to_string()))?
-        }
-        Host::Ipv4(address) => ServerName::IpAddress(IpAddr::V4(address).into()),
-        Host::Ipv6(address) => ServerName::IpAddress(IpAddr::V6(address).into()),
+    let exchanged = async {
+        let mut connection = Connection::open(fetcher, outgoing.url, origin, is_tls.then_some(tls)).await?;
+        let response = connection.send(request).await?;
+        read(response, body_bytes_max).await
     };
-    let stream = tokio_rustls::TlsConnector::from(tls.clone())
-        .connect(name, stream)
-        .await
-        .map_err(|error| {
-            FetchFault::Tls(tls_problem::describe(url.host_str().unwrap_or_default(), &error))
-        })?;
-    send_and_read(stream, request, body_bytes_max).await
+    exchanged.await.map_err(|fault| perhaps_tls(fault, is_tls))
+}
+
+/// An open connection of HTTP/1.1. It is closed when it is dropped.
+pub(crate) struct Connection {
+    /// When it was opened.
+    pub(crate) opened: Instant,
+    sender: SendRequest<Full<Bytes>>,
+    _driver: AbortOnDrop<hyper::Result<()>>,
+}
+
+impl Connection {
+    /// Connects to the server of the URL, with TLS if a configuration is given.
+    pub(crate) async fn open(
+        fetcher: &Fetcher,
+        url: &Url,
+        origin: UrlOrigin,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Connection, FetchFault> {
+        let addresses = addresses(fetcher, url, origin).await?;
+        let stream = connect(addresses).await?;
+        // Without TCP_NODELAY, small requests wait for the delayed acknowledgement of the other side.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else {
+            return Connection::over(stream).await;
+        };
+        let name = match url.host().ok_or(FetchFault::NoHost)? {
+            Host::Domain(name) => {
+                ServerName::try_from(name.to_owned()).map_err(|error| FetchFault::Tls(error.to_string()))?
+            }
+            Host::Ipv4(address) => ServerName::IpAddress(IpAddr::V4(address).into()),
+            Host::Ipv6(address) => ServerName::IpAddress(IpAddr::V6(address).into()),
+        };
+        let stream = tokio_rustls::TlsConnector::from(tls.clone())
+            .connect(name, stream)
+            .await
+            .map_err(|error| {
+                FetchFault::Tls(tls_problem::describe(url.host_str().unwrap_or_default(), &error))
+            })?;
+        Connection::over(stream).await
+    }
+
+    async fn over<S>(stream: S) -> Result<Connection, FetchFault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(64 * 1024)
+            .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+            .await
+            .map_err(http)?;
+        Ok(Connection {
+            opened: Instant::now(),
+            sender,
+            _driver: AbortOnDrop(tokio::spawn(connection)),
+        })
+    }
+
+    /// Sends a request, and waits for the beginning of the answer.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, FetchFault> {
+        self.sender.ready().await.map_err(http)?;
+        self.sender.send_request(request).await.map_err(http)
+    }
+
+    /// True if the server closed the connection, or announced that it will.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+fn http(error: hyper::Error) -> FetchFault {
+    FetchFault::Http(error.to_string())
 }
 
 impl Outgoing<'_> {
-    fn request(&self) -> Result<Request<Full<Bytes>>, String> {
+    pub(crate) fn request(&self) -> Result<Request<Full<Bytes>>, String> {
         let body = Full::new(Bytes::from(self.body.clone()));
         let request = request(self.url, self.method).body(body);
         let mut request = request.map_err(|error| error.to_string())?;
@@ -99,19 +157,19 @@ fn request(url: &Url, method: &str) -> hyper::http::request::Builder {
 }
 
 /// A server that expects TLS answers a request in plain text with an alert, or closes the connection.
-fn perhaps_tls(fault: FetchFault) -> FetchFault {
-    let FetchFault::Http(why) = fault else {
-        return fault;
-    };
-    FetchFault::Http(format!(
-        "{why}; if the server expects TLS at this port, write https:// instead of http://"
-    ))
+pub(crate) fn perhaps_tls(fault: FetchFault, is_tls: bool) -> FetchFault {
+    if let (FetchFault::Http(why), false) = (&fault, is_tls) {
+        return FetchFault::Http(format!(
+            "{why}; if the server expects TLS at this port, write https:// instead of http://"
+        ));
+    }
+    fault
 }
 
 /// Checks that the URL is https, or http with a loopback address in the configuration; returns true for TLS. A URL of a
 /// client must use port 443: another port may belong to an internal service that must not receive requests from
 /// outside.
-fn check_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
+pub(crate) fn check_url(url: &Url, origin: UrlOrigin) -> Result<bool, FetchFault> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(FetchFault::HasUserInformation);
     }
@@ -156,35 +214,10 @@ async fn addresses(fetcher: &Fetcher, url: &Url, origin: UrlOrigin) -> Result<Ve
         .collect())
 }
 
-async fn send_and_read<S>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-    body_bytes_max: usize,
-) -> Result<Fetched, FetchFault>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let http = |error: hyper::Error| FetchFault::Http(error.to_string());
-    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .max_buf_size(64 * 1024)
-        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
-        .await
-        .map_err(http)?;
-    // The connection ends with this exchange: the handle is dropped on return, which closes it.
-    let driver = AbortOnDrop(tokio::spawn(connection));
-    let response = sender.send_request(request).await.map_err(http)?;
-    let fetched = read(response, body_bytes_max).await;
-    drop(driver);
-    fetched
-}
-
 /// Longer than any id in use; it is repeated in errors and logs.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-async fn read(
-    response: Response<hyper::body::Incoming>,
-    body_bytes_max: usize,
-) -> Result<Fetched, FetchFault> {
+pub(crate) async fn read(response: Response<Incoming>, body_bytes_max: usize) -> Result<Fetched, FetchFault> {
     let status = response.status().as_u16();
     if response.status().is_redirection() {
         return Err(FetchFault::Redirect { status });

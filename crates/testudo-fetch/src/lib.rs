@@ -12,18 +12,23 @@ mod address;
 mod connect;
 mod exchange;
 mod kept;
+mod kept_connections;
 mod names;
+mod only_roots;
 mod running;
 mod spiffe_server;
 mod tls_problem;
 
 pub use address::is_public;
 pub use kept::{Held, Kept, Moment, NotFetched, Pauses, Running};
+pub use kept_connections::{KEPT_CONNECTIONS_MAX, KEPT_CONNECTIONS_PER_SERVER_MAX};
 pub use names::{CLIENT_LOOKUPS_MAX, CONFIGURATION_LOOKUPS_MAX, NameLookup};
 pub use running::{CLIENT_FETCHES_MAX, CLIENT_FETCHES_PER_SITE_MAX};
 pub use spiffe_server::SpiffeServer;
 
+use kept_connections::{Destination, KeptConnections, exchange_kept};
 use names::Names;
+use only_roots::OnlyRoots;
 use running::RunningFetches;
 
 use hyper::HeaderMap;
@@ -308,6 +313,8 @@ pub struct Fetcher {
     client_url_routes: HashMap<String, SocketAddr>,
     names: Names,
     running: RunningFetches,
+    only_roots: OnlyRoots,
+    kept_connections: KeptConnections,
 }
 
 impl Fetcher {
@@ -338,6 +345,8 @@ impl Fetcher {
             client_url_routes: options.network.client_url_routes,
             names: Names::new(options.network.lookup),
             running: RunningFetches::default(),
+            only_roots: OnlyRoots::default(),
+            kept_connections: KeptConnections::default(),
         })
     }
 
@@ -366,7 +375,9 @@ impl Fetcher {
             .await
     }
 
-    /// Sends a request to a URL of the configuration. Several requests to one URL may run at the same time.
+    /// Sends a request to a URL of the configuration. Several requests to one URL may run at the same time, and the
+    /// connection is used again for later ones. The server may receive the request twice: it is sent again if a connection
+    /// that was kept open breaks before the answer begins.
     pub async fn send_with(
         &self,
         request: Outgoing<'_>,
@@ -375,27 +386,20 @@ impl Fetcher {
     ) -> Result<Fetched, FetchFault> {
         let authorization = access.authorization();
         let request = request.authorized(authorization.as_deref());
-        let tls = self.tls_for(access)?;
-        self.exchange(&tls, &request, UrlOrigin::Configuration, limits)
-            .await
+        let work = exchange_kept(self, &request, access, limits.body_bytes_max);
+        let fetched = within(limits, work).await;
+        // The server may be gone without having closed its connections.
+        if matches!(fetched, Err(FetchFault::Deadline { .. })) {
+            self.kept_connections.close(&Destination::of(request.url, access));
+        }
+        fetched
     }
 
     fn tls_for(&self, access: Access<'_>) -> Result<Arc<ClientConfig>, FetchFault> {
         match access.roots_pem {
             None => Ok(self.tls.clone()),
-            Some(pem) => Fetcher::trusting(pem),
+            Some(pem) => self.only_roots.tls(pem),
         }
-    }
-
-    /// TLS with the roots of a PEM file alone.
-    fn trusting(roots_pem: &[u8]) -> Result<Arc<ClientConfig>, FetchFault> {
-        let roots = only_roots_from_pem(roots_pem).map_err(FetchFault::Tls)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = tls_builder(provider)
-            .map_err(FetchFault::Tls)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(for_http_1_1(tls))
     }
 
     /// Gets a document from a URL of the configuration, whose server is verified by its X.509-SVID.
@@ -449,12 +453,20 @@ impl Fetcher {
         limits: FetchLimits,
     ) -> Result<Fetched, FetchFault> {
         let work = exchange::exchange(self, tls, request, origin, limits.body_bytes_max);
-        tokio::time::timeout(limits.deadline, work)
-            .await
-            .unwrap_or(Err(FetchFault::Deadline {
-                seconds: limits.deadline.as_secs(),
-            }))
+        within(limits, work).await
     }
+}
+
+async fn within(
+    limits: FetchLimits,
+    work: impl Future<Output = Result<Fetched, FetchFault>>,
+) -> Result<Fetched, FetchFault> {
+    let late = FetchFault::Deadline {
+        seconds: limits.deadline.as_secs(),
+    };
+    tokio::time::timeout(limits.deadline, work)
+        .await
+        .unwrap_or(Err(late))
 }
 
 /// The beginning of every TLS configuration.

@@ -1,6 +1,7 @@
 //! Tests of whole fetches over loopback.
 
 mod hostile;
+mod kept_connections;
 mod spiffe_server;
 
 use super::*;

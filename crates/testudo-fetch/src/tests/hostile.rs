@@ -22,14 +22,18 @@ enum FetchKind {
     /// A URL that was put together from the configuration and something else, such as a status list of a configured
     /// origin: a request with header fields, of which several may run at the same time.
     Sent,
+    /// A POST to a URL of the configuration over a connection that is kept open, with the roots of one file and with a
+    /// token: a TokenReview.
+    Kept,
     /// A URL of a client.
     Client,
 }
 
 impl FetchKind {
-    const ALL: [FetchKind; 5] = [
+    const ALL: [FetchKind; 6] = [
         FetchKind::Configuration,
         FetchKind::OnlyRoots,
+        FetchKind::Kept,
         FetchKind::Spiffe,
         FetchKind::Sent,
         FetchKind::Client,
@@ -77,7 +81,7 @@ impl Publisher {
     fn of(&self, kind: FetchKind) -> &DocumentServer {
         match kind {
             FetchKind::Spiffe => &self.of_spiffe,
-            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Sent | FetchKind::Client => {
+            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Kept | FetchKind::Sent | FetchKind::Client => {
                 &self.server
             }
         }
@@ -87,7 +91,7 @@ impl Publisher {
     fn url(&self, kind: FetchKind) -> String {
         match kind {
             FetchKind::Client => format!("https://{HOST}/"),
-            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Spiffe | FetchKind::Sent => {
+            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Kept | FetchKind::Spiffe | FetchKind::Sent => {
                 format!("https://{HOST}:{}/", self.of(kind).address.port())
             }
         }
@@ -97,13 +101,21 @@ impl Publisher {
         let url: Url = url.parse().unwrap();
         match kind {
             FetchKind::Configuration => self.fetcher.get(&url, UrlOrigin::Configuration, LIMITS).await,
-            FetchKind::OnlyRoots => {
+            FetchKind::OnlyRoots | FetchKind::Kept => {
                 let roots = self.root.chain_pem();
                 let access = Access {
                     roots_pem: Some(roots.as_bytes()),
                     bearer_token: Some("token"),
                 };
-                self.fetcher.get_with(&url, access, LIMITS).await
+                if kind == FetchKind::OnlyRoots {
+                    return self.fetcher.get_with(&url, access, LIMITS).await;
+                }
+                let review = Outgoing {
+                    method: "POST",
+                    body: b"{}".to_vec(),
+                    ..Outgoing::get(&url)
+                };
+                self.fetcher.send_with(review, access, LIMITS).await
             }
             FetchKind::Spiffe => {
                 let document = self.authority.bundle().to_string();
@@ -163,7 +175,7 @@ async fn body_over_the_limit_and_every_redirect_are_refused_for_every_kind_of_fe
 async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_that_must_not_use_it() {
     let publisher = Publisher::start().await;
     let port = publisher.server.address.port();
-    use FetchKind::{Client, Configuration, OnlyRoots, Sent, Spiffe};
+    use FetchKind::{Client, Configuration, Kept, OnlyRoots, Sent, Spiffe};
     let of_clients = &[Client][..];
     let all = &FetchKind::ALL[..];
     for (url, kinds) in [
@@ -208,7 +220,7 @@ async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_tha
         (0, 0)
     );
     // The same fetches reach a server at a URL without these faults.
-    for kind in [Configuration, OnlyRoots, Spiffe, Sent, Client] {
+    for kind in [Configuration, OnlyRoots, Kept, Spiffe, Sent, Client] {
         publisher.of(kind).answers(200, None, "{}");
         let fetched = publisher.get(kind, &publisher.url(kind)).await;
         assert_eq!(fetched.map(|fetched| fetched.status), Ok(200), "{kind:?}");
@@ -225,6 +237,7 @@ async fn server_of_one_kind_of_fetch_is_refused_for_the_kinds_that_verify_otherw
         (FetchKind::Spiffe, &web),
         (FetchKind::Configuration, &svid),
         (FetchKind::OnlyRoots, &svid),
+        (FetchKind::Kept, &svid),
     ] {
         let fault = publisher.get(kind, url).await.err();
         assert!(matches!(fault, Some(FetchFault::Tls(_))), "{kind:?}: {fault:?}");
