@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | [`authority_is_enabled`] | `AuthorityDisabled` |
 //! | 2 | [`identity_is_not_blocked`] | `IdentityBlocked` |
-//! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `ClaimDiffers`, `RuleDisabled` |
+//! | 3 | a rule governs ([`governing_rule`]) | `NoRule`, `ClaimDiffers`, `ClaimsUnknown`, `RuleDisabled` |
 //! | 4 | [`credential_is_accepted`], [`client_id_is_free`], [`client_id_is_no_other_clients`] | `CredentialNotAccepted`, `ClientIdReserved`, `ClientIdClash` |
 //!
 //! Every kind of request begins with these steps; then the server loads the client, and the request continues with step

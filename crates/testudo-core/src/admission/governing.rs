@@ -28,6 +28,11 @@ pub fn governing_match<'p>(client: &Client, policy: &'p Policy) -> Option<Match<
                 Some(prefix) => format!("{prefix}/x"),
                 None => subject.to_owned(),
             };
+            // The claims of a sponsor are not stored, and no rule governs where the first one requires some.
+            if sponsored.is_some() {
+                let found = policy.rules.first_match(&authority, &subject, |_| true);
+                return found.filter(|found| found.rule.claims.is_empty());
+            }
             // The claims of its credentials are not stored. A rule that requires some governs only the clients that were
             // registered under it.
             let may_govern = |rule: &Rule| rule.claims.is_empty() || rule.name == client.rule;

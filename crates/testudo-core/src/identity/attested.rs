@@ -55,6 +55,8 @@ pub struct Proof {
     pub attested_claims: BTreeMap<String, serde_json::Value>,
     /// The claims that rules and `captures` of the authority name, if there are any.
     pub claims: Option<Box<NamedClaims>>,
+    /// True if it is not known which of these claims the credential has, because they were not stored.
+    pub claims_are_unknown: bool,
     /// Names of claims about client metadata that the configuration does not allow the authority to state. These claims
     /// have no effect, and neither do members with the same names in the request.
     pub unlisted_claims: Box<[String]>,
@@ -78,6 +80,7 @@ impl Proof {
             is_for_registration: false,
             attested_claims: BTreeMap::new(),
             claims: None,
+            claims_are_unknown: false,
             unlisted_claims: Box::default(),
             credential: None,
         }
@@ -177,13 +180,14 @@ impl AttestedIdentity {
         self.kind == kind || (kind == CredentialKind::X509Svid && self.has_certificate())
     }
 
-    /// The claims of the credential that determine which rule governs. Those of a sponsor are not stored.
-    pub fn governing_claims(&self) -> &NamedClaims {
+    /// The claims of the credential that determine which rule governs. `None` if they are not known: those of a sponsor
+    /// are not stored.
+    pub fn governing_claims(&self) -> Option<&NamedClaims> {
         static NONE: NamedClaims = NamedClaims::new();
-        match (&self.sponsor, &self.proof.claims) {
-            (None, Some(claims)) => claims,
-            (Some(_), _) | (None, None) => &NONE,
+        if self.sponsor.is_some() || self.proof.claims_are_unknown {
+            return None;
         }
+        Some(self.proof.claims.as_deref().unwrap_or(&NONE))
     }
 
     /// The identity and kind of credential that determine rule, rate limits and quota: those of the client, or those of

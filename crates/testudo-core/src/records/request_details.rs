@@ -215,6 +215,7 @@ impl RequestDetails {
             }),
             attested_claims: self.attested_claims.clone(),
             claims: (!self.claims.is_empty()).then(|| Box::new(self.claims.clone())),
+            claims_are_unknown: self.is_shortened,
             unlisted_claims: self.unlisted_claims.clone().into(),
             ..Proof::until(expires)
         }

@@ -29,6 +29,11 @@ pub enum AdmissionReason {
     NoRule,
     /// The rule that matches the identity requires another value of a claim.
     ClaimDiffers(Box<ClaimDifference>),
+    /// The rule that matches the identity requires claims, and those of its credential were not stored.
+    ClaimsUnknown {
+        /// Its name.
+        rule: String,
+    },
     /// The rule that governs the identity is disabled.
     RuleDisabled {
         /// Its name.
@@ -164,6 +169,7 @@ impl AdmissionReason {
             }
             AdmissionReason::NoRule => closed("no_rule"),
             AdmissionReason::ClaimDiffers(_) => closed("claim_differs"),
+            AdmissionReason::ClaimsUnknown { .. } => closed("claims_unknown"),
             AdmissionReason::RuleDisabled { .. } => closed("rule_disabled"),
             AdmissionReason::CredentialNotAccepted { .. } => closed("credential_not_accepted"),
             AdmissionReason::ClientIdMismatch { .. } => {
@@ -255,6 +261,10 @@ impl fmt::Display for AdmissionReason {
                     None => f.write_str("no such claim"),
                 }
             }
+            AdmissionReason::ClaimsUnknown { rule } => write!(
+                f,
+                "rule {rule} requires claims, and the claims of the credential of this identity are not stored"
+            ),
             AdmissionReason::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
             AdmissionReason::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),
             AdmissionReason::ClientIdMismatch { sent, expected } => {

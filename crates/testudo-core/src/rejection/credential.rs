@@ -153,7 +153,7 @@ pub enum CredentialReason {
     Status(Box<StatusReason>),
     /// A verifiable credential is refused.
     Verifiable(Box<VerifiableReason>),
-    /// A software statement has no `iat`.
+    /// A software statement or a token of an issuer has no `iat`.
     IssuedAtMissing,
     /// The request has neither a statement nor a certificate, and registration without evidence is not enabled.
     EvidenceMissing,
@@ -383,7 +383,7 @@ impl fmt::Display for CredentialReason {
             CredentialReason::ServiceAccount(reason) => reason.fmt(f),
             CredentialReason::Status(reason) => reason.fmt(f),
             CredentialReason::Verifiable(reason) => reason.fmt(f),
-            CredentialReason::IssuedAtMissing => f.write_str("iat is missing, which a statement must have"),
+            CredentialReason::IssuedAtMissing => f.write_str("iat is missing, from which the age and the lifetime are counted"),
             CredentialReason::EvidenceMissing => {
                 f.write_str("software_statement is missing, and so are a client certificate and an attestation: send one of them")
             }

@@ -172,7 +172,7 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::ServiceAccount(reason) => service_account::of_service_account(reason),
         CredentialReason::Status(reason) => status::of_status(reason),
         CredentialReason::Verifiable(reason) => verifiable::of_verifiable(reason),
-        CredentialReason::IssuedAtMissing => "have the issuer add iat to the statements that it signs".into(),
+        CredentialReason::IssuedAtMissing => "have the issuer add iat to what it signs".into(),
         CredentialReason::ClientCertificate(
             ClientCertificateError::Expired { .. } | ClientCertificateError::NotYetValid { .. },
         ) => "the client must use a certificate that is valid now; compare the clocks".into(),
@@ -412,6 +412,9 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::ClaimDiffers(difference) => {
             let ClaimDifference { rule, claim, .. } = &**difference;
             format!("if this identity is meant, change `claims` of rule `{rule}` or add a rule with its value of {claim}; otherwise the refusal is right").into()
+        }
+        AdmissionReason::ClaimsUnknown { rule } => {
+            format!("if this identity is meant, add a rule without `claims` for it before rule `{rule}`").into()
         }
         AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
         AdmissionReason::CredentialNotAccepted { kind, by } => {

@@ -189,6 +189,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "body_too_large",
     "bundle_unavailable",
     "claim_differs",
+    "claims_unknown",
     "client_frozen",
     "credential_not_accepted",
     "credentials_in_url",

@@ -31,8 +31,8 @@ pub struct Shown<'i> {
     pub subject: &'i str,
     /// The kind of its credential.
     pub kind: CredentialKind,
-    /// Claims of its credential.
-    pub claims: &'i NamedClaims,
+    /// Claims of its credential, if they are known.
+    pub claims: Option<&'i NamedClaims>,
 }
 
 /// The rule that governs an identity, with what its pattern captured.
@@ -110,6 +110,9 @@ impl RuleSet {
 
     /// The rule that governs an identity with this kind of credential at `occasion`. Rules match attested identities; a
     /// configured client has its rule in its own entry.
+    ///
+    /// If the claims are not known and the first rule that may govern requires some, no rule governs: a later rule may give
+    /// more, and the earlier one may be there to refuse identities with these claims.
     pub fn governing(&self, shown: Shown<'_>, occasion: OccasionKind) -> Result<Match<'_>, Rejection> {
         let found = self.matching(shown, occasion)?;
         match found.rule.enabled {
@@ -130,10 +133,19 @@ impl RuleSet {
             claims,
         } = shown;
         let accepts = |rule: &Rule| rule.accepts(kind, occasion);
-        let governs = |rule: &Rule| accepts(rule) && rule.claims.first_unmet(claims).is_none();
-        match self.first_match(authority, subject, governs) {
+        let is_met = |rule: &Rule| claims.is_none_or(|claims| rule.claims.first_unmet(claims).is_none());
+        let may_govern = |rule: &Rule| accepts(rule) && is_met(rule);
+        match self.first_match(authority, subject, may_govern) {
+            Some(found) if claims.is_none() && !found.rule.claims.is_empty() => {
+                Err(AdmissionReason::ClaimsUnknown {
+                    rule: found.rule.name.clone(),
+                }
+                .into())
+            }
             Some(mut found) => {
-                self.captures.fill(authority, claims, &mut found.captures);
+                if let Some(claims) = claims {
+                    self.captures.fill(authority, claims, &mut found.captures);
+                }
                 Ok(found)
             }
             // The event names the rule that would match with other claims or with another kind of credential; the answer
@@ -153,14 +165,15 @@ impl RuleSet {
     }
 
     /// The claims that decide whether an earlier rule than `governing` governs the identity, and that `shown` has not.
-    /// `None` as the rule that governs: all rules are earlier.
+    /// `None` as the rule that governs: all rules are earlier. If no claims are known, all are absent.
     pub fn claims_that_decide(
         &self,
         shown: Shown<'_>,
         occasion: OccasionKind,
         governing: Option<&Rule>,
     ) -> Vec<ClaimSource> {
-        let Shown { claims, kind, .. } = shown;
+        static NONE: NamedClaims = NamedClaims::new();
+        let (claims, kind) = (shown.claims.unwrap_or(&NONE), shown.kind);
         let is_open = |rule: &Rule| {
             let mut absent = 0;
             let is_possible = rule.claims.iter().all(|(source, value)| {
@@ -254,9 +267,10 @@ impl RuleSet {
 }
 
 /// The reason for which a rule that matches the identity does not govern it.
-fn other_claims(rule: &Rule, claims: &NamedClaims) -> AdmissionReason {
-    match rule.claims.first_unmet(claims) {
-        Some((source, value)) => AdmissionReason::ClaimDiffers(Box::new(ClaimDifference {
+fn other_claims(rule: &Rule, claims: Option<&NamedClaims>) -> AdmissionReason {
+    let unmet = claims.and_then(|claims| Some((claims, rule.claims.first_unmet(claims)?)));
+    match unmet {
+        Some((claims, (source, value))) => AdmissionReason::ClaimDiffers(Box::new(ClaimDifference {
             rule: rule.name.clone(),
             claim: source.to_string(),
             expected: value.to_string(),
@@ -398,7 +412,7 @@ mod tests {
                 authority: &authority,
                 subject: "ci:job",
                 kind: CredentialKind::IssuerJwt,
-                claims: &claims,
+                claims: Some(&claims),
             };
             let found = set.matching(shown, OccasionKind::Token).unwrap();
             let deciding = set.claims_that_decide(shown, OccasionKind::Token, Some(found.rule));

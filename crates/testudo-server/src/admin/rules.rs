@@ -229,7 +229,7 @@ async fn test_one(
         authority: &attested.authority,
         subject: &attested.subject,
         kind,
-        claims: &claims,
+        claims: Some(&claims),
     };
     let found = kinds
         .iter()

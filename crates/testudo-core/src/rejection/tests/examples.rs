@@ -341,6 +341,7 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             expected: "\"12345\"".to_owned(),
             found: Some("\"999\"".to_owned()),
         })),
+        AdmissionReason::ClaimsUnknown { rule: "x".to_owned() },
         AdmissionReason::RuleDisabled { rule: "x".to_owned() },
         AdmissionReason::CredentialNotAccepted {
             kind: CredentialKind::JwtSvid,

@@ -4,6 +4,7 @@ mod configuration;
 mod refused;
 mod registration;
 mod tokens;
+mod unknown_claims;
 
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
