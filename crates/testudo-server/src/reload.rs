@@ -364,8 +364,9 @@ fn without_bundle(app: &App, in_force: &InForce) -> Vec<WithoutBundle> {
     without
 }
 
-/// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; for the others
-/// this waits up to 2 s for the keys.
+/// Puts authorities, rules and clients in force. An authority whose source is unchanged keeps its keys; for the others,
+/// also where only the roots or the first bundle that verify the server of the source changed, this waits up to 2 s for
+/// the keys.
 pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     let serving = Serving::of(&configuration);
     let current = app.in_force.load_full();
@@ -379,7 +380,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
             earlier => {
                 let anchor = Arc::new(Anchor::new(source, app.memory.bundle_changes.clone()));
                 if let Some(earlier) =
-                    earlier.filter(|earlier| anchor.source().is_same_document(earlier.source()))
+                    earlier.filter(|earlier| anchor.source().gives_the_same(earlier.source()))
                 {
                     anchor.inherit(earlier);
                 }

@@ -81,9 +81,11 @@ impl Publisher {
     fn of(&self, kind: FetchKind) -> &DocumentServer {
         match kind {
             FetchKind::Spiffe => &self.of_spiffe,
-            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Kept | FetchKind::Sent | FetchKind::Client => {
-                &self.server
-            }
+            FetchKind::Configuration
+            | FetchKind::OnlyRoots
+            | FetchKind::Kept
+            | FetchKind::Sent
+            | FetchKind::Client => &self.server,
         }
     }
 
@@ -91,7 +93,11 @@ impl Publisher {
     fn url(&self, kind: FetchKind) -> String {
         match kind {
             FetchKind::Client => format!("https://{HOST}/"),
-            FetchKind::Configuration | FetchKind::OnlyRoots | FetchKind::Kept | FetchKind::Spiffe | FetchKind::Sent => {
+            FetchKind::Configuration
+            | FetchKind::OnlyRoots
+            | FetchKind::Kept
+            | FetchKind::Spiffe
+            | FetchKind::Sent => {
                 format!("https://{HOST}:{}/", self.of(kind).address.port())
             }
         }

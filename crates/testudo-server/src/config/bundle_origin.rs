@@ -50,10 +50,11 @@ impl BundleSource {
         form.read(document, &self.key_changes.pins)
     }
 
-    /// True if the keys that were read from the other source can be those of this one, also where its server is verified
-    /// with other roots or another first bundle.
-    pub fn is_same_document(&self, other: &BundleSource) -> bool {
-        self.origin.is_same_document(&other.origin) && self.key_changes.pins == other.key_changes.pins
+    /// True if the keys that were read from the other source can be those of this one. The server of both is then verified
+    /// in the same way: keys that came from a server which other roots or another first bundle verified are not used.
+    pub fn gives_the_same(&self, other: &BundleSource) -> bool {
+        self.origin.without_token() == other.origin.without_token()
+            && self.key_changes.pins == other.key_changes.pins
     }
 }
 
@@ -157,32 +158,36 @@ impl BundleOrigin {
         Some(&endpoint.verified_with)
     }
 
-    fn is_same_document(&self, other: &BundleOrigin) -> bool {
-        match (self, other) {
-            (BundleOrigin::HttpsWeb { url, .. }, BundleOrigin::HttpsWeb { url: other, .. }) => url == other,
-            (BundleOrigin::Discovery { urls, .. }, BundleOrigin::Discovery { urls: other, .. }) => {
-                urls == other
-            }
-            (BundleOrigin::HttpsSpiffe(ours), BundleOrigin::HttpsSpiffe(theirs)) => {
-                ours.url == theirs.url && ours.spiffe_id == theirs.spiffe_id
-            }
-            (BundleOrigin::DidWeb { did, .. }, BundleOrigin::DidWeb { did: other, .. }) => did == other,
-            (BundleOrigin::JwtVcIssuer { url, .. }, BundleOrigin::JwtVcIssuer { url: other, .. }) => {
-                url == other
-            }
-            (
-                BundleOrigin::File(_)
-                | BundleOrigin::WorkloadApi(_)
-                | BundleOrigin::HttpsWeb { .. }
-                | BundleOrigin::Discovery { .. }
-                | BundleOrigin::Did(_)
-                | BundleOrigin::DidWeb { .. }
-                | BundleOrigin::JwtVcIssuer { .. }
-                | BundleOrigin::Certificates { .. }
-                | BundleOrigin::HttpsSpiffe(_),
-                _,
-            ) => self == other,
+    /// SHA-256 of the file with the only roots that verify the server of the document, in hexadecimal, if `ca` names one.
+    pub fn roots_digest(&self) -> Option<String> {
+        match self {
+            BundleOrigin::HttpsWeb { roots, .. }
+            | BundleOrigin::Discovery { roots, .. }
+            | BundleOrigin::DidWeb { roots, .. }
+            | BundleOrigin::JwtVcIssuer { roots, .. } => roots.as_ref().map(|roots| hex::encode(sha256(roots))),
+            BundleOrigin::File(_)
+            | BundleOrigin::WorkloadApi(_)
+            | BundleOrigin::Did(_)
+            | BundleOrigin::Certificates { .. }
+            | BundleOrigin::HttpsSpiffe(_) => None,
         }
+    }
+
+    /// The same without the token, which is sent to the server and does not verify it.
+    fn without_token(&self) -> BundleOrigin {
+        let mut origin = self.clone();
+        match &mut origin {
+            BundleOrigin::HttpsWeb { token, .. }
+            | BundleOrigin::Discovery { token, .. }
+            | BundleOrigin::JwtVcIssuer { token, .. } => *token = None,
+            BundleOrigin::File(_)
+            | BundleOrigin::WorkloadApi(_)
+            | BundleOrigin::Did(_)
+            | BundleOrigin::DidWeb { .. }
+            | BundleOrigin::Certificates { .. }
+            | BundleOrigin::HttpsSpiffe(_) => {}
+        }
+        origin
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Anchor {
     pub(super) shared: Mutex<Option<SharedAt>>,
     /// True if the bundle in the store is not used, because it cannot be decrypted.
     pub(super) is_shared_refused: AtomicBool,
+    /// True after a reload removed the authority: a refresh that is running writes nothing then.
+    pub(super) is_removed: AtomicBool,
     /// Held during a refresh, so that only one runs at a time: what is fetched, checked, stored and reported is then one
     /// bundle.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -104,9 +106,8 @@ pub struct Anchor {
 pub(super) struct HeldBundle {
     pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
-    /// The SHA-256 of the first bundle of the source in hexadecimal, if it has one: a bundle that was fetched with another
-    /// first bundle does not verify the server any more.
-    pub(super) bootstrap: Option<String>,
+    /// True if the first bundle of the source verified the server from which the document came.
+    pub(super) is_by_bootstrap: bool,
     /// True if the document was read from the store, and this node has not fetched it since.
     pub(super) is_from_store: bool,
 }
@@ -133,6 +134,8 @@ pub(super) struct FetchedBundle {
     pub(super) keys: AuthorityKeys,
     pub(super) digest: [u8; 32],
     pub(super) document: Vec<u8>,
+    /// True if the first bundle of the source verified the server.
+    pub(super) is_by_bootstrap: bool,
     /// The kind of authority that is missing compared with the bundle in force, where an administrator accepts that.
     pub(super) lost: Option<&'static str>,
 }
@@ -196,6 +199,7 @@ impl Anchor {
             refused_floor: Mutex::default(),
             shared: Mutex::default(),
             is_shared_refused: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
             turn: tokio::sync::Mutex::default(),
             wanted: Notify::new(),
             failures: AtomicU64::new(0),
@@ -213,6 +217,11 @@ impl Anchor {
     pub fn current(&self, now: Moment) -> Option<AuthorityKeys> {
         self.kept
             .map_younger_than(self.age_max(), now, |held| held.value.keys.clone())
+    }
+
+    /// The bundle, however old it is.
+    pub fn of_any_age(&self) -> Option<AuthorityKeys> {
+        self.kept.held().map(|held| held.value.keys.clone())
     }
 
     /// The key ids of the keys that sign tokens, of any age.
@@ -282,6 +291,7 @@ impl Anchor {
             keys,
             digest,
             document,
+            is_by_bootstrap: false,
             lost: None,
         })
     }
@@ -291,7 +301,7 @@ impl Anchor {
         let bundle = HeldBundle {
             keys: read.keys,
             digest: read.digest,
-            bootstrap: self.source.origin.bootstrap_digest(),
+            is_by_bootstrap: read.is_by_bootstrap,
             is_from_store: false,
         };
         match self.keep(bundle, now) {

@@ -28,6 +28,9 @@ pub(super) struct Remembered {
     /// Absent in a record of an earlier version.
     #[serde(default)]
     pub(super) first_seen: FirstSeen,
+    /// SHA-256 of the first bundle with which a bundle was fetched, in hexadecimal: it verifies no server again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) bootstrap: Option<String>,
 }
 
 /// Why the lowest accepted sequence is not known.

@@ -12,6 +12,7 @@ mod discovery;
 mod first_seen;
 mod floor;
 mod issuer_documents;
+mod own_keys;
 mod refresh;
 pub(crate) mod remote_keys;
 mod shared;

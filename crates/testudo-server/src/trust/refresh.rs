@@ -219,14 +219,20 @@ async fn run(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Refreshed {
         share::take(app, anchor).await;
     }
     let outcome = match fetch(app, anchor, cause).await {
+        Ok(_) if anchor.is_removed() => Refreshed::NotTaken("the authority was removed".into()),
         Ok(read) => take(app, anchor, read, cause).await,
         Err(why) => Refreshed::Failed(why),
     };
-    let has_failed = matches!(outcome, Refreshed::Failed(_));
-    if has_failed && !was_without && anchor.may_need_another(app) {
-        share::take(app, anchor).await;
+    if anchor.is_removed() {
+        // It may have been removed after the check, while this refresh wrote its records.
+        share::forget_unless_added_again(app, anchor).await;
+    } else {
+        let has_failed = matches!(outcome, Refreshed::Failed(_));
+        if has_failed && !was_without && anchor.may_need_another(app) {
+            share::take(app, anchor).await;
+        }
+        announce(app, anchor, &outcome, cause).await;
     }
-    announce(app, anchor, &outcome, cause).await;
     anchor.ended.send_modify(|number| *number += 1);
     outcome
 }
@@ -242,7 +248,9 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
     };
     let fetcher = app.outbound.fetcher.load_full();
     // Before the permit: the server may be verified with a bundle that is still being fetched.
-    let server = within_deadline(anchor.server(app)).await?;
+    let verified = within_deadline(anchor.server(app, cause.accepts())).await?;
+    let is_by_bootstrap = verified.as_ref().is_some_and(|verified| verified.is_by_bootstrap);
+    let server = verified.map(|verified| verified.server);
     // An order of an administrator does not wait for the fetches of sources that hang. The semaphore is never closed.
     let is_counted = cause.note().is_none() && !anchor.source.origin.is_on_this_machine();
     let _permit = match is_counted {
@@ -252,6 +260,7 @@ async fn fetch(app: &App, anchor: &Anchor, cause: Cause<'_>) -> Result<FetchedBu
     let fetching = source::fetch(&anchor.source, &fetcher, expected, server);
     let document = within_deadline(fetching).await?;
     let mut read = anchor.read(document.bytes)?;
+    read.is_by_bootstrap = is_by_bootstrap;
     if let (true, BundleOrigin::WorkloadApi(_)) = (cause.accepts(), &anchor.source.origin) {
         read.lost = read.keys.bundle().and_then(|bundle| {
             as_before.missing(!bundle.jwt_keys.is_empty(), !bundle.x509_authorities.is_empty())
@@ -323,6 +332,7 @@ async fn take(app: &App, anchor: &Anchor, mut read: FetchedBundle, cause: Cause<
         let next = Remembered {
             floor: next,
             first_seen,
+            bootstrap: known.bootstrap_after(anchor),
         };
         let is_stored = known.stored.as_ref() == Some(&next);
         let put = match is_stored {
@@ -411,7 +421,12 @@ async fn announce(app: &App, anchor: &Anchor, outcome: &Refreshed, cause: Cause<
                 true => ", after an administrator accepted a bundle on another node",
                 false => "",
             };
-            (EventKind::BundleUpdated, format!("{has}{follows}"), true)
+            let verified = anchor.verified_by();
+            (
+                EventKind::BundleUpdated,
+                format!("{has}{verified}{follows}"),
+                true,
+            )
         }
         // Its event was stored with the sequence.
         Refreshed::Accepted(_) => {

@@ -31,11 +31,30 @@ pub(super) struct Shared {
     /// SHA-256 of the first bundle with which the server was verified before, in hexadecimal.
     #[serde(default)]
     pub(super) bootstrap: Option<String>,
+    /// SHA-256 of the only roots that verified the server, in hexadecimal. Absent in a record of an earlier version.
+    #[serde(default)]
+    pub(super) roots: Option<String>,
+}
+
+impl Shared {
+    /// True if the document came from this source, whose server was verified as it is verified now.
+    fn is_from(&self, source: &BundleSource) -> bool {
+        let origin = &source.origin;
+        self.source == origin.to_string()
+            && self.bootstrap == origin.bootstrap_digest()
+            && self.roots == origin.roots_digest()
+    }
+
+    /// True if no later bundle was accepted and the record is not so old that it would have been deleted. An attacker who
+    /// writes to the database can put an earlier record back.
+    pub(super) fn is_last(&self, floor: Floor, now: Timestamp) -> bool {
+        self.floor >= floor && self.confirmed + KEPT > now
+    }
 }
 
 /// What the store has.
 pub(super) enum Stored {
-    /// No record, or one of another source.
+    /// No record, or one of another source or of a server that was verified in another way.
     Nothing { version: u64 },
     /// A record that was encrypted by this server for this authority.
     Bundle { shared: Shared, version: u64 },
@@ -68,7 +87,7 @@ pub(super) async fn read(
     let shared = record.and_then(|found| open(encryption, authority, &found.record.sealed));
     Ok(match shared {
         None => Stored::Unreadable { version },
-        Some(shared) if shared.source != source.origin.to_string() => Stored::Nothing { version },
+        Some(shared) if !shared.is_from(source) => Stored::Nothing { version },
         Some(shared) => Stored::Bundle { shared, version },
     })
 }
@@ -139,6 +158,7 @@ mod tests {
             confirmed: Timestamp(100),
             floor: Floor::default(),
             bootstrap: None,
+            roots: None,
         };
         let mut batch = Batch::default();
         put(&mut batch, &encryption, &shared, 0).unwrap();
@@ -148,6 +168,14 @@ mod tests {
         let elsewhere = source("spiffe://a.example", "https://b.example/");
         assert!(matches!(
             read(&store, &encryption, &elsewhere).await,
+            Ok(Stored::Nothing { version: 1 })
+        ));
+        let mut other_roots = own.clone();
+        if let BundleOrigin::HttpsWeb { roots, .. } = &mut other_roots.origin {
+            *roots = Some(b"PEM".to_vec());
+        }
+        assert!(matches!(
+            read(&store, &encryption, &other_roots).await,
             Ok(Stored::Nothing { version: 1 })
         ));
         let other = KeyEncryption::new(&[8; 32]).unwrap();

@@ -1,6 +1,6 @@
 //! Checks of a bundle source for `doctor`, which put nothing in force.
 
-use super::shared::{self, Stored};
+use super::own_keys::Found;
 use super::workload_api::Expected;
 use super::{floor, source};
 use crate::config::{BundleOrigin, BundleSource, EndpointKeys};
@@ -63,20 +63,23 @@ async fn server(source: &BundleSource, asking: &Asking<'_>) -> Result<Option<Spi
     endpoint.server(&keys, asking.now).map(Some)
 }
 
-/// The bundle that was fetched last with this first bundle, or the first bundle.
+/// The bundle in the store, or the first bundle; the first bundle if the store cannot be opened.
 async fn own_keys(
     source: &BundleSource,
     bootstrap: &[u8],
     asking: &Asking<'_>,
 ) -> Result<AuthorityKeys, String> {
-    let kind = source.authority.kind();
-    if let Some((store, encryption)) = asking.stored
-        && let Ok(Stored::Bundle { shared, .. }) = shared::read(store, encryption, source).await
-        && shared.bootstrap == source.origin.bootstrap_digest()
-    {
-        return AuthorityKeys::parse(kind, shared.document.as_bytes());
-    }
-    AuthorityKeys::parse(kind, bootstrap)
+    let Some((store, encryption)) = asking.stored else {
+        return AuthorityKeys::parse(source.authority.kind(), bootstrap);
+    };
+    let found = Found {
+        store,
+        encryption,
+        source,
+        is_accepted: false,
+        now: asking.now,
+    };
+    found.keys(bootstrap).await.map(|found| found.keys)
 }
 
 /// The bundle of the trust domain that verifies the server of another one.

@@ -79,7 +79,8 @@ async fn ca_of_a_source_replaces_the_roots_of_the_system_and_of_outbound_ca_for_
 }
 
 #[tokio::test]
-async fn new_content_of_ca_is_used_after_a_reload_and_the_bundle_in_force_stays_until_the_next_fetch() {
+async fn keys_from_a_server_that_other_roots_verified_are_not_used_after_a_reload_or_a_start_with_new_content_of_ca()
+ {
     let publisher = publisher().await;
     let (_, other_root) = web_certificate("localhost");
     let world = World::start_with(&domains(""), RULES).await;
@@ -94,16 +95,44 @@ async fn new_content_of_ca_is_used_after_a_reload_and_the_bundle_in_force_stays_
     let changed = &answer["configuration"]["trust_domains"];
     assert_eq!(changed["changed"], json!(["z.example"]), "{answer}");
     let (state_after, error) = state(&world).await;
-    assert_eq!(
-        state_after,
-        json!("stale"),
-        "the bundle in force must stay: {error}"
-    );
+    assert_eq!(state_after, json!("none"), "{error}");
     assert!(error.contains("TLS failed"), "{error}");
 
     write(&world, "ca.pem", &publisher.root_pem);
     reload().await;
     assert_eq!(state(&world).await, (json!("fresh"), String::new()));
+
+    // The same while the server is off: its stored bundle is used with the roots that verified its server, and no others.
+    let other_pem = other_root.chain_pem();
+    publisher.answers(503, None, "");
+    let world = world
+        .restart_after(|folder| std::fs::write(folder.join("ca.pem"), &other_pem).unwrap())
+        .await;
+    assert_eq!(state(&world).await.0, json!("none"));
+    let world = world
+        .restart_after(|folder| std::fs::write(folder.join("ca.pem"), &publisher.root_pem).unwrap())
+        .await;
+    assert_eq!(state(&world).await.0, json!("stale"), "from the store");
+}
+
+#[tokio::test]
+async fn keys_of_another_url_are_not_used_after_a_reload_and_those_of_the_same_url_stay() {
+    let (first, second) = (publisher().await, publisher().await);
+    second.answers(503, None, "");
+    let world = World::start_with(&domains(""), RULES).await;
+    write(&world, "ca.pem", &first.root_pem);
+    let with = |publisher: &DocumentServer, more: &str| {
+        let domain = domain(publisher, &format!(", ca = \"ca.pem\"{more}"));
+        format!("{}{domain}", domains(""))
+    };
+    world.reload_with(&with(&first, ""), RULES).await;
+    first.answers(503, None, "");
+    world
+        .reload_with(&with(&first, ", max_staleness = \"30m\""), RULES)
+        .await;
+    assert_eq!(state(&world).await.0, json!("stale"), "the bundle in force stays");
+    world.reload_with(&with(&second, ""), RULES).await;
+    assert_eq!(state(&world).await.0, json!("none"));
 }
 
 #[tokio::test]

@@ -176,13 +176,16 @@ async fn commands_of_the_federation_guide_serve_and_refuse_workloads_of_a_partne
     let shown = pair.site.json(&["trust", "show", "two.example"]);
     assert_eq!(shown["state"], "fresh", "{shown}");
 
+    // With the last bundle at hand, the acceptance of `bootstrap` changes nothing.
+    pair.run(2, "one");
+
     // Removed from the file, it is refused at once.
     pair.write(&[&web]);
-    pair.run(4, "one");
+    pair.run(5, "one");
     assert_eq!(pair.ask(&server, &pair.two).await.error(), "invalid_client");
 
     // SPIRE fetches the bundle of the partner, and the agent passes it on.
-    pair.run(2, "one");
+    pair.run(3, "one");
     let agent = pair.block(2);
     pair.write(&[&web, &agent]);
     pair.shell("testudo reload", "one");
@@ -194,11 +197,11 @@ async fn commands_of_the_federation_guide_serve_and_refuse_workloads_of_a_partne
         },
     )
     .await;
-    pair.run(3, "one");
+    pair.run(4, "one");
     assert_eq!(pair.ask(&server, &pair.two).await.status, 200);
     assert_eq!(ask_with(&server, &own).await.status, 200);
 
-    pair.run(5, "one");
+    pair.run(6, "one");
     let took = until("the workload is refused", async || {
         pair.ask(&server, &pair.two).await.error() == "invalid_client"
     })

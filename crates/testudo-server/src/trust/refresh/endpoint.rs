@@ -1,37 +1,66 @@
 //! The keys that verify the server of a bundle endpoint with the profile `https_spiffe`. [SPIFFE-FED §5.2.2]
 
 use super::super::anchor::Anchor;
+use super::super::own_keys::{Found, OwnKeys};
 use crate::config::{BundleOrigin, EndpointKeys};
 use crate::state::app::App;
+use testudo_core::Authority;
 use testudo_core::doors::AuthorityKeys;
-use testudo_core::{Authority, AuthorityKind};
 use testudo_fetch::SpiffeServer;
 
+/// A server that must be at the URL of a source.
+pub(super) struct Verified {
+    pub(super) server: SpiffeServer,
+    /// True if it is verified with the first bundle.
+    pub(super) is_by_bootstrap: bool,
+}
+
 impl Anchor {
+    /// For the event of a fetch: whether the first bundle verified the server, as the end of a sentence.
+    pub(super) fn verified_by(&self) -> &'static str {
+        match self.kept.held() {
+            Some(held) if held.value.is_by_bootstrap => ", from a server that `bootstrap` verified",
+            Some(_) | None => "",
+        }
+    }
+
     /// The server that must be at the URL of the source. `None` where another profile or kind of source needs none.
-    pub(super) async fn server(&self, app: &App) -> Result<Option<SpiffeServer>, String> {
+    /// `is_accepted`: an administrator orders that the first bundle may be used again.
+    pub(super) async fn server(&self, app: &App, is_accepted: bool) -> Result<Option<Verified>, String> {
         let BundleOrigin::HttpsSpiffe(endpoint) = &self.source.origin else {
             return Ok(None);
         };
-        let keys = match &endpoint.verified_with {
-            EndpointKeys::Own { bootstrap } => self.own_keys(bootstrap)?,
-            EndpointKeys::Of(other) => self.keys_of(other, app).await?,
+        let (keys, is_by_bootstrap) = match &endpoint.verified_with {
+            EndpointKeys::Own { bootstrap } => {
+                let OwnKeys { keys, is_bootstrap } = self.own_keys(bootstrap, app, is_accepted).await?;
+                (keys, is_bootstrap)
+            }
+            EndpointKeys::Of(other) => (self.keys_of(other, app).await?, false),
         };
-        endpoint.server(&keys, app.now()).map(Some)
+        let server = endpoint.server(&keys, app.now())?;
+        Ok(Some(Verified {
+            server,
+            is_by_bootstrap,
+        }))
     }
 
     /// The bundle that was fetched last, also one that is too old for credentials: its authorities have a validity of
     /// their own, and without them no later bundle could be fetched. [SPIFFE-FED §5.2.2.2]
-    ///
-    /// If no bundle was fetched since `bootstrap` was written, the bundle in `bootstrap`. It is not tried after a failure:
-    /// with its keys, which the trust domain may have withdrawn since, an attacker could answer in the place of the server.
-    fn own_keys(&self, bootstrap: &[u8]) -> Result<AuthorityKeys, String> {
-        let held = self.kept.held();
-        let digest = self.source.origin.bootstrap_digest();
-        match held.filter(|held| held.value.bootstrap == digest) {
-            Some(held) => Ok(held.value.keys.clone()),
-            None => AuthorityKeys::parse(AuthorityKind::Spiffe, bootstrap),
+    async fn own_keys(&self, bootstrap: &[u8], app: &App, is_accepted: bool) -> Result<OwnKeys, String> {
+        if let Some(keys) = self.of_any_age() {
+            return Ok(OwnKeys {
+                keys,
+                is_bootstrap: false,
+            });
         }
+        let found = Found {
+            store: &app.store,
+            encryption: &app.encryption,
+            source: &self.source,
+            is_accepted,
+            now: app.now(),
+        };
+        found.keys(bootstrap).await
     }
 
     /// The bundle of another trust domain, while it may be used. While its first fetch is running, waits for the end.

@@ -14,6 +14,8 @@ use testudo_core::records::EventKind;
 pub(super) struct KnownFloor {
     pub(super) floor: Floor,
     pub(super) first_seen: FirstSeen,
+    /// SHA-256 of the first bundle that was used, in hexadecimal.
+    bootstrap: Option<String>,
     pub(super) version: u64,
     /// What the store has; `None` where its record cannot be read.
     pub(super) stored: Option<Remembered>,
@@ -25,7 +27,14 @@ impl KnownFloor {
         Remembered {
             floor,
             first_seen: self.first_seen.clone(),
+            bootstrap: self.bootstrap.clone(),
         }
+    }
+
+    /// The first bundle that was used, after a bundle of this source was fetched.
+    pub(super) fn bootstrap_after(&self, anchor: &Anchor) -> Option<String> {
+        let of_source = anchor.source().origin.bootstrap_digest();
+        of_source.or_else(|| self.bootstrap.clone())
     }
 }
 
@@ -45,6 +54,7 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
             KnownFloor {
                 floor,
                 first_seen: first_seen.and(&stored.first_seen),
+                bootstrap: stored.bootstrap.clone(),
                 version,
                 stored: Some(stored),
                 is_unreadable: false,
@@ -54,6 +64,7 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
             true => KnownFloor {
                 floor: remembered.unwrap_or_default(),
                 first_seen,
+                bootstrap: None,
                 version,
                 stored: None,
                 is_unreadable: true,
@@ -74,8 +85,10 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
                 stored: Some(Remembered {
                     floor,
                     first_seen: first_seen.clone(),
+                    bootstrap: anchor.source().origin.bootstrap_digest(),
                 }),
                 first_seen,
+                bootstrap: None,
                 is_unreadable: false,
             },
             (None, false) | (_, true) => {

@@ -2,7 +2,7 @@
 //! usable bundle of its own.
 
 use super::super::anchor::{Anchor, HeldBundle, SharedAt, locked};
-use super::super::floor;
+use super::super::floor::{self, FloorFault, Remembered};
 use super::super::shared::{self, Stored};
 use crate::audit::{tell, write_event};
 use crate::state::app::App;
@@ -12,7 +12,7 @@ use testudo_core::admin::bundle::Floor;
 use testudo_core::records::{Batch, EventKind, Kind};
 use testudo_protocol::jose::sha256;
 use testudo_protocol::{Seconds, Timestamp};
-use testudo_store::CommitError;
+use testudo_store::{CommitError, StoreFault};
 
 /// The stored time of the last fetch is renewed after this part of the maximum age. A node that starts then has at least
 /// the rest, and the store receives few writes.
@@ -22,6 +22,11 @@ const RENEWED_AFTER: i64 = 4;
 const AHEAD_MAX: Seconds = Seconds(60);
 
 impl Anchor {
+    /// True after a reload removed the authority.
+    pub(super) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::SeqCst)
+    }
+
     /// True if the bundle is shared through the store. A source on this machine is read again within seconds instead.
     fn is_shared(&self) -> bool {
         !self.source.origin.is_on_this_machine()
@@ -79,6 +84,7 @@ pub(super) async fn store(app: &App, anchor: &Anchor, document: &[u8], floor: Fl
         confirmed: now,
         floor,
         bootstrap: source.origin.bootstrap_digest(),
+        roots: source.origin.roots_digest(),
     };
     let mut batch = Batch::default();
     let committed = match shared::put(&mut batch, &app.encryption, &next, stored.version()) {
@@ -112,8 +118,9 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     let Ok((remembered, _)) = floor::read(&app.store, &app.encryption, authority.key()).await else {
         return;
     };
-    // The sweep deletes older records, but an attacker who writes to the database can put one back.
-    if shared.floor < remembered.floor || shared.confirmed + shared::KEPT <= app.now() {
+    // This node may have seen a higher sequence than the store has: the record of the store may be an earlier one.
+    let of_node = locked(&anchor.floor).unwrap_or_default();
+    if !shared.is_last(remembered.floor.max(of_node), app.now()) {
         return;
     }
     let Ok(keys) = anchor.source.read(shared.document.as_bytes()) else {
@@ -137,7 +144,7 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
         HeldBundle {
             keys,
             digest,
-            bootstrap: shared.bootstrap,
+            is_by_bootstrap: false,
             is_from_store: true,
         },
         confirmed,
@@ -160,26 +167,54 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     }
 }
 
-/// Deletes the stored bundle of an authority that was removed from the configuration: where it is added again, it must not
-/// begin with the bundle from before. [SPIFFE-FED §6.3]
+/// Called for an authority that a reload removed from the configuration. [SPIFFE-FED §6.3]
 pub(crate) async fn forget(app: &App, anchor: &Anchor) {
+    anchor.is_removed.store(true, Ordering::SeqCst);
+    forget_unless_added_again(app, anchor).await;
+}
+
+pub(super) async fn forget_unless_added_again(app: &App, anchor: &Anchor) {
+    let authority = &anchor.source().authority;
+    if app.in_force.load().anchor(authority).is_none() {
+        delete(app, anchor).await;
+    }
+}
+
+/// Deletes the stored bundle of an authority that was removed from the configuration: where it is added again, it must not
+/// begin with the bundle from before, but with `bootstrap`. [SPIFFE-FED §6.3] The lowest accepted sequence is kept.
+async fn delete(app: &App, anchor: &Anchor) {
     if !anchor.is_shared() {
         return;
     }
-    let version = match shared::read(&app.store, &app.encryption, &anchor.source).await {
-        Ok(stored) => stored.version(),
-        Err(fault) => return warn_unstored(&CommitError::Unavailable(fault)),
-    };
-    if version == 0 {
-        return;
-    }
     let mut batch = Batch::default();
-    let key = anchor.source.authority.key().as_bytes().to_vec();
-    batch.remove(Kind::SharedBundle, key, version);
-    match app.store.commit(batch).await {
-        // A node that still has the authority stored it again.
-        Ok(()) | Err(CommitError::Conflict(_)) => {}
-        Err(error) => warn_unstored(&error),
+    match add_removal(app, anchor, &mut batch).await {
+        Ok(()) if batch.is_empty() => {}
+        Ok(()) => match app.store.commit(batch).await {
+            // A node that still has the authority stored it again.
+            Ok(()) | Err(CommitError::Conflict(_)) => {}
+            Err(error) => warn_unstored(&error),
+        },
+        Err(fault) => warn_unstored(&CommitError::Unavailable(fault)),
+    }
+}
+
+async fn add_removal(app: &App, anchor: &Anchor, batch: &mut Batch) -> Result<(), StoreFault> {
+    let key = anchor.source.authority.key();
+    let stored = shared::read(&app.store, &app.encryption, &anchor.source).await?;
+    if stored.version() > 0 {
+        batch.remove(Kind::SharedBundle, key.as_bytes().to_vec(), stored.version());
+    }
+    match floor::read(&app.store, &app.encryption, key).await {
+        Ok((remembered, version)) if remembered.bootstrap.is_some() => {
+            let remembered = Remembered {
+                bootstrap: None,
+                ..remembered
+            };
+            floor::put(batch, &app.encryption, key, remembered, version)
+        }
+        // A record that cannot be decrypted stays, so that its error is reported where the authority is added again.
+        Ok(_) | Err(FloorFault::Unreadable { .. }) => Ok(()),
+        Err(FloorFault::Store(fault)) => Err(fault),
     }
 }
 

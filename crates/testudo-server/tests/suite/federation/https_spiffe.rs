@@ -84,7 +84,7 @@ async fn endpoint_that_is_another_server_gives_no_bundle() {
 }
 
 #[tokio::test]
-async fn new_content_of_bootstrap_verifies_the_server_again_and_keeps_the_bundle_in_force() {
+async fn new_content_of_bootstrap_verifies_the_server_again_and_what_came_with_the_old_one_is_not_used() {
     let (lost, current) = (X509Issuer::new("z.example"), X509Issuer::new("z.example"));
     let publisher = Publisher::start(&lost.leaf(SERVER, |_| {})).await;
     let world = served(&publisher, &lost).await;
@@ -99,6 +99,21 @@ async fn new_content_of_bootstrap_verifies_the_server_again_and_keeps_the_bundle
     assert_eq!(*changed, json!(["z.example"]), "{reloaded}");
     assert_eq!(state(&world).await, ("fresh".to_owned(), String::new()));
     assert_eq!(publisher.ask(&world).await.status, 200);
+    let updated = world.events("authority.bundle_updated").await;
+    let detail = updated.last().unwrap()["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("from a server that `bootstrap` verified"),
+        "{detail}"
+    );
+
+    // While the endpoint does not answer, neither memory nor the store give back what came with the old content.
+    publisher.server.answers(503, None, "");
+    std::fs::write(world.folder.join("first.json"), lost.bundle().to_string()).unwrap();
+    world.admin("POST", "/admin/v1/reload", json!({})).await;
+    assert_eq!(publisher.ask(&world).await.status, 503);
+    let world = world.restart().await;
+    assert_eq!(state(&world).await.0, "none");
+    assert_eq!(publisher.ask(&world).await.status, 503);
 }
 
 // Row TDB-02.

@@ -5,10 +5,12 @@ use crate::nodes::{admin, postgres};
 use crate::world::{ISSUER, World, domains};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
-use testudo_core::records::{Batch, Kind, Record as _, SharedBundle};
+use testudo_core::records::{Batch, BundleSequence, Kind, Record as _, SharedBundle};
 use testudo_testkit::http::{Connection, over_socket};
 use testudo_testkit::svid_form;
+use testudo_testkit::web::answer_text;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const AUTHORITY: &[u8] = b"spiffe://z.example";
 
@@ -179,13 +181,127 @@ async fn record_that_an_attacker_wrote_into_the_database_gives_no_keys() {
             "{name}: {events:?}"
         );
     }
-    // The next fetch replaces the record, which is then no longer listed.
+    // The next fetch replaces the record, which is then no longer listed. `bootstrap` may verify it if an administrator
+    // accepts that.
     overwrite(&world, &with("AAAA")).await;
     world = world.restart().await;
     publisher.publishes(&[&z]);
-    refresh(&world).await.unwrap();
+    let why = refresh(&world).await.unwrap_err();
+    assert!(why.contains("cannot be decrypted"), "{why}");
+    world
+        .admin("POST", "/admin/v1/trust/z.example/accept", json!({}))
+        .await;
     let status = world.admin("GET", "/admin/v1/status", Value::Null).await;
     assert!(!status.to_string().contains("shared_bundle"), "{status}");
+    publisher.server.answers(503, None, "");
+    assert!(is_from_store(&world.restart().await).await);
+}
+
+/// The trust domain withdrew the key in `bootstrap`, and an attacker who has it answers in the place of the endpoint.
+#[tokio::test]
+async fn withdrawn_key_in_bootstrap_verifies_no_server_after_the_stored_bundle_was_deleted_or_damaged() {
+    for case in ["deleted", "damaged"] {
+        let (old, new) = (X509Issuer::new("z.example"), X509Issuer::new("z.example"));
+        let publisher = Publisher::start(&old.leaf(SERVER, |_| {})).await;
+        let world = served(&publisher, &old).await;
+        publisher.publishes(&[&new]);
+        refresh(&world).await.unwrap();
+        let (record, version) = stored(&world).await.unwrap();
+        let mut batch = Batch::default();
+        match case {
+            "deleted" => batch.remove(Kind::SharedBundle, AUTHORITY.to_vec(), version),
+            _ => batch.replace(
+                &SharedBundle {
+                    sealed: "AAAA".to_owned(),
+                    ..record
+                },
+                version,
+            ),
+        }
+        world.running.app.store.commit(batch).await.unwrap();
+        publisher.publishes(&[&old]);
+        let world = world.restart().await;
+        let (shown, why) = state(&world).await;
+        assert_eq!(shown, "none", "{case}");
+        assert!(
+            why.contains("`bootstrap` may contain keys that were withdrawn since"),
+            "{case}: {why}"
+        );
+        assert_eq!(publisher.ask(&world).await.status, 503, "{case}");
+        assert!(
+            publisher.server.take_requests().len() <= 2,
+            "{case}: the endpoint of the attacker was asked"
+        );
+
+        // The administrator gets the bundle of today.
+        publisher.server.shows(&new.leaf(SERVER, |_| {}));
+        publisher.publishes(&[&new]);
+        let why = refresh(&world).await.unwrap_err();
+        assert!(why.contains("`bootstrap`"), "{case}: {why}");
+        std::fs::write(world.folder.join("first.json"), new.bundle().to_string()).unwrap();
+        world.admin("POST", "/admin/v1/reload", json!({})).await;
+        assert_eq!(publisher.ask(&world).await.status, 200, "{case}");
+    }
+}
+
+/// An attacker who writes to the database puts back an earlier bundle together with the lowest sequence of that time. The
+/// clock was set back between the two fetches, so the earlier bundle seems to be the younger one.
+#[tokio::test]
+async fn earlier_bundle_that_is_put_back_with_its_sequence_is_not_used_by_a_node_that_saw_a_later_one() {
+    let z = X509Issuer::new("z.example");
+    let publisher = Publisher::start(&of_a_day(&z)).await;
+    let world = served(&publisher, &z).await;
+    let app = &world.running.app;
+    let lowest = async || {
+        app.store
+            .read::<BundleSequence>(AUTHORITY)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    app.clock.step(600);
+    publisher.publishes(&[&z]);
+    refresh(&world).await.unwrap();
+    let (early, early_lowest) = (stored(&world).await.unwrap().0, lowest().await.record);
+    app.clock.step(-600);
+    publisher.publishes(&[&z]);
+    refresh(&world).await.unwrap();
+    publisher.server.answers(503, None, "");
+    let latest = lowest().await;
+    let mut batch = Batch::default();
+    batch.replace(&early_lowest, latest.version);
+    app.store.commit(batch).await.unwrap();
+    overwrite(&world, &early).await;
+    app.clock.shift(3_700);
+    assert!(refresh(&world).await.is_err());
+    assert!(!is_from_store(&world).await);
+    assert_eq!(publisher.ask(&world).await.status, 503);
+}
+
+#[tokio::test]
+async fn administrator_can_accept_the_first_bundle_again_after_the_stored_bundle_was_lost() {
+    let z = X509Issuer::new("z.example");
+    let publisher = Publisher::start(&z.leaf(SERVER, |_| {})).await;
+    let world = served(&publisher, &z).await;
+    let (_, version) = stored(&world).await.unwrap();
+    let mut batch = Batch::default();
+    batch.remove(Kind::SharedBundle, AUTHORITY.to_vec(), version);
+    world.running.app.store.commit(batch).await.unwrap();
+    let world = world.restart().await;
+    assert!(refresh(&world).await.is_err());
+    assert_eq!(publisher.ask(&world).await.status, 503);
+    world
+        .admin("POST", "/admin/v1/trust/z.example/accept", json!({}))
+        .await;
+    assert_eq!(publisher.ask(&world).await.status, 200);
+    let updated = world.events("authority.bundle_updated").await;
+    let last = updated.last().unwrap();
+    assert!(last["actor"].is_string(), "{last}");
+    assert!(
+        last["detail"].as_str().unwrap().contains("`bootstrap` verified"),
+        "{last}"
+    );
+    // What was fetched is the last bundle again.
     publisher.server.answers(503, None, "");
     assert!(is_from_store(&world.restart().await).await);
 }
@@ -278,4 +394,79 @@ async fn stored_bundle_is_deleted_when_its_trust_domain_is_removed_from_the_file
     let svid = publisher.tokens.svid("/w/1", ISSUER, world.now());
     let mut connection = Connection::open(world.address()).await;
     assert_eq!(connection.post("/token", svid_form(&svid, &[])).await.status, 503);
+    // The trust domain was added again, and `bootstrap` verifies its server again.
+    publisher.publishes(&[&z]);
+    refresh(&world).await.unwrap();
+    assert_eq!(publisher.ask(&world).await.status, 200);
+}
+
+/// A bundle endpoint that answers each request when the test gives the document.
+struct Hesitating {
+    url: String,
+    asked: tokio::sync::mpsc::UnboundedReceiver<tokio::sync::oneshot::Sender<String>>,
+}
+
+impl Hesitating {
+    async fn start() -> Hesitating {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (ask, asked) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let ask = ask.clone();
+                tokio::spawn(async move {
+                    let mut head = [0; 2048];
+                    let _ = stream.read(&mut head).await;
+                    let (answer, document) = tokio::sync::oneshot::channel::<String>();
+                    let _ = ask.send(answer);
+                    if let Ok(document) = document.await {
+                        let text = answer_text("200 OK", "", &document);
+                        let _ = stream.write_all(text.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        Hesitating { url, asked }
+    }
+
+    fn domain(&self) -> String {
+        format!(
+            "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\", profile = \"https_web\" }}\n",
+            self.url
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refresh_that_is_running_while_its_trust_domain_is_removed_stores_nothing() {
+    let mut endpoint = Hesitating::start().await;
+    let document = |sequence: u64| {
+        let mut document = testudo_testkit::TestIssuer::new("z.example").bundle();
+        document["spiffe_sequence"] = json!(sequence);
+        document.to_string()
+    };
+    let world = World::start_with(&domains(""), &rules()).await;
+    let all = format!("{}{}", domains(""), endpoint.domain());
+    let (rules, first) = (rules(), document(1));
+    let reload = world.reload_with(&all, &rules);
+    let answer = async {
+        endpoint.asked.recv().await.unwrap().send(first).unwrap();
+    };
+    tokio::join!(reload, answer);
+    assert!(stored(&world).await.is_some());
+
+    let refreshing = {
+        let folder = world.folder.clone();
+        tokio::spawn(async move {
+            let socket = folder.join("admin.sock");
+            over_socket(&socket, "POST", "/admin/v1/trust/z.example/refresh", json!({})).await
+        })
+    };
+    let running = endpoint.asked.recv().await.unwrap();
+    world.reload_with(&domains(""), crate::world::RULES).await;
+    assert!(stored(&world).await.is_none());
+    running.send(document(2)).unwrap();
+    let (status, _) = refreshing.await.unwrap();
+    assert_ne!(status, 200);
+    assert!(stored(&world).await.is_none());
 }
