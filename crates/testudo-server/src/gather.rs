@@ -114,20 +114,24 @@ async fn clusters(app: &App, in_force: &InForce, issuer: &str, kid: &str) -> Fac
         found = group.having(kid);
     }
     let now = app.moment();
-    let usable = found.iter().filter_map(|anchor| {
-        let keys = anchor.current(now)?;
-        let authority = anchor.source().authority.clone();
-        Some(Cluster { authority, keys })
+    let known = found.iter().filter_map(|anchor| {
+        Some(Cluster {
+            authority: anchor.source().authority.clone(),
+            keys: anchor.of_any_age()?,
+            is_current: anchor.current(now).is_some(),
+        })
     });
-    let clusters: Vec<Cluster> = usable.collect();
-    if !clusters.is_empty() {
+    let mut clusters: Vec<Cluster> = known.collect();
+    // The number of keys that are tried is bounded: first those that may be used.
+    clusters.sort_by_key(|cluster| !cluster.is_current);
+    if clusters.iter().any(|cluster| cluster.is_current) {
         return Facts::Clusters(clusters);
     }
     // The token may be one of a cluster whose keys are not known at present.
     let mut without_keys = group.anchors().filter(|anchor| anchor.current(now).is_none());
     match without_keys.find(|anchor| is_enabled(&anchor.source().authority)) {
         Some(anchor) => Facts::NoKeysOf(anchor.source().authority.clone()),
-        None => Facts::Clusters(clusters),
+        None => Facts::Clusters(Vec::new()),
     }
 }
 

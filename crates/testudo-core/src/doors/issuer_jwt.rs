@@ -9,7 +9,9 @@ use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{check_jwt_id, check_lifetime, check_times};
 use super::shared::client_assertion::parse_bearer_assertion;
 use super::shared::facts::{Facts, Lookup, Purpose, Terms};
-use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, signed_by, speaks_for};
+use super::shared::issued_token::{
+    VerifiedClaims, check_unbound, is_present, issued_at, signed_by, speaks_for,
+};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
@@ -79,7 +81,8 @@ impl IssuerJwt {
         speaks_for(authority, entry, CredentialKind::IssuerJwt, purpose)?;
         check_times(claims.exp, claims.nbf, claims.iat, now)?;
         let allowed = entry.lifetime_max.unwrap_or(ISSUER_JWT_LIFETIME_MAX);
-        check_lifetime(authority, claims.exp, claims.iat, allowed, now)?;
+        let issued = issued_at(claims.iat)?;
+        check_lifetime(authority, claims.exp, Some(issued), allowed, now)?;
         trace.passed("times", || format!("valid until {}", claims.exp));
         let is_for_registration = match purpose {
             // [RFC10070 §4] The issuer identifier of this server as the only value.
@@ -88,8 +91,6 @@ impl IssuerJwt {
                 false
             }
             Purpose::Statement { endpoint } => {
-                // Without `iat` the server could not know which of two statements is newer.
-                claims.iat.ok_or(CredentialReason::IssuedAtMissing)?;
                 check_audience(&claims.aud, policy.issuer.as_str(), &[endpoint.to_owned()])?;
                 claims.aud.is_solely(endpoint)
             }
@@ -111,7 +112,7 @@ impl IssuerJwt {
         let Claimed { attested, unlisted } =
             attested_claims(&self.jws, entry, purpose).map_err(CredentialReason::Jose)?;
         let proof = Proof {
-            issued: claims.iat,
+            issued: Some(issued),
             digest: Some(self.digest),
             jwt_id: claims.jti,
             is_for_registration,

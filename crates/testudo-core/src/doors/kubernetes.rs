@@ -11,7 +11,7 @@ pub use review::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed};
 use super::shared::audience::{Audience, check_audience};
 use super::shared::claims::{check_jwt_id, check_lifetime, check_times};
 use super::shared::facts::{Cluster, Facts, Lookup, Terms};
-use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, speaks_for};
+use super::shared::issued_token::{VerifiedClaims, check_unbound, is_present, issued_at, speaks_for};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof};
@@ -126,7 +126,8 @@ impl KubernetesToken {
         check_times(claims.exp, claims.nbf, claims.iat, now)?;
         let allowed = settings.lifetime_max.unwrap_or(SERVICE_ACCOUNT_LIFETIME_MAX);
         let account = account(&claims)?;
-        check_lifetime(authority, claims.exp, claims.iat, allowed, now)?;
+        let issued = issued_at(claims.iat)?;
+        check_lifetime(authority, claims.exp, Some(issued), allowed, now)?;
         trace.passed("times", || format!("valid until {}", claims.exp));
         check_audience(&claims.aud, policy.issuer.as_str(), &settings.accept_audiences)?;
         trace.passed("audience", || policy.issuer.to_string());
@@ -145,7 +146,7 @@ impl KubernetesToken {
             .ok_or(CredentialReason::UnknownClient)?;
         let pod = account.pod.and_then(|pod| pod.uid);
         let proof = Proof {
-            issued: claims.iat,
+            issued: Some(issued),
             digest: Some(self.digest),
             jwt_id: claims.jti,
             claims: named,
@@ -183,7 +184,14 @@ impl KubernetesToken {
                 (Err(found), _) => error = found,
             }
         }
-        signed.ok_or_else(|| CredentialReason::Jose(error).into())
+        match signed {
+            Some(cluster) if cluster.is_current => Ok(cluster),
+            Some(cluster) => Err(CredentialReason::BundleUnavailable {
+                authority: cluster.authority.clone(),
+            }
+            .into()),
+            None => Err(CredentialReason::Jose(error).into()),
+        }
     }
 }
 

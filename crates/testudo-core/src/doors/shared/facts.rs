@@ -65,6 +65,9 @@ pub struct Cluster {
     pub authority: Authority,
     /// Its keys.
     pub keys: AuthorityKeys,
+    /// False if its keys are older than allowed. Then no token is accepted by them; they show that a token which the keys
+    /// of another cluster verify may as well be one of this cluster.
+    pub is_current: bool,
 }
 
 /// The answer to a [`Lookup`].

@@ -9,6 +9,7 @@ use crate::trace::Trace;
 use serde::de::IgnoredAny;
 use serde::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
+use testudo_protocol::Timestamp;
 use testudo_protocol::jose::Jws;
 
 /// The entry that `iss` names, whose keys verify the signature.
@@ -30,6 +31,12 @@ pub(crate) fn signed_by<'f>(
 /// True for a claim that the token has, also as `null`.
 pub(crate) fn is_present<'de, D: Deserializer<'de>>(claim: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(claim).map(|_| true)
+}
+
+/// `iat`, which RFC 7523 leaves to the issuer. Without it, a token of ten years would be accepted in its last hours,
+/// because its lifetime could only be counted from now; and of two statements it would not be known which is newer.
+pub(crate) fn issued_at(issued: Option<Timestamp>) -> Result<Timestamp, Rejection> {
+    issued.ok_or_else(|| CredentialReason::IssuedAtMissing.into())
 }
 
 /// [RFC7800 §3] A token with `cnf` may be used only with a proof of its key, which these doors do not verify.

@@ -60,6 +60,7 @@ impl Issuers {
             } => Facts::Clusters(vec![Cluster {
                 authority: Authority::issuer("k1").unwrap(),
                 keys,
+                is_current: true,
             }]),
             Lookup::Issuer { .. }
             | Lookup::Clusters { .. }

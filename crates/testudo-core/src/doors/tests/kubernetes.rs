@@ -25,6 +25,15 @@ fn of(name: &str, keys: &[&SigningKey]) -> Cluster {
     Cluster {
         authority: cluster(name),
         keys: AuthorityKeys::Keys(key_set(keys)),
+        is_current: true,
+    }
+}
+
+/// The same cluster with keys that are older than allowed.
+fn stale(name: &str, keys: &[&SigningKey]) -> Cluster {
+    Cluster {
+        is_current: false,
+        ..of(name, keys)
     }
 }
 
@@ -201,6 +210,41 @@ fn clusters_with_one_key_are_distinguished_by_the_configured_audience_or_refused
     assert!(clusters.with(&both, &of_k2).is_err());
     clusters.settings("k2").accept_audiences = vec!["https://as.example/k2".to_owned()];
     assert_eq!(&*clusters.with(&both, &of_k2).unwrap().subject, "k2:pay/worker");
+}
+
+#[test]
+fn cluster_with_the_same_key_is_recognised_also_while_its_keys_are_too_old_to_be_used() {
+    let clusters = Clusters::new();
+    let token = clusters.draft().sign();
+    let with = |facts: Vec<Cluster>| clusters.with(&Facts::Clusters(facts), &token);
+    assert_eq!(
+        with(vec![of("k1", &[&clusters.k1]), stale("k2", &[&clusters.k1])]).unwrap_err(),
+        ServiceAccountReason::SeveralClusters {
+            entries: [cluster("k1"), cluster("k2")]
+        }
+        .into()
+    );
+    let other_key = with(vec![of("k1", &[&clusters.k1]), stale("k2", &[&clusters.k2])]);
+    assert_eq!(&*other_key.unwrap().subject, "k1:pay/worker");
+    // Keys that are too old verify no token of their own cluster either.
+    assert_eq!(
+        with(vec![of("k1", &[&clusters.k2]), stale("k2", &[&clusters.k1])]).unwrap_err(),
+        CredentialReason::BundleUnavailable {
+            authority: cluster("k2")
+        }
+        .into()
+    );
+}
+
+#[test]
+fn token_without_iat_is_refused_although_it_expires_soon() {
+    let clusters = Clusters::new();
+    let soon = || clusters.draft().claim("exp", NOW + 60);
+    assert_eq!(
+        clusters.refused(&soon().without_claim("iat").sign()),
+        CredentialReason::IssuedAtMissing.into()
+    );
+    assert!(clusters.show(&soon().sign()).is_ok());
 }
 
 #[test]

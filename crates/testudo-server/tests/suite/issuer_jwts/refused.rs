@@ -137,9 +137,15 @@ async fn token_with_a_fault_is_refused_with_one_answer_and_its_reason_is_in_the_
             good().claim("iat", now).claim("exp", now + 3601),
             "lifetime_too_long",
         ),
+        ("without iat", good().without_claim("iat"), "issued_at_missing"),
         (
-            "without iat",
-            good().without_claim("iat").claim("exp", now + 3700),
+            "ten years, in its last minute",
+            good().without_claim("iat").claim("exp", now + 60),
+            "issued_at_missing",
+        ),
+        (
+            "ten years, in its last minute, with iat",
+            good().claim("iat", now - 315_360_000).claim("exp", now + 60),
             "lifetime_too_long",
         ),
         (

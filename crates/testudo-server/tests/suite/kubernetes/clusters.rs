@@ -136,6 +136,24 @@ async fn keys_of_clusters_with_one_issuer_are_never_put_together() {
 }
 
 #[tokio::test]
+async fn cluster_with_the_same_key_is_recognised_while_its_own_keys_are_too_old() {
+    let clusters = Clusters::start().await;
+    let world = &clusters.world;
+    let ask_when_k2_is_old = async |key: &SigningKey| {
+        world.publish_keys("k2", &[key]).await;
+        std::fs::remove_file(world.folder.join("k2.json")).unwrap();
+        world.running.app.clock.shift(4_000);
+        world.publish_keys("k1", &[&clusters.k1]).await;
+        clusters.ask(&clusters.draft(&clusters.k1).sign(), &[]).await
+    };
+    let granted = ask_when_k2_is_old(&clusters.k2).await;
+    assert_eq!(subject_of(&granted), "k1:pay/worker");
+    let twice = ask_when_k2_is_old(&clusters.k1).await;
+    clusters.assert_refused(&twice, "it may be a token of k2");
+    assert_eq!(world.reason_of(&twice).await, "kubernetes_several_clusters");
+}
+
+#[tokio::test]
 async fn clusters_with_one_key_are_distinguished_by_their_audience() {
     let audience = "accept_audiences = [\"https://as.example/k2\"]";
     let clusters = Clusters::start_with(&[entry("k1", ""), entry("k2", audience)].concat()).await;
