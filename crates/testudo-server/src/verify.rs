@@ -37,6 +37,7 @@ pub(crate) async fn verify_credential(
 }
 
 /// Refuses a verified token whose cluster states that it is not valid any more, if the configuration has it reviewed.
+/// Called for identities that a rule governs.
 pub(crate) async fn review(
     app: &App,
     in_force: &InForce,

@@ -30,7 +30,8 @@ pub struct TokenReviewSection {
     /// What happens to tokens while the API server does not answer in time, or answers with a status of 500 or more. All
     /// other failures refuse the token. Default: `"refuse"`.
     pub on_outage: Option<OnOutage>,
-    /// For `on_outage = "accept"`: for how long after its beginning tokens are accepted without a review. Default: `"5m"`.
+    /// For `on_outage = "accept"`: for how long after its beginning tokens are accepted without a review. An outage has
+    /// ended when the API server answered for 5 minutes without a failure. Default: `"5m"`.
     pub accept_for: Option<String>,
 }
 
@@ -58,6 +59,13 @@ pub struct ReviewSource {
     pub timeout: Duration,
     /// How long an answer is used.
     pub cache: Duration,
+}
+
+impl ReviewSource {
+    /// True if both are one API server that is verified in the same way: then the answers of one are those of the other.
+    pub fn is_same_server(&self, other: &ReviewSource) -> bool {
+        std::ptr::eq(self, other) || (self.url == other.url && self.roots == other.roots)
+    }
 }
 
 /// A duration of the section: its default, and the longest that is allowed.

@@ -3,6 +3,9 @@
 //! It is asked only about tokens whose signature was verified. An answer is used for the configured time; each token has
 //! one request at a time, in a task of its own, and each cluster a bounded number of them.
 
+mod api_server;
+
+use self::api_server::ApiServer;
 use super::anchor::{NO_PAUSES, locked};
 use super::source::{access, bearer_token};
 use crate::config::ReviewSource;
@@ -22,18 +25,13 @@ use testudo_core::rejection::Rejection;
 use testudo_fetch::{FetchFault, FetchLimits, Fetcher, Held, Kept, NotFetched, Outgoing};
 use testudo_protocol::Seconds;
 use testudo_protocol::kubernetes::{ReviewError, TokenReview, review_request};
-use tokio::sync::Semaphore;
 
 /// Most answers in memory; the least used one is dropped first.
 const ANSWERS_MAX: usize = 16_384;
-/// Most requests to one API server at the same time: a burst of new pods must not occupy it.
-const REQUESTS_PER_CLUSTER_MAX: usize = 32;
 /// Most bytes of an answer. It repeats the token, of at most 16 KiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// For how long a token is not asked about again after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often the line of a cluster that cannot be asked is written to the log.
-const LINE_EVERY: Seconds = Seconds(60);
 
 /// An answer with the moment of its request. A failure is kept as well, for a shorter time.
 type Entry = Kept<Answer, Moment>;
@@ -41,20 +39,27 @@ type Entry = Kept<Answer, Moment>;
 /// What is kept of a token.
 struct Answer {
     reviewed: Reviewed,
+    /// The server that was asked.
+    source: Arc<ReviewSource>,
     /// The last refusal by the API server, if it did not accept the token since: a token that was refused must not be
     /// accepted because the next review gets no answer.
     refused: Option<ReviewError>,
 }
 
 impl Answer {
-    fn after(earlier: Option<&Answer>, reviewed: Reviewed) -> Answer {
+    fn after(earlier: Option<&Answer>, reviewed: Reviewed, source: Arc<ReviewSource>) -> Answer {
         let refused = match &reviewed {
             Reviewed::Answered(answer) => answer.clone().err(),
             Reviewed::Outage { .. } | Reviewed::Failed { .. } => {
+                let earlier = earlier.filter(|earlier| earlier.source.is_same_server(&source));
                 earlier.and_then(|earlier| earlier.refused.clone())
             }
         };
-        Answer { reviewed, refused }
+        Answer {
+            reviewed,
+            source,
+            refused,
+        }
     }
 
     /// What the decision is made with.
@@ -66,23 +71,10 @@ impl Answer {
     }
 }
 
-/// The state of one API server.
-struct Cluster {
-    requests: Semaphore,
-    condition: Mutex<Condition>,
-}
-
-#[derive(Default)]
-struct Condition {
-    /// When the API server did not answer for the first time since it last answered.
-    outage: Option<Moment>,
-    line: Option<Moment>,
-}
-
 /// The answers of all API servers.
 pub struct TokenReviews {
     entries: Cache<[u8; 32], Arc<Entry>>,
-    clusters: Mutex<HashMap<Authority, Arc<Cluster>>>,
+    api_servers: Mutex<HashMap<Authority, Arc<ApiServer>>>,
     fetcher: Arc<ArcSwap<Fetcher>>,
     /// Reviews by outcome.
     reviews: Family<FetchLabel, Counter>,
@@ -99,7 +91,7 @@ impl TokenReviews {
         }
         TokenReviews {
             entries: Cache::new(ANSWERS_MAX),
-            clusters: Mutex::default(),
+            api_servers: Mutex::default(),
             fetcher,
             reviews,
         }
@@ -112,40 +104,44 @@ impl TokenReviews {
         needed: &ReviewNeeded<'_>,
         source: &Arc<ReviewSource>,
     ) -> Result<(Reviewed, Seconds), Rejection> {
-        let cluster = self.cluster(needed.cluster);
+        let server = self.api_server(needed.cluster, source);
         let entry = self.entry(needed.digest);
         let asked = Moment::now(clock);
         if let Some(known) = usable(&entry, source, asked) {
-            return Ok((known, cluster.outage(asked)));
+            return Ok((known, server.outage(asked)));
         }
         let question = needed.question()?;
         let before = entry.held();
-        let ask = || self.ask(cluster.clone(), source.clone(), question, before.clone());
+        let ask = || self.ask(server.clone(), source.clone(), question, before.clone());
         if let Some(running) = entry.fetch(asked, ask) {
             running.ended().await;
         }
-        // A request that ended by a panic leaves the entry as it was.
+        // A request that ended by a panic leaves the entry as it was. One from before a reload may have asked another server.
         let is_new = |held: &Arc<Held<Answer, Moment>>| {
-            !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, held))
+            let is_old = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, held));
+            !is_old && held.value.source.is_same_server(source)
         };
         let answer = entry.held().filter(is_new).map(|held| held.value.clone());
         let answer = answer.unwrap_or_else(|| {
             let why = "the request ended without an answer".to_owned();
-            Arc::new(Answer::after(None, Reviewed::Failed { why }))
+            Arc::new(Answer::after(None, Reviewed::Failed { why }, source.clone()))
         });
-        cluster.note(&answer.reviewed, asked);
-        cluster.write_line(needed.cluster, &answer.reviewed, asked);
-        Ok((answer.effective(), cluster.outage(Moment::now(clock))))
+        server.note(&answer.reviewed, asked);
+        server.write_line(needed.cluster, &answer.reviewed, asked);
+        Ok((answer.effective(), server.outage(Moment::now(clock))))
     }
 
-    fn cluster(&self, authority: &Authority) -> Arc<Cluster> {
-        let new = || Cluster {
-            requests: Semaphore::new(REQUESTS_PER_CLUSTER_MAX),
-            condition: Mutex::default(),
-        };
-        let mut clusters = locked(&self.clusters);
-        let known = clusters.entry(authority.clone());
-        known.or_insert_with(|| Arc::new(new())).clone()
+    /// The API server of the cluster. Nothing is known of it after a reload names another one.
+    fn api_server(&self, authority: &Authority, source: &Arc<ReviewSource>) -> Arc<ApiServer> {
+        let mut servers = locked(&self.api_servers);
+        match servers.get(authority) {
+            Some(known) if known.source.is_same_server(source) => known.clone(),
+            Some(_) | None => {
+                let new = Arc::new(ApiServer::new(source.clone()));
+                servers.insert(authority.clone(), new.clone());
+                new
+            }
+        }
     }
 
     fn entry(&self, digest: [u8; 32]) -> Arc<Entry> {
@@ -160,19 +156,16 @@ impl TokenReviews {
     /// One request, counted by its outcome. Its failure is a value, which is kept for [`PAUSE`].
     fn ask(
         &self,
-        cluster: Arc<Cluster>,
+        server: Arc<ApiServer>,
         source: Arc<ReviewSource>,
         question: ReviewQuestion,
         before: Option<Arc<Held<Answer, Moment>>>,
     ) -> impl Future<Output = Result<Answer, NotFetched>> + Send + use<> {
         let (fetcher, reviews) = (self.fetcher.load_full(), self.reviews.clone());
         async move {
-            let reviewed = match tokio::time::timeout(source.timeout, cluster.requests.acquire()).await {
+            let reviewed = match server.turn(source.timeout).await {
                 Ok(_turn) => send(&fetcher, &source, &question).await,
-                // A wait here is no outage of the API server: a client that sends many tokens must not have them accepted.
-                Err(_) => Reviewed::Failed {
-                    why: format!("{REQUESTS_PER_CLUSTER_MAX} reviews are waiting for an answer"),
-                },
+                Err(failed) => failed,
             };
             let outcome = match &reviewed {
                 Reviewed::Answered(Ok(())) => "valid",
@@ -181,50 +174,18 @@ impl TokenReviews {
                 Reviewed::Failed { .. } => "failed",
             };
             reviews.get_or_create(&FetchLabel { outcome }).inc();
-            Ok(Answer::after(before.as_ref().map(|held| &*held.value), reviewed))
+            let earlier = before.as_ref().map(|held| &*held.value);
+            Ok(Answer::after(earlier, reviewed, source))
         }
     }
 }
 
-impl Cluster {
-    /// How long the API server has not answered.
-    fn outage(&self, now: Moment) -> Seconds {
-        let began = locked(&self.condition).outage;
-        began.map_or(Seconds(0), |began| began.age(now))
-    }
-
-    fn note(&self, reviewed: &Reviewed, asked: Moment) {
-        let mut condition = locked(&self.condition);
-        match reviewed {
-            Reviewed::Answered(_) => *condition = Condition::default(),
-            Reviewed::Outage { .. } => {
-                condition.outage.get_or_insert(asked);
-            }
-            Reviewed::Failed { .. } => {}
-        }
-    }
-
-    fn write_line(&self, cluster: &Authority, reviewed: &Reviewed, now: Moment) {
-        let (Reviewed::Outage { why } | Reviewed::Failed { why }) = reviewed else {
-            return;
-        };
-        let mut condition = locked(&self.condition);
-        if condition.line.is_none_or(|line| line.age(now) >= LINE_EVERY) {
-            condition.line = Some(now);
-            let authority = cluster.key();
-            tracing::warn!(
-                event = "token_review.failed",
-                authority,
-                fault = why,
-                "the API server of a cluster could not review a service account token"
-            );
-        }
-    }
-}
-
-/// What is kept of the token, if it is not too old: an answer for the configured time, a failure for [`PAUSE`].
-fn usable(entry: &Entry, source: &ReviewSource, now: Moment) -> Option<Reviewed> {
-    let held = entry.held()?;
+/// What is kept of the token, if it is of this server and not too old: an answer for the configured time, a failure for
+/// [`PAUSE`].
+fn usable(entry: &Entry, source: &Arc<ReviewSource>, now: Moment) -> Option<Reviewed> {
+    let held = entry
+        .held()
+        .filter(|held| held.value.source.is_same_server(source))?;
     let age_max = match &held.value.reviewed {
         Reviewed::Answered(_) => source.cache,
         Reviewed::Outage { .. } | Reviewed::Failed { .. } => PAUSE,

@@ -1,8 +1,8 @@
 //! TokenReview of a verified service account token: what must be asked, and what follows from the answer.
 //! [K8S-REVIEW]
 //!
-//! It follows the verification of the signature, so that a forged token costs the API server nothing. It is asked for
-//! remembered verdicts too: otherwise a token would be accepted after its pod was deleted.
+//! It follows the verification of the signature and the steps of `admission/governed.rs`, so that neither a forged token
+//! nor an identity that no rule governs costs the API server anything. It is asked for remembered verdicts too: otherwise a token would be accepted after its pod was deleted.
 
 use super::claimed_account;
 use crate::doors::shared::presented::Presented;

@@ -148,7 +148,9 @@ impl<'a> Given<'a> {
             now: app.now(),
         };
         let identity = credential.verify(&facts, terms, trace)?;
-        if let Form::Token(token) = self.form {
+        // As at the token endpoint, a token is reviewed only if a rule governs its identity.
+        let is_governed = app.govern(&identity, self.occasion, policy).is_ok();
+        if let (Form::Token(token), true) = (self.form, is_governed) {
             reviewed(app, in_force, token, &identity, trace).await?;
         }
         if let Some(credential) = &identity.proof.credential {

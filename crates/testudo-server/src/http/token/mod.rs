@@ -128,7 +128,7 @@ async fn serve_token<B: RequestBody>(
     let presented = presented
         .of_client(trail.details.client_id.as_deref(), policy, is_registered)
         .of_issuer(policy);
-    let proven = identify(app, in_force, peer, presented).await?; // gather, verify
+    let proven = identify(app, in_force, peer, &presented).await?; // gather, verify
     let identity = &proven.identity;
     trail.identity = Some(identity.clone());
     let beside = match attestations.is_empty() {
@@ -136,7 +136,7 @@ async fn serve_token<B: RequestBody>(
         false => {
             may_be_beside(&app.govern(identity, trail.occasion, policy)?)?;
             let attestation = Presented::attestation(attestations)?;
-            Some(identify(app, in_force, peer, attestation).await?)
+            Some(identify(app, in_force, peer, &attestation).await?)
         }
     };
     let attested = beside.as_ref().map(|beside| &*beside.identity);
@@ -152,6 +152,8 @@ async fn serve_token<B: RequestBody>(
     if let Some(attested) = attested {
         is_switched_on(attested, &app.switches.load())?;
     }
+    // After the rule, so that an identity that no rule governs causes no request to the API server of its cluster.
+    review(app, in_force, &presented, identity).await?; // verify
     take_share(app, &possession, &governed.name.client_id)?;
     // A credential may be revoked after its client registered with it.
     if let Some(credential) = proven.credential() {
@@ -245,17 +247,16 @@ async fn identify(
     app: &App,
     in_force: &Arc<InForce>,
     peer: &Peer,
-    presented: Presented,
+    presented: &Presented,
 ) -> Result<Proven, Stop> {
-    if let Some(identity) = recall(app, in_force, &presented) {
+    if let Some(identity) = recall(app, in_force, presented) {
         app.metrics.assertions_remembered.inc();
-        review(app, in_force, &presented, &identity).await?;
         return Ok(Proven {
             identity,
             facts: None,
         });
     }
-    let credential = doors::recognise(&presented)?;
+    let credential = doors::recognise(presented)?;
     // Boxed: a future within this many others would be too deep for the compiler.
     let verified = Box::pin(verify_credential(
         app,
@@ -265,7 +266,6 @@ async fn identify(
         Purpose::Authentication,
     ));
     let (identity, facts) = verified.await?;
-    review(app, in_force, &presented, &identity).await?;
     Ok(Proven {
         identity: Arc::new(identity),
         facts: Some(facts),

@@ -97,6 +97,45 @@ async fn forged_token_causes_no_review() {
     assert_eq!(reviewed.api.take_requests().len(), 1);
 }
 
+#[tokio::test]
+async fn identity_that_no_rule_governs_or_that_is_blocked_or_disabled_causes_no_review() {
+    let reviewed = Reviewed::start("").await;
+    let world = &reviewed.clusters.world;
+    let of = |account: &str| {
+        let key = &reviewed.clusters.k1;
+        Draft::service_account(key, DEFAULT_ISSUER, account, ISSUER, world.now()).sign()
+    };
+    let rules = RULES_OF_CLUSTERS.replace("k1:{namespace}/{account}", "k1:pay/{account}");
+    let review = format!(
+        "token_review = {{ url = \"{}\", token = {{ file = \"review.token\" }} }}",
+        reviewed.api.url
+    );
+    let entries = [entry("k1", &review), entry("k2", "")].concat();
+    let rules = rules.replace("{account} in {namespace}", "{account}");
+    let rules = rules.replace("\"k2:{namespace}/{account}\"", "\"k2:pay/{account}\"");
+    world
+        .reload_with(&format!("{}{entries}", domains("")), &format!("{rules}{RULES}"))
+        .await;
+    let refused = reviewed.ask(&of("shop/worker")).await;
+    reviewed.clusters.assert_refused(&refused, "no rule");
+    assert_eq!(world.reason_of(&refused).await, "no_rule");
+    let block = json!({ "identity": "k1:pay/blocked" });
+    world.admin("POST", "/admin/v1/blocks", block).await;
+    let refused = reviewed.ask(&of("pay/blocked")).await;
+    reviewed.clusters.assert_refused(&refused, "blocked");
+    let switch = async |verb: &str| {
+        let path = format!("/admin/v1/trust/k1/{verb}");
+        world.admin("POST", &path, json!({})).await;
+    };
+    switch("disable").await;
+    let refused = reviewed.ask(&of("pay/worker")).await;
+    reviewed.clusters.assert_refused(&refused, "disabled");
+    assert!(reviewed.api.take_requests().is_empty());
+    switch("enable").await;
+    assert_eq!(reviewed.ask(&of("pay/worker")).await.status, 200);
+    assert_eq!(reviewed.api.take_requests().len(), 1);
+}
+
 // Rows H-17, H-18.
 #[tokio::test]
 async fn every_other_answer_refuses_the_token_whatever_on_outage_says() {
@@ -182,13 +221,56 @@ async fn outage_is_bridged_for_accept_for_and_no_longer() {
             .await
             .contains("testudo_token_reviews_omitted_total 2")
     );
-    // An answer ends the outage.
+    // Answers for five minutes end the outage, and one answer does not.
+    let refused_in_outage = async |case: &str| {
+        reviewed.api.answers(Answering::With(500, String::new()));
+        reviewed.later(11);
+        reviewed
+            .clusters
+            .assert_refused(&reviewed.ask(&token).await, case);
+    };
     reviewed.api.answers(Answering::Valid);
     reviewed.later(2);
+    assert_eq!(reviewed.ask(&token).await.status, 200);
+    refused_in_outage("the same outage").await;
+    reviewed.api.answers(Answering::Valid);
+    reviewed.later(2);
+    assert_eq!(reviewed.ask(&token).await.status, 200);
+    reviewed.later(300);
+    let token = reviewed.token("2");
     assert_eq!(reviewed.ask(&token).await.status, 200);
     reviewed.api.answers(Answering::With(500, String::new()));
     reviewed.later(11);
     assert_eq!(reviewed.ask(&token).await.status, 200, "a new outage");
+}
+
+#[tokio::test]
+async fn answers_of_an_api_server_are_not_used_after_a_reload_names_another_one() {
+    let reviewed = Reviewed::start(", cache = \"5m\"").await;
+    let token = reviewed.token("1");
+    assert_eq!(reviewed.ask(&token).await.status, 200);
+    let other = ReviewServer::start().await;
+    other.answers(Answering::Gone);
+    let reload = async |url: &str| {
+        let review = format!(
+            "token_review = {{ url = \"{url}\", token = {{ file = \"review.token\" }}, cache = \"5m\" }}"
+        );
+        let sections = format!("{}{}", domains(""), entry("k1", &review));
+        let rules = RULES_OF_CLUSTERS.replace(", \"k2:{namespace}/{account}\"", "");
+        let world = &reviewed.clusters.world;
+        world.reload_with(&sections, &format!("{rules}{RULES}")).await;
+    };
+    reload(&other.url).await;
+    reviewed
+        .clusters
+        .assert_refused(&reviewed.ask(&token).await, "the other server refuses it");
+    assert_eq!(other.take_requests().len(), 1);
+    reload(&reviewed.api.url).await;
+    assert_eq!(
+        reviewed.ask(&token).await.status,
+        200,
+        "the refusal was of the other server"
+    );
 }
 
 #[tokio::test]
