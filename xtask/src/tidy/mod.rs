@@ -1,12 +1,13 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
-//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, pages of
-//! doors, banned crates.
+//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, outbound
+//! connections, pages of doors, banned crates.
 
 mod crates;
 mod cycles;
 mod layers;
 mod log_lines;
 mod modules;
+mod outbound;
 mod parameters;
 mod references;
 pub mod repository;
@@ -39,6 +40,7 @@ pub fn run() -> Result<(), String> {
     log_lines::check(&texts, &mut complaints)?;
     secrets::check(&texts, &mut complaints)?;
     spiffe::check(&texts, &mut complaints)?;
+    outbound::check(&texts, &mut complaints)?;
     for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
         sources::length(&text.name, &text.text, &mut complaints);
         sources::file_head(&text.name, &text.text, &mut complaints);

@@ -18,6 +18,16 @@ pub struct Text {
     pub text: String,
 }
 
+impl Text {
+    /// True for a source file of one of these crates that is no test.
+    pub fn is_code_of(&self, crates: &[&str]) -> bool {
+        let name = &self.name;
+        let is_of_crate = |known: &&str| name.starts_with(&format!("crates/{known}/src/"));
+        let is_test = name.ends_with("/tests.rs") || name.contains("/tests/");
+        name.ends_with(".rs") && crates.iter().any(is_of_crate) && !is_test
+    }
+}
+
 impl Repository {
     pub fn read(root: &Path) -> Result<Self, String> {
         let mut found = Self {

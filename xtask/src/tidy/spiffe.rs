@@ -42,7 +42,7 @@ const CRATES: &[&str] = &[
 ];
 
 pub fn check(texts: &[Text], complaints: &mut Vec<String>) -> Result<(), String> {
-    let sources = texts.iter().filter(|text| is_source(&text.name));
+    let sources = texts.iter().filter(|text| text.is_code_of(CRATES));
     let mut allowed: Vec<&str> = ALLOWED.to_vec();
     for text in sources {
         let syntax = syn::parse_file(&text.text).map_err(|error| format!("{}: {error}", text.name))?;
@@ -64,12 +64,6 @@ pub fn check(texts: &[Text], complaints: &mut Vec<String>) -> Result<(), String>
         ));
     }
     Ok(())
-}
-
-fn is_source(name: &str) -> bool {
-    let is_of_crate = |known: &&str| name.starts_with(&format!("crates/{known}/src/"));
-    let is_test = name.ends_with("/tests.rs") || name.contains("/tests/");
-    name.ends_with(".rs") && CRATES.iter().any(is_of_crate) && !is_test
 }
 
 /// The first line, outside of tests, with a path into `testudo_protocol::spiffe`.
