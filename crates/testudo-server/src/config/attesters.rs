@@ -10,7 +10,7 @@ const ATTESTER: IssuerKind = IssuerKind {
     name: "attester",
     credential: CredentialKind::Attestation,
     uses: &[AuthorityUse::Client],
-    keys: &["challenge", "attestation_age_max"],
+    keys: &["challenge", "attestation_age_max", "attested_metadata"],
     shares_issuer: false,
 };
 

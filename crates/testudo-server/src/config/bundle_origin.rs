@@ -164,7 +164,9 @@ impl BundleOrigin {
             BundleOrigin::HttpsWeb { roots, .. }
             | BundleOrigin::Discovery { roots, .. }
             | BundleOrigin::DidWeb { roots, .. }
-            | BundleOrigin::JwtVcIssuer { roots, .. } => roots.as_ref().map(|roots| hex::encode(sha256(roots))),
+            | BundleOrigin::JwtVcIssuer { roots, .. } => {
+                roots.as_ref().map(|roots| hex::encode(sha256(roots)))
+            }
             BundleOrigin::File(_)
             | BundleOrigin::WorkloadApi(_)
             | BundleOrigin::Did(_)

@@ -229,6 +229,7 @@ impl Checker<'_> {
             ("accept_audiences", section.accept_audiences.is_some()),
             ("subject_claim", section.subject_claim.is_some()),
             ("challenge", section.challenge.is_some()),
+            ("attested_metadata", !section.attested_metadata.is_empty()),
             ("attestation_age_max", section.attestation_age_max.is_some()),
         ] {
             if is_written && !kind.keys.contains(&name) {

@@ -71,7 +71,7 @@ pub struct IssuerSection {
     pub challenge: Option<ChallengeUse>,
     /// For `attester`: how old an attestation may be, even if it has not expired. Default: `"24h"`.
     pub attestation_age_max: Option<String>,
-    /// Claims of its credentials that may become client metadata. Default: none.
+    /// For `attester` and `jwt`: claims of its credentials that may become client metadata. Default: none.
     pub attested_metadata: Vec<String>,
     /// What happens to an identity that was never seen. Clients of a `verifiable_credential` issuer only register at the
     /// registration endpoint. Default: `"on"`.

@@ -12,7 +12,12 @@ const JWT: IssuerKind = IssuerKind {
     name: "jwt",
     credential: CredentialKind::IssuerJwt,
     uses: &[AuthorityUse::Client, AuthorityUse::Registration],
-    keys: &["lifetime_max", "accept_audiences", "subject_claim"],
+    keys: &[
+        "lifetime_max",
+        "accept_audiences",
+        "subject_claim",
+        "attested_metadata",
+    ],
     shares_issuer: false,
 };
 

@@ -180,6 +180,12 @@ fn setting_without_effect_is_warned_of() {
         ["issuers[0].attestation_age_max"]
     );
     assert_eq!(warned("challenge = \"none\""), ["issuers[0].challenge"]);
+    // The tokens state nothing but namespace, account, pod and node.
+    assert_eq!(
+        warned("attested_metadata = [\"client_name\"]"),
+        ["issuers[0].attested_metadata"]
+    );
+    assert!(warned("attested_metadata = []").is_empty());
     assert_eq!(
         warned(&format!("{REVIEW}, accept_for = \"1m\" }}")),
         ["issuers[0].token_review.accept_for"]
