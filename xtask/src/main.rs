@@ -37,7 +37,7 @@ usage: cargo xtask COMMAND
   generate [--check]   write docs/reference/ (or fail where it is out of date)
   bench [token|rules]  run benchmarks; `bench token --full` adds a million first uses
   bench proofs         only the measurements with proofs of possession: DPoP, attestations
-  bench issuers        only the measurements with tokens of Kubernetes service accounts
+  bench issuers        tokens of Kubernetes service accounts, and registrations with verifiable credentials
   bench hostile        measure the CPU time of refused requests and of valid ones
   bench compare [--postgres] OLD [NEW]
                        compare two binaries: nine pairs of runs in turn, median of the ratios; with SQLite or PostgreSQL

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Requests that were answered with 200.
+    /// Requests that were answered with 200, registrations with 201.
     pub good: usize,
     /// Requests that were answered with another status, or not answered.
     pub bad: usize,
@@ -45,6 +45,8 @@ pub enum Connector {
     Plain,
     /// The same, with more header fields in each request: those at the position of its body.
     PlainWithFields(Arc<Vec<Fields>>),
+    /// As `Plain`, but the bodies are JSON for the registration endpoint.
+    Registrations,
     /// Mutual TLS with this chain, trusting these roots; without `is_kept`, each request needs a handshake.
     MutualTls {
         /// Trusted roots, DER.
@@ -60,7 +62,9 @@ impl Connector {
     /// A new connection; `None` if the server refuses it.
     pub async fn try_open(&self, address: SocketAddr) -> Option<Connection> {
         match self {
-            Connector::Plain | Connector::PlainWithFields(_) => Some(Connection::open(address).await),
+            Connector::Plain | Connector::PlainWithFields(_) | Connector::Registrations => {
+                Some(Connection::open(address).await)
+            }
             Connector::MutualTls { roots, client, .. } => {
                 Connection::open_tls(address, roots, Some(client)).await
             }
@@ -70,7 +74,17 @@ impl Connector {
     fn fields(&self, position: usize) -> &[(&'static str, String)] {
         match self {
             Connector::PlainWithFields(fields) => fields.get(position).map_or(&[], Vec::as_slice),
-            Connector::Plain | Connector::MutualTls { .. } => &[],
+            Connector::Plain | Connector::Registrations | Connector::MutualTls { .. } => &[],
+        }
+    }
+
+    /// Path and media type of the requests, and the status of success.
+    fn endpoint(&self) -> (&'static str, &'static str, u16) {
+        match self {
+            Connector::Registrations => ("/register", "application/json", 201),
+            Connector::Plain | Connector::PlainWithFields(_) | Connector::MutualTls { .. } => {
+                ("/token", "application/x-www-form-urlencoded", 200)
+            }
         }
     }
 
@@ -81,7 +95,7 @@ impl Connector {
     /// True if a worker sends all its requests on one connection.
     pub fn is_kept(&self) -> bool {
         match self {
-            Connector::Plain | Connector::PlainWithFields(_) => true,
+            Connector::Plain | Connector::PlainWithFields(_) | Connector::Registrations => true,
             Connector::MutualTls { is_kept, .. } => *is_kept,
         }
     }
@@ -117,14 +131,12 @@ pub async fn drive_over(
                     if !connector.is_kept() {
                         connection = connector.open(address).await;
                     }
-                    let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+                    let (path, media_type, success) = connector.endpoint();
+                    let mut headers = vec![("content-type", media_type)];
                     let fields = connector.fields(position);
                     headers.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
-                    match connection
-                        .try_send("POST", "/token", &headers, body.clone())
-                        .await
-                    {
-                        Some(answer) if answer.status == 200 => outcome.good += 1,
+                    match connection.try_send("POST", path, &headers, body.clone()).await {
+                        Some(answer) if answer.status == success => outcome.good += 1,
                         Some(_) => outcome.bad += 1,
                         None => {
                             outcome.bad += 1;

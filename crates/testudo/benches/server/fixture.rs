@@ -32,14 +32,17 @@ pub fn mint(
     count: usize,
     path: impl Fn(usize) -> String + Sync,
 ) -> Arc<Vec<Bytes>> {
-    let (path, issuer) = (&path, &**issuer);
+    let issuer = &**issuer;
+    on_two_threads(count, |number| {
+        Bytes::from(svid_form(&svid(issuer, &path(number)), &[]))
+    })
+}
+
+/// So many request bodies, which two threads make.
+pub fn on_two_threads(count: usize, one: impl Fn(usize) -> Bytes + Sync) -> Arc<Vec<Bytes>> {
+    let one = &one;
     let halves = std::thread::scope(|scope| {
-        let part = |range: std::ops::Range<usize>| {
-            scope.spawn(move || {
-                let one = |number| Bytes::from(svid_form(&svid(issuer, &path(number)), &[]));
-                range.map(one).collect::<Vec<_>>()
-            })
-        };
+        let part = |range: std::ops::Range<usize>| scope.spawn(move || range.map(one).collect::<Vec<_>>());
         let workers = [part(0..count / 2), part(count / 2..count)];
         workers.map(|worker| worker.join().unwrap()).concat()
     });

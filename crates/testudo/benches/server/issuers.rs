@@ -1,7 +1,9 @@
-//! `cargo xtask bench issuers`: measures token requests with tokens of Kubernetes service accounts, and compares them with
-//! the cryptographic operations alone, whose CPU time is measured before and after each row.
+//! `cargo xtask bench issuers`: measures token requests with tokens of Kubernetes service accounts, and registrations with
+//! verifiable credentials, and compares them with the cryptographic operations alone, whose CPU time is measured before and
+//! after each row.
 
-use crate::fixture::{CONNECTIONS, Folder, ISSUER, Server, now};
+use crate::credentials;
+use crate::fixture::{CONNECTIONS, Folder, ISSUER, Server, now, on_two_threads};
 use crate::raw;
 use hyper::body::Bytes;
 use std::sync::Arc;
@@ -36,19 +38,9 @@ fn clusters(review_url: &str) -> String {
 
 const REVIEWED_ISSUER: &str = "https://reviewed.example";
 
-/// Requests with these tokens, made on two threads.
+/// Requests with new tokens.
 fn bodies(key: &SigningKey, count: usize) -> Arc<Vec<Bytes>> {
-    let halves = std::thread::scope(|scope| {
-        let part = |range: std::ops::Range<usize>| {
-            scope.spawn(move || {
-                let one = |number| request(&token(key, DEFAULT_ISSUER, number));
-                range.map(one).collect::<Vec<_>>()
-            })
-        };
-        let workers = [part(0..count / 2), part(count / 2..count)];
-        workers.map(|worker| worker.join().unwrap()).concat()
-    });
-    Arc::new(halves)
+    on_two_threads(count, |number| request(&token(key, DEFAULT_ISSUER, number)))
 }
 
 /// A token of one of the accounts, which no request carried before.
@@ -128,4 +120,6 @@ pub async fn run() {
     println!("  reviews: {}", api.take_requests().len());
     // The first request of the reviewed account registers its client.
     println!("  store batches: {}", server.batches_written().await - written);
+    drop(server);
+    credentials::run().await;
 }

@@ -10,6 +10,7 @@
 )]
 
 mod compare;
+mod credentials;
 mod fixture;
 mod hostile;
 mod issuers;
