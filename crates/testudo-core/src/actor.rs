@@ -25,6 +25,8 @@ pub enum Actor {
     Client,
     /// The server, at a scheduled time.
     Clock,
+    /// The server, because a status list states that the credential of the client is revoked.
+    StatusList,
     /// The server, in its sweep, which removes clients whose lifetime has ended.
     Sweep,
     /// The actor of an order that another node received, as that node recorded it; this node carries the order out.
@@ -60,6 +62,7 @@ impl fmt::Display for Actor {
             Actor::FileWatch => f.write_str("watch"),
             Actor::Client => f.write_str("client"),
             Actor::Clock => f.write_str("clock"),
+            Actor::StatusList => f.write_str("status_list"),
             Actor::Sweep => f.write_str("sweep"),
             Actor::AsWritten(text) => f.write_str(text),
         }
@@ -118,6 +121,7 @@ mod tests {
             (Actor::FileWatch, "watch"),
             (Actor::Client, "client"),
             (Actor::Clock, "clock"),
+            (Actor::StatusList, "status_list"),
             (Actor::Sweep, "sweep"),
             (Actor::AsWritten("uid:0(root) gid:0".into()), "uid:0(root) gid:0"),
         ] {

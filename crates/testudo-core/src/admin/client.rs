@@ -38,10 +38,13 @@ fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) 
     if client.record.state == state {
         return Decided::nothing(done);
     }
-    let changed = Client {
+    let mut changed = Client {
         state,
         ..client.record.clone()
     };
+    if let Some(credential) = &mut changed.credential {
+        credential.revoked = None;
+    }
     let mut batch = Batch::default();
     batch.replace(&changed, client.version);
     let event = event_about_client(&changed, kind, &cause(order, word));

@@ -31,6 +31,7 @@ mod observed;
 mod occasion;
 pub mod register;
 pub mod registered;
+pub mod revoked;
 pub mod showing;
 pub mod token;
 pub mod unattested;

@@ -26,7 +26,7 @@ pub struct Client {
     pub subject: String,
     /// The `client_id` that requests and tokens name.
     pub client_id: String,
-    /// Whether the client is active, or an administrator froze it.
+    /// Whether the client is active, or frozen by an administrator or because its credential was revoked.
     pub state: ClientState,
     /// Name of the rule that applied when the client was admitted. For information only: today's rules decide.
     pub rule: String,
@@ -79,6 +79,9 @@ pub struct ClientCredential {
     /// The attested members that limit the tokens of the client.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub limits: BTreeMap<String, Value>,
+    /// Where this server froze the client because a status list states that the credential is revoked: what it states.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revoked: Option<Box<str>>,
 }
 
 impl ClientCredential {
@@ -105,6 +108,7 @@ impl ClientCredential {
             limits: limits
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
+            revoked: None,
         }))
     }
 }

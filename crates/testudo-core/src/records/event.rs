@@ -101,7 +101,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
     /// Who caused it: the identity of an administrator (`spiffe://prod.example/admin/alice`), the process at the admin
-    /// socket (`uid:1000(alice) gid:100 pid:4711`), `signal`, `watch` (a file changed), `client`, `clock` or `sweep`.
+    /// socket (`uid:1000(alice) gid:100 pid:4711`), `signal`, `watch` (a file changed), `client`, `clock`, `sweep` or
+    /// `status_list` (a list states that the credential is revoked).
     /// Of a request with an initial access token, the sponsor.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub actor: Option<String>,

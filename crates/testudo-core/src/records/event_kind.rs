@@ -65,7 +65,7 @@ kinds! {
     ClientRefused, "client.refused", Refused,
         "A request was refused. Only a sample of refusals has events: per minute, 20 for each combination of reason, authority and identity prefix, and 200 in all. An event with `count` states how many more refusals of this reason and authority have no event of their own.";
     ClientFrozen, "client.frozen", Other,
-        "An administrator froze a client: its requests are refused until an administrator thaws it.";
+        "An administrator, or the server because its credential was revoked, froze a client: its requests are refused until an administrator thaws it.";
     ClientThawed, "client.thawed", Other,
         "An administrator thawed a frozen client: its requests are served again.";
     ClientRemoved, "client.removed", Granted,

@@ -72,8 +72,11 @@ pub(super) struct ClientView {
     /// The instance that the client is, where it is one of several of a workload. Example: `7`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instance: Option<String>,
-    /// `active`, or `frozen` by an administrator.
+    /// `active`, or `frozen` by an administrator or because its credential was revoked.
     pub state: ClientState,
+    /// Where the server froze the client because its credential was revoked: what the status list states.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub frozen_because: Option<String>,
     /// Name of the rule that governed the client when it was registered. Example: `payments`.
     pub rule: String,
     /// First digits of the hash of that rule as it was then. Example: `3f9a1c0b27de`.
@@ -331,6 +334,10 @@ fn view(app: &App, client: &Client) -> ClientView {
         authority: client.authority.clone(),
         subject: client.subject.clone(),
         state: client.state,
+        frozen_because: client
+            .credential
+            .as_ref()
+            .and_then(|credential| credential.revoked.as_deref().map(str::to_owned)),
         rule: client.rule.clone(),
         rule_revision: client.rule_revision.clone(),
         occasion: client.occasion,

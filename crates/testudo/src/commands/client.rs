@@ -320,7 +320,7 @@ fn show(client: &Value) -> Result<(), Failed> {
         ("identity", as_text(&client["subject"])),
         ("instance", as_text(&client["instance"])),
         ("authority", as_text(&client["authority"])),
-        ("state", as_text(&client["state"])),
+        ("state", state(client)),
         (
             "admitted by rule",
             format!(
@@ -340,6 +340,15 @@ fn show(client: &Value) -> Result<(), Failed> {
         ("redirect URIs", as_text(&client["metadata"]["redirect_uris"])),
         ("earlier client", earlier),
     ])
+}
+
+/// The state, with the reason where the server froze the client itself.
+fn state(client: &Value) -> String {
+    let state = as_text(&client["state"]);
+    match client["frozen_because"].as_str() {
+        Some(reason) => format!("{state} ({reason})"),
+        None => state,
+    }
 }
 
 /// The restrictions that the client requested when it registered.

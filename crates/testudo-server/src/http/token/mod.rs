@@ -30,6 +30,7 @@ use std::sync::Arc;
 use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
 use testudo_core::doors::{self, Facts, Presented, Purpose};
+use testudo_core::occasions::revoked::Revocation;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::policy::{NonceUse, Policy};
 use testudo_core::records::{ClientCredential, Event};
@@ -157,7 +158,11 @@ async fn serve_token<B: RequestBody>(
     take_share(app, &possession, &governed.name.client_id)?;
     // A credential may be revoked after its client registered with it.
     if let Some(credential) = proven.credential() {
-        credential_status::check(app, in_force, &identity.authority, &credential.status).await?;
+        let checked = credential_status::check(app, in_force, &identity.authority, &credential.status).await;
+        if let Err(refused) = checked {
+            freeze_if_revoked(app, policy, &governed, credential, &refused).await?;
+            return Err(refused.into());
+        }
     }
     let request = TokenRequest {
         governed: &governed,
@@ -177,6 +182,21 @@ async fn serve_token<B: RequestBody>(
         }
     }
     Ok(settled)
+}
+
+/// Freezes the client if its credential is revoked, so that it stays refused when the list is not published any more.
+async fn freeze_if_revoked(
+    app: &App,
+    policy: &Policy,
+    governed: &GovernedIdentity<'_>,
+    credential: &ClientCredential,
+    refused: &Rejection,
+) -> Result<(), Stop> {
+    let Some(revocation) = Revocation::of(governed, credential, refused) else {
+        return Ok(());
+    };
+    // Boxed: only these requests need the memory of this future.
+    Box::pin(settle(app, policy, &revocation, |(), _| Ok(()))).await
 }
 
 /// sign: done before anything is written, so that no client is registered whose token cannot be signed.

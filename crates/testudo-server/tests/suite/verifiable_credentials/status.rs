@@ -68,6 +68,15 @@ impl Lists {
         site.world.ask_with(assertion, &[]).await
     }
 
+    /// What the admin API shows of the client.
+    async fn shown(&self) -> Value {
+        let client = json!({ "client_id": CLIENT });
+        self.site
+            .world
+            .admin("POST", "/admin/v1/clients/show", client)
+            .await
+    }
+
     fn later(&self, seconds: i64) {
         self.site.world.running.app.clock.shift(seconds);
     }
@@ -246,21 +255,24 @@ async fn no_list_is_read_where_the_status_is_ignored() {
 
 // Row VC-34.
 #[tokio::test]
-async fn client_whose_credential_is_revoked_later_gets_no_token() {
+async fn client_of_a_suspended_credential_or_of_a_list_that_is_away_is_refused_and_not_frozen() {
     let lists = Lists::start("status_max_stale = \"100s\"").await;
     lists.publish("/1", &[0]);
     assert_eq!(lists.register_at("/1", 0).await.status, 201);
     assert_eq!(lists.ask("1").await.status, 200);
     assert_eq!(lists.web.connections(), 1, "the list is in memory");
-    lists.publish("/1", &[1]);
+    lists.publish("/1", &[2]);
     lists.later(61);
-    let revoked = lists.ask("2").await;
+    let suspended = lists.ask("2").await;
     assert_eq!(
-        (revoked.status, revoked.error()),
+        (suspended.status, suspended.error()),
         (400, "invalid_client".to_owned())
     );
-    assert_eq!(lists.site.world.reason_of(&revoked).await, "credential_revoked");
-    // A suspension that was removed.
+    assert_eq!(
+        lists.site.world.reason_of(&suspended).await,
+        "credential_suspended"
+    );
+    // The suspension is removed.
     lists.publish("/1", &[0]);
     lists.later(61);
     assert_eq!(lists.ask("3").await.status, 200);
@@ -282,8 +294,65 @@ async fn client_whose_credential_is_revoked_later_gets_no_token() {
         (400, "invalid_client".to_owned())
     );
     assert_eq!(world.reason_of(&unknown).await, "credential_status_unavailable");
-    assert_eq!(unknown.body, revoked.body, "the answer does not tell why");
+    assert_eq!(unknown.body, suspended.body, "the answer does not tell why");
     lists.publish("/1", &[0]);
     lists.later(31);
+    assert_eq!(lists.ask("6").await.status, 200);
+    assert!(world.events("client.frozen").await.is_empty());
+    assert_eq!(lists.shown().await["state"], "active");
+}
+
+// Row VC-34.
+#[tokio::test]
+async fn client_whose_credential_is_revoked_later_is_frozen_with_the_reason_until_it_is_thawed() {
+    let lists = Lists::start("").await;
+    let world = &lists.site.world;
+    lists.publish("/1", &[0, 0]);
+    assert_eq!(lists.register_at("/1", 0).await.status, 201);
+    assert_eq!(lists.ask("1").await.status, 200);
+    lists.publish("/1", &[1, 0]);
+    lists.later(61);
+    // An assertion by another key proves no client, and freezes none.
+    let other = generate_key(Algorithm::ES256, None);
+    let forged = Draft::assertion(&other, CLIENT, ISSUER, "f", lists.site.now());
+    assert_eq!(world.ask_with(forged, &[]).await.error(), "invalid_client");
+    assert_eq!(lists.shown().await["state"], "active");
+    let revoked = lists.ask("2").await;
+    assert_eq!(
+        (revoked.status, revoked.error()),
+        (400, "invalid_client".to_owned())
+    );
+    assert_eq!(world.reason_of(&revoked).await, "credential_revoked");
+    lists.ask("3").await;
+    let reason = format!(
+        "the credential is revoked: entry 0 of the status list {}",
+        lists.url("/1")
+    );
+    let shown = lists.shown().await;
+    assert_eq!(shown["state"], "frozen");
+    assert_eq!(shown["frozen_because"], reason);
+    let frozen = world.events("client.frozen").await;
+    assert_eq!(frozen.len(), 1, "{frozen:?}");
+    assert_eq!(frozen[0]["reason"], reason);
+    assert_eq!(frozen[0]["actor"], "status_list");
+    assert_eq!(frozen[0]["client_id"], CLIENT);
+    // Neither a changed list nor a new credential ends the freeze; an administrator does.
+    lists.publish("/1", &[0, 0]);
+    lists.later(61);
+    let answer = lists.ask("4").await;
+    assert_eq!(answer.error(), "invalid_client");
+    assert_eq!(world.reason_of(&answer).await, "client_frozen");
+    assert_eq!(lists.register_at("/1", 1).await.status, 400);
+    let client = json!({ "client_id": CLIENT });
+    world.admin("POST", "/admin/v1/clients/thaw", client).await;
+    assert_eq!(lists.ask("5").await.status, 200);
+    let shown = lists.shown().await;
+    assert_eq!(shown["state"], "active");
+    assert!(shown.get("frozen_because").is_none(), "{shown}");
+    // With a new credential, the revocation of the one before has no effect.
+    lists.later(1);
+    assert_eq!(lists.register_at("/1", 1).await.status, 201);
+    lists.publish("/1", &[1, 0]);
+    lists.later(61);
     assert_eq!(lists.ask("6").await.status, 200);
 }
