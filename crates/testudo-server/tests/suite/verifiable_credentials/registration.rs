@@ -3,7 +3,7 @@
 use super::{AGENT, AGENTS, CLIENT, INVALID, ISSUER, Site, UNAPPROVED, VCT};
 use serde_json::{Value, json};
 use testudo_testkit::http::Connection;
-use testudo_testkit::token::{Draft, disclosure};
+use testudo_testkit::token::{Draft, assemble, disclosure};
 
 // Rows SD-01, SD-03, DR-80, DR-133, DR-134.
 #[tokio::test]
@@ -93,13 +93,13 @@ fn first_model<'k>(site: &'k Site, inside: &Value) -> Draft<'k> {
         .claim("vc", vc)
 }
 
-// Rows VC-03, VC-04, VC-15.
+// Rows VC-03, VC-04, VC-10, VC-15.
 #[tokio::test]
 async fn credential_of_data_model_1_is_accepted_where_the_entry_names_it() {
     let site = Site::start().await;
-    let presented = async |credential: &Draft<'_>| {
+    let presented_text = async |credential: String| {
         let nonce = site.nonce().await;
-        let vp = json!({ "verifiableCredential": [credential.sign()] });
+        let vp = json!({ "verifiableCredential": [credential] });
         let proof = Draft::svid(&site.holder, AGENT, ISSUER, site.now())
             .without_header("kid")
             .claim("iss", AGENT)
@@ -108,6 +108,23 @@ async fn credential_of_data_model_1_is_accepted_where_the_entry_names_it() {
             .claim("vp", vp);
         site.register(&proof.sign()).await
     };
+    let presented = async |credential: &Draft<'_>| presented_text(credential.sign()).await;
+    // A `proof` inside the credential is never evaluated, so it does not take the place of the signature.
+    let embedded = first_model(&site, &json!({})).claim(
+        "proof",
+        json!({ "type": "JsonWebSignature2020", "verificationMethod": "https://issuer.example#k1", "jws": "e30..AA" }),
+    );
+    for algorithm in ["none", "None"] {
+        let header = json!({ "alg": algorithm, "typ": "JWT" }).to_string();
+        let unsigned = assemble(header.as_bytes(), embedded.claims.to_string().as_bytes(), b"");
+        let answer = presented_text(unsigned.clone()).await;
+        Site::assert_refused(&answer, INVALID, algorithm);
+        let answer = site.register(&unsigned).await;
+        Site::assert_refused(&answer, INVALID, algorithm);
+    }
+    assert!(site.world.client_ids().await.is_empty());
+    let signed = presented(&embedded).await;
+    assert_eq!(signed.status, 201, "signed, with a proof inside: {signed:?}");
     for (case, inside) in [
         ("claims outside only", json!({})),
         ("issuer inside as well", json!({ "issuer": AGENTS })),
