@@ -20,18 +20,21 @@ pub(super) fn verify(
 ) -> Result<(), Rejection> {
     let nonce = proof.nonce.as_bytes();
     let is_ours = terms.nonces.accepts_for_registration(&proof.nonce, terms.now);
-    let mark = match (is_ours, terms.challenge()) {
-        (true, ChallengeUse::Required | ChallengeUse::None) => {
-            SingleUse::of(&[b"registration nonce", nonce], terms.now + NONCE_LIFETIME)
-        }
-        (false, ChallengeUse::Required) => return Err(VerifiableReason::NonceNotAccepted.into()),
-        // The holder chose the nonce: the proof as a whole may be used once, as long as its age is accepted.
-        (false, ChallengeUse::None) => {
+    match terms.challenge() {
+        ChallengeUse::Required if !is_ours => return Err(VerifiableReason::NonceNotAccepted.into()),
+        ChallengeUse::Required => {}
+        // The holder may choose the nonce: the proof as a whole may be used once, as long as its age is accepted. Also
+        // one with a nonce of this server, which may end before the proof does.
+        ChallengeUse::None => {
             let parts: [&[u8]; 4] = [b"holder proof", &key, nonce, &proof.issued.0.to_be_bytes()];
-            SingleUse::of(&parts, proof.issued + HOLDER_PROOF_AGE_MAX)
+            let mark = SingleUse::of(&parts, proof.issued + HOLDER_PROOF_AGE_MAX);
+            possession.add_used(mark, VerifiableReason::ProofReplayed);
         }
-    };
+    }
+    if is_ours {
+        let mark = SingleUse::of(&[b"registration nonce", nonce], terms.now + NONCE_LIFETIME);
+        possession.add_used(mark, VerifiableReason::ProofReplayed);
+    }
     trace.passed("proof of the holder", || format!("made at {}", proof.issued));
-    possession.add_used(mark, VerifiableReason::ProofReplayed);
     Ok(())
 }

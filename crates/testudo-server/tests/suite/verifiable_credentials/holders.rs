@@ -114,6 +114,28 @@ async fn entry_that_requires_no_challenge_accepts_a_proof_with_an_own_nonce_once
     assert_eq!(site.world.reason_of(&again).await, "holder_proof_replayed");
 }
 
+#[tokio::test]
+async fn proof_with_a_nonce_of_the_server_is_accepted_once_also_after_the_nonce_ended() {
+    let site = Site::start().await;
+    let credential = site.of(["https://loose.example", VCT, AGENT]);
+    let nonce = site.nonce().await;
+    site.world.running.app.clock.shift(200);
+    let statement = site
+        .held_with(&credential, &[], |proof| proof.claim("nonce", nonce.clone()))
+        .await;
+    assert_eq!(site.register(&statement).await.status, 201);
+    for (case, later) in [("at once", 0), ("after the nonce ended", 150)] {
+        site.world.running.app.clock.shift(later);
+        let again = site.register(&statement).await;
+        Site::assert_refused(&again, INVALID, case);
+        assert_eq!(
+            site.world.reason_of(&again).await,
+            "holder_proof_replayed",
+            "{case}"
+        );
+    }
+}
+
 // Rows VC-20, VC-22.
 #[tokio::test]
 async fn presentation_that_the_holder_did_not_make_for_this_server_is_refused() {
