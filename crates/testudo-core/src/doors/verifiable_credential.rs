@@ -4,6 +4,7 @@
 //! It registers a client and never authenticates one: the client authenticates afterwards with the key that the
 //! credential names. Nothing is fetched for a credential before the signature of its issuer is verified.
 
+mod concealed;
 mod form;
 mod holder;
 
@@ -86,6 +87,7 @@ impl VerifiableCredential {
             mut claims,
             payload,
             hash,
+            concealed,
         } = verified.map_err(VerifiableReason::Refused)?;
         trace.passed("signature", || jws.header.algorithm_and_key());
         speaks_for(authority, entry, CredentialKind::VerifiableCredential, purpose)?;
@@ -124,6 +126,10 @@ impl VerifiableCredential {
             })?;
         let named = VerifiedClaims::of_payload(payload).named(authority, policy);
         let Claimed { attested, unlisted } = entry.claimed(claims.about_client.into_iter().collect());
+        let known = named.as_deref();
+        concealed::shows_limits(concealed, entry, &attested)?;
+        let absent = policy.rules.absent_claims(authority, &subject, known);
+        concealed::shows_claims(concealed, &absent)?;
         let proof = Proof {
             issued: claims.times.issued.or(claims.times.not_before),
             digest: Some(self.digest),

@@ -37,6 +37,11 @@ impl ClaimSource {
         &self.0
     }
 
+    /// True if the claim is within another one.
+    pub fn is_nested(&self) -> bool {
+        self.0.strip_prefix('/').is_some_and(|path| path.contains('/'))
+    }
+
     /// The claim, if the claims have it.
     pub fn find<'c>(&self, claims: &'c Value) -> Option<&'c Value> {
         match self.0.starts_with('/') {

@@ -76,7 +76,10 @@ impl Occasion for RegistrationByEvidence<'_> {
         let resolved = self.held_to(&requested, alive.map(|client| &client.record), at)?;
         match alive {
             Some(client) => self.register_again(client, resolved, at),
-            None => Ok(self.register_new(stored, resolved, at)),
+            None => {
+                credential_client::is_not_superseded(governed, stored, resolved.1.issued)?;
+                Ok(self.register_new(stored, resolved, at))
+            }
         }
     }
 
@@ -204,7 +207,12 @@ fn again(
         is_new: false,
     };
     // [decision 0016] Older evidence changes nothing; the answer contains the current registration.
-    if stands.is_some_and(|stands| stands.issued > registration.issued) {
+    // So does evidence of the same second with another key: two credentials must not replace each other in turn.
+    let has_other_key = client.credential.is_some() && client.metadata.jwks != metadata.jwks;
+    let is_replaced = |stands: &Registration| {
+        stands.issued > registration.issued || (has_other_key && stands.issued == registration.issued)
+    };
+    if stands.is_some_and(is_replaced) {
         registered.answer = answer_to_stored(governed, client, now)?;
         return Ok(registered);
     }
@@ -276,6 +284,7 @@ fn resolve_with_evidence(
     {
         return Err(MetadataReason::SpiffeIdMismatch.into());
     }
+    credential_client::names_itself(identity, requested)?;
     let attested = attested::attested(identity)?;
     let jwks = credential_client::keys(identity, attested.jwks.as_ref())?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();

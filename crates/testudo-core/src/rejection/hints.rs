@@ -392,6 +392,7 @@ pub(super) fn of_metadata(reason: &MetadataReason) -> Cow<'static, str> {
         | MetadataReason::SpiffeIdClaimed
         | MetadataReason::SpiffeIdMismatch
         | MetadataReason::ClientIdChosen
+        | MetadataReason::LabelNeedsKey { .. }
         | MetadataReason::KeysOfAttestedClient { .. } => {
             "the answer contains this sentence: the client must leave the member out and send the request again"
         }

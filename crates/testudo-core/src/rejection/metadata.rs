@@ -77,6 +77,8 @@ pub enum MetadataReason {
     BindingNotShown,
     /// A request without a proof of a key reduces the limits of a client that registered with such a proof.
     NarrowingNeedsKey { member: &'static str },
+    /// A request with a credential whose holder proved nothing states a label.
+    LabelNeedsKey { member: &'static str },
     /// A statement whose audience is not the registration endpoint is used to reduce limits.
     NarrowingNeedsAudience { member: &'static str },
 
@@ -305,6 +307,10 @@ impl MetadataReason {
                 "token_endpoint_auth_signing_alg names an algorithm that no key of the jwks is for",
             ),
             MetadataReason::JwksTwice => wrong("jwks_twice", "jwks and jwks_uri must not be sent together"),
+            MetadataReason::LabelNeedsKey { member } => wrong(
+                "label_needs_key",
+                format!("{member} must not be sent without a proof of the holder of software_statement"),
+            ),
             MetadataReason::KeysOfAttestedClient { member } => wrong(
                 "keys_of_attested_client",
                 format!(

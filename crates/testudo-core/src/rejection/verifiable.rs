@@ -38,6 +38,13 @@ pub enum VerifiableReason {
         /// The types of the credential.
         types: Vec<String>,
     },
+    /// A claim on which the rights of the client depend is absent, and may be one that the SD-JWT does not disclose.
+    Concealed {
+        /// The claim.
+        claim: String,
+    },
+    /// A newer credential registered this client before it ended.
+    Superseded,
     /// `cnf` and the DID of the subject are different keys.
     HolderKeysDiffer,
     /// The entry requires a proof of the holder, and the credential names no key of a holder.
@@ -80,6 +87,19 @@ impl VerifiableReason {
                 let sentence = "software_statement is not accepted by this server";
                 let code = ErrorCode::UnapprovedSoftwareStatement;
                 Row::not_admitted("credential_type_not_allowed")
+                    .statement_effect(StatementEffect::Member(code, sentence.into()))
+            }
+            // The signatures of the issuer and of the holder are verified before, and only the holder can disclose more.
+            VerifiableReason::Concealed { claim } => {
+                let sentence = format!("software_statement must disclose {}", excerpt(claim));
+                let code = ErrorCode::InvalidSoftwareStatement;
+                Row::unauthenticated("credential_claim_concealed")
+                    .statement_effect(StatementEffect::Member(code, sentence.into()))
+            }
+            VerifiableReason::Superseded => {
+                let sentence = "software_statement is older than the one that registered this client last";
+                let code = ErrorCode::UnapprovedSoftwareStatement;
+                Row::not_admitted("credential_superseded")
                     .statement_effect(StatementEffect::Member(code, sentence.into()))
             }
             VerifiableReason::HolderKeysDiffer => Row::unauthenticated("credential_keys_differ"),
@@ -139,6 +159,14 @@ impl fmt::Display for VerifiableReason {
             VerifiableReason::TypeNotAllowed { issuer, types } => {
                 let types = types.join(", ");
                 write!(f, "types of {issuer} lists none of {:?}", excerpt(&types))
+            }
+            VerifiableReason::Concealed { claim } => write!(
+                f,
+                "the claim {:?} is absent, and the credential has digests without a disclosure, which may conceal it",
+                excerpt(claim)
+            ),
+            VerifiableReason::Superseded => {
+                f.write_str("the client ended, and a newer credential had registered it before")
             }
             VerifiableReason::HolderKeysDiffer => {
                 f.write_str("cnf and the DID of the subject name different keys")

@@ -43,7 +43,8 @@ impl ClaimCaptures {
             .collect()
     }
 
-    fn of(&self, authority: &Authority) -> &[(String, ClaimSource)] {
+    /// The captures of this authority.
+    pub(super) fn of(&self, authority: &Authority) -> &[(String, ClaimSource)] {
         self.0.get(authority).map_or(&[], Vec::as_slice)
     }
 }

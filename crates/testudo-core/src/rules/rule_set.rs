@@ -3,6 +3,8 @@
 //! The first rule in file order that matches governs. Matching uses a tree (`tree.rs`); a property test compares it
 //! with a plain search of the list.
 
+mod absent_claims;
+
 use super::claim_captures::ClaimCaptures;
 use super::pattern::{Captures, Pattern};
 use super::rule::Rule;

@@ -59,6 +59,19 @@ pub struct Disclosed {
     pub disclosed: Vec<String>,
     /// The members at the top level whose value contains a disclosed one.
     pub disclosed_within: Vec<String>,
+    /// What digests without a disclosure may conceal.
+    pub concealed: Concealed,
+}
+
+/// What the digests without a disclosure may conceal. Decoys look the same. [RFC9901 §4.2.7]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concealed {
+    /// Nothing: there is no such digest.
+    Nothing,
+    /// Values within the members that are shown.
+    Within,
+    /// Members of the payload itself, and perhaps values within others.
+    Members,
 }
 
 /// Puts the disclosures into a payload whose signature verified.
@@ -85,10 +98,12 @@ pub fn resolve(payload: Map<String, Value>, disclosures: &[&str]) -> Result<Disc
         hash,
         disclosed: Vec::new(),
         disclosed_within: Vec::new(),
+        concealed: Concealed::Nothing,
     };
     let mut own = payload;
     own.remove("_sd_alg");
     let digests = walk.digests(&mut own)?;
+    let conceals_members = digests.iter().any(|digest| !walk.known.contains_key(digest));
     for (name, value) in own {
         let used = walk.used;
         let value = walk.value(value, 1)?;
@@ -107,6 +122,12 @@ pub fn resolve(payload: Map<String, Value>, disclosures: &[&str]) -> Result<Disc
         out.disclosed.push(name.clone());
         out.payload.insert(name, value);
     }
+    // Every disclosure that was used has one digest of its own; the other digests have none.
+    out.concealed = match (conceals_members, walk.seen.len() > walk.used) {
+        (true, _) => Concealed::Members,
+        (false, true) => Concealed::Within,
+        (false, false) => Concealed::Nothing,
+    };
     let unused = walk.known.into_values().min_by_key(|unused| unused.position);
     match unused {
         Some(unused) => Err(refused(

@@ -3,7 +3,7 @@
 use crate::identity::CredentialFormat;
 use serde_json::{Map, Value};
 use testudo_protocol::credentials::claims::CredentialClaims;
-use testudo_protocol::credentials::disclosures::DisclosureHash;
+use testudo_protocol::credentials::disclosures::{Concealed, DisclosureHash};
 use testudo_protocol::credentials::key_binding::{self, HolderExpectation, HolderProof};
 use testudo_protocol::credentials::presentation::Presentation;
 use testudo_protocol::credentials::sd_jwt::{self, SdJwt};
@@ -37,6 +37,8 @@ pub(super) struct VerifiedForm {
     pub(super) payload: Map<String, Value>,
     /// The hash function of an SD-JWT, which the proof of its holder uses as well.
     pub(super) hash: Option<DisclosureHash>,
+    /// What an SD-JWT does not disclose.
+    pub(super) concealed: Concealed,
 }
 
 impl Form {
@@ -98,6 +100,7 @@ impl Form {
                     claims: sd_jwt::read(&disclosed)?,
                     payload: disclosed.payload,
                     hash: Some(disclosed.hash),
+                    concealed: disclosed.concealed,
                 })
             }
             Form::Jwt { jws, model, .. } => {
@@ -107,6 +110,7 @@ impl Form {
                     claims: vc_jwt::read(*model, &payload)?,
                     payload,
                     hash: None,
+                    concealed: Concealed::Nothing,
                 })
             }
         }

@@ -23,6 +23,12 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
         VerifiableReason::TypeNotAllowed { issuer, .. } => {
             format!("to accept the type, add it to types of {issuer}").into()
         }
+        VerifiableReason::Concealed { claim } => {
+            format!("the client must disclose {claim}; if the credential does not have it, the issuer must state it, or leave nothing to be disclosed, or attests, captures and claims of rules must not name it").into()
+        }
+        VerifiableReason::Superseded => {
+            "the client must register with its newest credential; if that one was issued by mistake, the issuer must issue another".into()
+        }
         VerifiableReason::HolderKeysDiffer => {
             "the issuer must put the key of the DID of the subject into cnf, or leave cnf out".into()
         }

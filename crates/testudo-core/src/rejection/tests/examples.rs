@@ -149,6 +149,10 @@ fn credential_reasons() -> Vec<CredentialReason> {
             issuer: Authority::issuer("agents").unwrap(),
             types: vec!["https://vct.example/diploma".to_owned()],
         }),
+        verifiable(VerifiableReason::Concealed {
+            claim: "scope".to_owned(),
+        }),
+        verifiable(VerifiableReason::Superseded),
         verifiable(VerifiableReason::HolderKeysDiffer),
         verifiable(VerifiableReason::HolderKeyMissing),
         verifiable(VerifiableReason::HolderProofMissing),
@@ -286,6 +290,7 @@ fn metadata_reasons() -> Vec<MetadataReason> {
         MetadataReason::SigningAlgorithmNotSupported,
         MetadataReason::SigningAlgorithmWithoutKey,
         MetadataReason::JwksTwice,
+        MetadataReason::LabelNeedsKey { member: "client_uri" },
         MetadataReason::KeysOfAttestedClient {
             member: "client_name",
         },

@@ -228,3 +228,47 @@ async fn reload_without_the_issuer_refuses_its_clients() {
         .await;
     assert_invalid(&asked(&site, "2").await, "removed");
 }
+
+/// Registers with a credential that names this key.
+async fn registered_with(site: &Site, key: &SigningKey, iat: i64, exp: i64) -> Answer {
+    let credential = Draft::sd_jwt_vc(&site.issuer, [AGENTS, VCT, AGENT], key, iat).claim("exp", exp);
+    let sd_jwt = Site::bare(&credential, &[]);
+    let proof = Draft::key_binding(key, &sd_jwt, ISSUER, &site.nonce().await, site.now());
+    site.register(&format!("{sd_jwt}{}", proof.sign())).await
+}
+
+// Row VC-24.
+#[tokio::test]
+async fn older_credential_does_not_come_back_after_the_newer_one_ended() {
+    let site = Site::start().await;
+    let (newer_key, start) = (generate_key(Algorithm::ES256, None), site.now());
+    let older = async || registered_with(&site, &site.holder, start - 10, start + 3000).await;
+    assert_eq!(older().await.status, 201);
+    let newer = registered_with(&site, &newer_key, start, start + 600).await;
+    assert_eq!(newer.status, 201);
+    site.world.running.app.clock.shift(700);
+    let again = older().await;
+    Site::assert_refused(&again, super::UNAPPROVED, "older");
+    assert_eq!(site.world.reason_of(&again).await, "credential_superseded");
+    assert_invalid(&asked(&site, "older").await, "older key");
+    let newest = registered_with(&site, &newer_key, start + 1, start + 3000).await;
+    assert_eq!(newest.status, 201, "{newest:?}");
+    assert_eq!(ask(&site, &newer_key, CLIENT, "newest", &[]).await.status, 200);
+}
+
+// Row VC-24.
+#[tokio::test]
+async fn credential_of_the_same_second_with_another_key_changes_nothing() {
+    let site = Site::start().await;
+    let (other_key, start) = (generate_key(Algorithm::ES256, None), site.now());
+    let register = async |key: &SigningKey, exp: i64| registered_with(&site, key, start, exp).await;
+    let first = register(&site.holder, start + 600).await;
+    let second = register(&other_key, start + 900).await;
+    assert_eq!((first.status, second.status), (201, 201), "{second:?}");
+    assert_eq!(first.json()["jwks"], second.json()["jwks"]);
+    assert_invalid(&ask(&site, &other_key, CLIENT, "1", &[]).await, "other key");
+    assert_eq!(asked(&site, "2").await.status, 200);
+    let later = registered_with(&site, &other_key, start + 1, start + 900).await;
+    assert_eq!(later.status, 201);
+    assert_eq!(ask(&site, &other_key, CLIENT, "3", &[]).await.status, 200);
+}

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use testudo_protocol::jose::sha256;
+use testudo_testkit::http::Answer;
 use testudo_testkit::token::disclosure;
 
 const URIS: &str = "https://app.example/cb";
@@ -137,4 +138,128 @@ async fn disclosure_cannot_deliver_what_the_issuer_must_sign_openly() {
     let answer = site.register(&site.held(&inside, &[&text]).await).await;
     Site::assert_refused(&answer, INVALID, "jwk in cnf");
     site.registered().await;
+}
+
+const CONCEALED: &str = "credential_claim_concealed";
+
+/// Checks that the answer names the claim that the holder must disclose.
+#[track_caller]
+fn assert_names(answer: &Answer, claim: &str) {
+    let sentence = format!("software_statement must disclose {claim}");
+    assert_eq!(answer.json()["error_description"], json!(sentence), "{answer:?}");
+}
+
+#[tokio::test]
+async fn limit_that_the_issuer_may_attest_cannot_be_withheld() {
+    let site = Site::start().await;
+    let grants = json!(["client_credentials"]);
+    let whole = || {
+        site.sd_jwt_vc()
+            .claim("tier", "silver")
+            .claim("scope", "r")
+            .claim("grant_types", grants.clone())
+    };
+    for (member, value) in [("scope", json!("r")), ("grant_types", grants.clone())] {
+        let (text, digest) = disclosure(&json!(["salt", member, value]));
+        let credential = whole().without_claim(member).claim("_sd", json!([digest]));
+        let answer = site.register(&site.held(&credential, &[]).await).await;
+        Site::assert_refused(&answer, INVALID, member);
+        assert_eq!(site.world.reason_of(&answer).await, CONCEALED, "{member}");
+        assert_names(&answer, member);
+        assert_eq!(
+            site.register(&site.held(&credential, &[&text]).await)
+                .await
+                .status,
+            201,
+            "{member}"
+        );
+    }
+    // A member on which no right depends may be withheld, and without digests nothing is concealed.
+    let (_, digest) = disclosure(&json!(["salt", "birthdate", "1990-01-01"]));
+    let credential = whole().claim("_sd", json!([digest]));
+    let answer = site.register(&site.held(&credential, &[]).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    site.registered().await;
+}
+
+#[tokio::test]
+async fn claim_by_which_an_earlier_rule_governs_cannot_be_withheld() {
+    let site = Site::start().await;
+    let rule = |name: &str, more: &str| {
+        format!(
+            "[[rules]]\nname = \"{name}\"\nidentities = [\"agents:*\"]\ndefault_scopes = [\"r\"]\n{more}\n"
+        )
+    };
+    let rules = [
+        rule(
+            "sandbox",
+            "claims = { environment = \"sandbox\" }\nscopes = [\"r\"]",
+        ),
+        rule(
+            "nested",
+            "claims = { \"/place/zone\" = \"outer\" }\nscopes = [\"r\"]",
+        ),
+        rule("all", "scopes = [\"r\", \"w\"]"),
+        rule("never reached", "claims = { never = \"x\" }\nscopes = [\"r\"]"),
+        crate::world::RULES.to_owned(),
+    ];
+    let sections = format!("[registration]\n{}{}", crate::world::domains(""), super::ISSUERS);
+    site.world.reload_with(&sections, &rules.concat()).await;
+    let whole = || {
+        site.sd_jwt_vc()
+            .claim("tier", "silver")
+            .claim("scope", "r w")
+            .claim("grant_types", json!(["client_credentials"]))
+    };
+    let (of_sandbox, sandbox) = disclosure(&json!(["salt", "environment", "sandbox"]));
+    let (of_zone, zone) = disclosure(&json!(["salt", "zone", "outer"]));
+    let (of_tier, tier) = disclosure(&json!(["salt", "tier", "silver"]));
+    for (case, credential, disclosures) in [
+        (
+            "environment",
+            whole()
+                .claim("place", json!({ "zone": "inner" }))
+                .claim("_sd", json!([sandbox])),
+            [of_sandbox],
+        ),
+        (
+            "/place/zone",
+            whole()
+                .claim("environment", "live")
+                .claim("place", json!({ "_sd": [zone] })),
+            [of_zone],
+        ),
+        (
+            "tier",
+            whole()
+                .without_claim("tier")
+                .claim("environment", "sandbox")
+                .claim("_sd", json!([tier])),
+            [of_tier],
+        ),
+    ] {
+        let withheld = site.register(&site.held(&credential, &[]).await).await;
+        Site::assert_refused(&withheld, INVALID, case);
+        assert_eq!(site.world.reason_of(&withheld).await, CONCEALED, "{case}");
+        assert_names(&withheld, case);
+        let shown = site.held(&credential, &[&disclosures[0]]).await;
+        let answer = site.register(&shown).await;
+        assert_eq!(
+            (answer.status, &answer.json()["scope"]),
+            (201, &json!("r")),
+            "{case}"
+        );
+    }
+    // The rule `all` governs in any case, so the claim of the rule behind it may be concealed.
+    let (_, never) = disclosure(&json!(["salt", "never", "x"]));
+    let open = whole()
+        .claim("environment", "live")
+        .claim("place", json!({ "zone": "inner" }))
+        .claim("_sd", json!([never]));
+    let answer = site.register(&site.held(&open, &[]).await).await;
+    assert_eq!(
+        (answer.status, &answer.json()["scope"]),
+        (201, &json!("r w")),
+        "{answer:?}"
+    );
 }

@@ -10,7 +10,12 @@ use testudo_testkit::token::{Draft, assemble, disclosure};
 async fn sd_jwt_vc_registers_a_client_with_the_key_of_its_holder_and_without_a_secret() {
     let site = Site::start().await;
     let (text, digest) = disclosure(&json!(["salt", "redirect_uris", ["https://app.example/cb"]]));
-    let credential = site.sd_jwt_vc().claim("_sd", json!([digest]));
+    let credential = site
+        .sd_jwt_vc()
+        .claim("scope", "r")
+        .claim("grant_types", json!(["client_credentials", "authorization_code"]))
+        .claim("tier", "silver")
+        .claim("_sd", json!([digest]));
     let statement = site.held(&credential, &[&text]).await;
     let answer = site.register(&statement).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -280,4 +285,35 @@ async fn credential_of_another_type_or_without_a_rule_is_not_approved() {
         .without_claim("client_name");
     let answer = site.register(&site.held(&gold, &[]).await).await;
     assert_eq!(answer.json()["client_name"], "gold agent", "{answer:?}");
+}
+
+#[tokio::test]
+async fn bearer_of_a_credential_cannot_state_labels_of_its_client() {
+    let site = Site::start().await;
+    let redirects = json!(["https://app.example/cb"]);
+    let papers = site
+        .of(["https://papers.example", VCT, AGENT])
+        .claim("redirect_uris", redirects.clone());
+    for (member, value) in [
+        ("client_uri", json!("https://app.example/other")),
+        ("contacts", json!(["other@other.example"])),
+        ("software_id", json!("x")),
+        ("policy_uri", json!("https://app.example/policy")),
+    ] {
+        let answer = site
+            .register_with(&Site::bare(&papers, &[]), json!({ member: value }))
+            .await;
+        Site::assert_refused(&answer, "invalid_client_metadata", member);
+        assert_eq!(site.world.reason_of(&answer).await, "label_needs_key", "{member}");
+    }
+    assert!(site.world.client_ids().await.is_empty());
+    assert_eq!(site.register(&Site::bare(&papers, &[])).await.status, 201);
+    // With a proof of the holder it is the client itself that states them.
+    let agents = site.sd_jwt_vc().claim("redirect_uris", redirects);
+    let members = json!({ "client_uri": "https://app.example/about" });
+    let answer = site.register_with(&site.held(&agents, &[]).await, members).await;
+    assert_eq!(
+        (answer.status, &answer.json()["client_uri"]),
+        (201, &json!("https://app.example/about"))
+    );
 }

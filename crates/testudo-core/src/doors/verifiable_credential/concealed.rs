@@ -1,0 +1,56 @@
+//! What the holder of an SD-JWT must disclose. [RFC9901 §9.7]
+//!
+//! The holder chooses what it discloses. Without these checks it could leave out an attested limit, or the claim by which
+//! a stricter rule governs it, and get more rights than with the whole credential. A digest does not tell the name of what
+//! it conceals, so while there is one without a disclosure, everything on which rights depend must be present.
+
+use crate::identity::ClaimSource;
+use crate::policy::AuthorityPolicy;
+use crate::rejection::VerifiableReason;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use testudo_protocol::credentials::disclosures::Concealed;
+
+/// Members of client metadata that reduce what a client may do.
+const LIMITS: [&str; 7] = [
+    "scope",
+    "grant_types",
+    "response_types",
+    "dpop_bound_access_tokens",
+    "tls_client_certificate_bound_access_tokens",
+    "require_pushed_authorization_requests",
+    "require_signed_request_object",
+];
+
+/// Checks that no limit that the entry lets the issuer attest can be among the concealed members.
+pub(super) fn shows_limits(
+    concealed: Concealed,
+    entry: &AuthorityPolicy,
+    attested: &BTreeMap<String, Value>,
+) -> Result<(), VerifiableReason> {
+    let absent = LIMITS.iter().find(|limit| {
+        entry.attested_metadata.iter().any(|listed| listed == *limit) && !attested.contains_key(**limit)
+    });
+    match (concealed, absent) {
+        (Concealed::Members, Some(limit)) => Err(VerifiableReason::Concealed {
+            claim: (*limit).to_owned(),
+        }),
+        // An element that a list does not show only makes the list shorter.
+        (Concealed::Members | Concealed::Within | Concealed::Nothing, _) => Ok(()),
+    }
+}
+
+/// Checks that none of the claims that rules and captures name, and that were not found, can be concealed.
+pub(super) fn shows_claims(concealed: Concealed, absent: &[&ClaimSource]) -> Result<(), VerifiableReason> {
+    let may_be_concealed = |source: &&&ClaimSource| match concealed {
+        Concealed::Nothing => false,
+        Concealed::Within => source.is_nested(),
+        Concealed::Members => true,
+    };
+    match absent.iter().find(may_be_concealed) {
+        Some(source) => Err(VerifiableReason::Concealed {
+            claim: source.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
