@@ -10,6 +10,9 @@ const INDEX_MAX: u64 = 1 << 53;
 /// A URL of a status list, bytes.
 const URL_BYTES_MAX: usize = 2048;
 
+/// `type` of an entry of a bitstring list.
+const ENTRY_TYPE: &str = "BitstringStatusListEntry";
+
 /// What the bits of a bitstring list mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,7 +102,19 @@ impl StatusReference {
         let refused = |problem| CredentialError::member("credentialStatus", problem);
         let entry = entry.as_object().ok_or(refused("must be an object"))?;
         let text = |member: &str| entry.get(member).and_then(Value::as_str);
-        if text("type") != Some("BitstringStatusListEntry") {
+        // [VCDM2 §4.5] One type, or several.
+        let is_bitstring = match entry.get("type") {
+            Some(Value::String(only)) => only == ENTRY_TYPE,
+            Some(Value::Array(several)) if !several.is_empty() && several.iter().all(Value::is_string) => {
+                several.iter().any(|name| name == ENTRY_TYPE)
+            }
+            _ => {
+                return Err(refused(
+                    "must have a type that is a string or an array of strings",
+                ));
+            }
+        };
+        if !is_bitstring {
             return Ok(Some(StatusReference::Unknown));
         }
         let purpose = text("statusPurpose").ok_or(refused("must have a statusPurpose"))?;

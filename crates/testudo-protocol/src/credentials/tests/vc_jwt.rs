@@ -319,6 +319,28 @@ fn status_entries_are_read_strictly() {
         with("type", json!("StatusList2021Entry")).unwrap(),
         [StatusReference::Unknown]
     );
+    for kinds in [
+        json!(["BitstringStatusListEntry"]),
+        json!(["Other", "BitstringStatusListEntry"]),
+    ] {
+        assert!(matches!(
+            with("type", kinds).unwrap().as_slice(),
+            [StatusReference::Bitstring { index: 1, .. }]
+        ));
+    }
+    assert_eq!(
+        with("type", json!(["StatusList2021Entry"])).unwrap(),
+        [StatusReference::Unknown]
+    );
+    for malformed in [
+        Value::Null,
+        json!(7),
+        json!({}),
+        json!([]),
+        json!(["BitstringStatusListEntry", 7]),
+    ] {
+        assert!(with("type", malformed.clone()).is_err(), "{malformed}");
+    }
     assert_eq!(with("statusSize", json!(2)).unwrap(), [StatusReference::Unknown]);
     assert_eq!(
         with("statusPurpose", json!("other")).unwrap(),
