@@ -4,11 +4,18 @@
 use crate::audit::write_event;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use testudo_core::Authority;
+use crate::trust::status_lists::Answer;
+use std::time::Duration;
 use testudo_core::doors::{ListAge, StatusNeeded};
+use testudo_core::policy::StatusUse;
 use testudo_core::records::EventKind;
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
+use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::credentials::status::StatusReference;
+use tokio::time::{Instant, timeout_at};
+
+/// The longest time that a request waits for all lists of its credential.
+const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// Refuses a credential of `authority` whose status is not that of a valid one. Its signature, its times, its type and the
 /// proof of its holder are verified before: a credential that is refused for them causes no fetch. [TSL §8.3]
@@ -37,10 +44,12 @@ pub async fn check(
         let authority = authority.clone();
         return Err(CredentialReason::BundleUnavailable { authority }.into());
     };
+    let deadline = Instant::now() + CHECK_MAX;
     for needed in &lists {
         let lists = &app.memory.status_lists;
-        // Boxed: only these requests need the memory of this future.
-        let answer = Box::pin(lists.get(&app.clock, needed, anchor, &keys)).await;
+        // Boxed: only these requests need the memory of this future. A fetch continues after the deadline.
+        let answer = timeout_at(deadline, Box::pin(lists.get(&app.clock, needed, anchor, &keys))).await;
+        let answer = answer.unwrap_or_else(|_| Answer::too_late());
         if needed.decide(&answer.found, app.now())? == ListAge::Stale {
             app.metrics.status_lists_stale.inc();
             if answer.is_news() {
@@ -59,6 +68,22 @@ async fn note_stale(app: &App, needed: &StatusNeeded<'_>) {
             "the list at {} is used although it is too old",
             needed.list.url
         ));
+    })
+    .await;
+}
+
+/// The event of a client that registered with a credential whose status has a kind that this server cannot check.
+pub async fn note_unchecked(app: &App, in_force: &InForce, identity: &AttestedIdentity) {
+    let settings = in_force.policy.authority(&identity.authority);
+    let is_checked = settings.is_some_and(|settings| settings.status.r#use != StatusUse::Ignore);
+    let credential = identity.proof.credential.as_ref();
+    let is_unknown = credential.is_some_and(|known| known.status.contains(&StatusReference::Unknown));
+    if !(is_checked && is_unknown) {
+        return;
+    }
+    write_event(app, EventKind::StatusUnknown, |event| {
+        event.authority = Some(identity.authority.key().to_owned());
+        event.identity = Some(identity.subject.to_string());
     })
     .await;
 }

@@ -2,7 +2,8 @@
 //! presentation of its holder. [SD-JWT-VC §2] [VC-JOSE-COSE §3] [VCDM1 §6.3.1]
 //!
 //! It registers a client and never authenticates one: the client authenticates afterwards with the key that the
-//! credential names. Nothing is fetched for a credential before the signature of its issuer is verified.
+//! credential names. Before the signature of its issuer is verified, nothing is fetched for a credential but
+//! the keys of this issuer, at most once in a while, if it names a key that is not among them.
 
 mod concealed;
 mod form;

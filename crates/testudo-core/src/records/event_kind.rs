@@ -112,6 +112,8 @@ kinds! {
         "A request to the admin API over HTTP was refused for its access token: the token is missing or not valid, its client is not admitted now, or the token does not permit the operation. Sampled like `client.refused`.";
     StatusListStale, "authority.status_list_stale", Failure,
         "A status list of an issuer of verifiable credentials could not be fetched again in time. The list that was fetched last is used until `status_max_stale` of the issuer is over; after that, credentials that refer to it are refused until a fetch succeeds.";
+    StatusUnknown, "authority.status_unknown", Other,
+        "A client registered with a verifiable credential that states a status of a kind which this server cannot check, where `status` of the issuer is not `required`: its issuer may have revoked the credential.";
 }
 
 impl EventKind {

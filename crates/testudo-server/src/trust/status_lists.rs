@@ -6,13 +6,14 @@
 //! `core/doors/shared/credential_status.rs`.
 
 mod fetch;
+mod turns;
 
 use super::anchor::{Anchor, NO_PAUSES};
 use crate::state::clock::Clock;
 use crate::state::metrics::FetchLabel;
 use crate::state::moment::Moment;
 use arc_swap::ArcSwap;
-use fetch::Asked;
+use fetch::{Asked, Fault};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use quick_cache::Weighter;
@@ -24,7 +25,7 @@ use testudo_core::doors::{AuthorityKeys, ListFailure, ListForm, ListFound, Statu
 use testudo_fetch::{Fetcher, Held, Kept, NotFetched};
 use testudo_protocol::credentials::status::StatusList;
 use testudo_protocol::{Seconds, Timestamp};
-use tokio::sync::Semaphore;
+use turns::Turns;
 
 /// Most bytes of lists in memory; the least used list is dropped first. They are 500 million entries of one bit.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -33,7 +34,9 @@ const BYTES_COUNTED_MIN: u64 = 16 * 1024;
 /// The expected number of lists. With less than 64, the cache has one part, and the largest list fits into it.
 const LISTS_EXPECTED: usize = 32;
 /// Most fetches at the same time. Each needs memory for a list as it is sent and for its values.
-const FETCHES_MAX: usize = 4;
+const FETCHES_MAX: usize = 8;
+/// Most fetches at the same time for one issuer: slow lists of one issuer must not delay the clients of all others.
+const FETCHES_OF_ISSUER_MAX: usize = 2;
 /// For how long a list is not fetched again after a failure.
 const PAUSE: Seconds = Seconds(30);
 
@@ -41,7 +44,7 @@ const PAUSE: Seconds = Seconds(30);
 pub struct StatusLists {
     entries: Arc<Entries>,
     fetcher: Arc<ArcSwap<Fetcher>>,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
     /// Fetches by outcome.
     fetches: Family<FetchLabel, Counter>,
 }
@@ -80,6 +83,8 @@ struct Known {
     good: Option<Arc<Good>>,
     /// Why the last fetch failed.
     failure: Option<ListFailure>,
+    /// The failure was a limit of this server, so the next request begins another fetch.
+    is_shed: bool,
 }
 
 /// The last list that was verified.
@@ -88,6 +93,8 @@ struct Good {
     /// The keys with which it was verified: after a change, the list is fetched again, since it may be signed with a key
     /// that its issuer withdrew.
     keys: AuthorityKeys,
+    /// The thumbprint of the key that verified it; none if that is the key of a certificate.
+    signer: Option<[u8; 32]>,
     fetched: Moment,
     fresh_for: Seconds,
     /// True if an event states that the list is used although it is not fresh.
@@ -104,6 +111,12 @@ impl Good {
             false => age.max(Seconds(1)),
         }
     }
+
+    /// True if the key that signed the list is still one of its issuer. An attacker with a stolen key, which was withdrawn
+    /// for that, could have signed the list.
+    fn is_signed_with(&self, keys: &AuthorityKeys) -> bool {
+        self.keys.are(keys) || self.signer.is_some_and(|signer| keys.have_key(&signer))
+    }
 }
 
 /// Outcomes of fetches, as the metric names them.
@@ -117,6 +130,20 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The lists of the credential were not read in the time that its request has.
+    pub fn too_late() -> Answer {
+        Answer {
+            found: ListFound {
+                failure: Some(ListFailure::Unavailable {
+                    why: "the lists of the credential were not fetched in time".to_owned(),
+                    again_after: Seconds(1),
+                }),
+                ..ListFound::default()
+            },
+            good: None,
+        }
+    }
+
     /// True for the first request for which a list is used although it is not fresh.
     pub fn is_news(&self) -> bool {
         self.good
@@ -134,7 +161,7 @@ impl StatusLists {
         StatusLists {
             entries: Arc::new(Cache::with_weighter(LISTS_EXPECTED, BYTES_MAX, Weight)),
             fetcher,
-            turns: Arc::new(Semaphore::new(FETCHES_MAX)),
+            turns: Arc::new(Turns::new(FETCHES_MAX, FETCHES_OF_ISSUER_MAX)),
             fetches,
         }
     }
@@ -206,14 +233,23 @@ impl StatusLists {
         let (fetcher, fetches) = (self.fetcher.load_full(), self.fetches.clone());
         let (entries, turns) = (self.entries.clone(), self.turns.clone());
         async move {
-            let fetched = fetch::fetch(&fetcher, &turns, &asked).await;
+            let fetched = match turns.of(&name.authority).await {
+                Ok(_turn) => fetch::fetch(&fetcher, &asked).await,
+                Err(shed) => Err(shed),
+            };
+            let fetched = fetched.and_then(|fetched| match is_older(&fetched.list, before.as_deref()) {
+                true => Err(Fault::Refused(
+                    "it is older than the list that was fetched before".to_owned(),
+                )),
+                false => Ok(fetched),
+            });
             let outcome = match &fetched {
                 Ok(_) => "fetched",
                 Err(fault) => fault.outcome(),
             };
             fetches.get_or_create(&FetchLabel { outcome }).inc();
             Ok(match fetched {
-                Ok((list, keys)) => {
+                Ok(fetch::Verified { list, keys, signer }) => {
                     let bytes = list.bytes() as u64;
                     entries.insert(name, Weighed { entry, bytes });
                     let fresh_for = fresh_for(&list, asked.now.wall());
@@ -221,11 +257,12 @@ impl StatusLists {
                         good: Some(Arc::new(Good {
                             list: Arc::new(list),
                             keys,
+                            signer,
                             fetched: asked.now,
                             fresh_for,
                             has_event: AtomicBool::new(false),
                         })),
-                        failure: None,
+                        ..Known::default()
                     }
                 }
                 Err(fault) => {
@@ -238,6 +275,7 @@ impl StatusLists {
                     );
                     Known {
                         good: before,
+                        is_shed: matches!(fault, Fault::Shed(_)),
                         failure: Some(fault.into_failure(PAUSE)),
                     }
                 }
@@ -251,7 +289,19 @@ fn is_enough(held: &Held<Known, Moment>, keys: &AuthorityKeys, now: Moment) -> b
     let is_fresh = |good: &Arc<Good>| good.overdue(keys, now) == Seconds(0) && !is_over(good, now.wall());
     held.value.good.as_ref().is_some_and(is_fresh)
         || (held.value.failure.is_some()
+            && !held.value.is_shed
             && testudo_fetch::Moment::age(&held.confirmed, now) < Duration::from_secs(PAUSE.0.unsigned_abs()))
+}
+
+/// True if the list was issued before the one in memory: an attacker who publishes it again hides what was revoked since. So
+/// does a list that does not state it any more.
+fn is_older(list: &StatusList, before: Option<&Good>) -> bool {
+    let before = before.and_then(|good| good.list.issued);
+    match (list.issued, before) {
+        (Some(issued), Some(before)) => issued < before,
+        (None, Some(_)) => true,
+        (Some(_) | None, None) => false,
+    }
 }
 
 fn is_over(good: &Good, now: Timestamp) -> bool {
@@ -259,7 +309,7 @@ fn is_over(good: &Good, now: Timestamp) -> bool {
 }
 
 fn answer(known: &Known, keys: &AuthorityKeys, now: Moment) -> Answer {
-    let good = known.good.clone();
+    let good = known.good.clone().filter(|good| good.is_signed_with(keys));
     Answer {
         found: ListFound {
             list: good.as_ref().map(|good| good.list.clone()),

@@ -23,6 +23,10 @@ const FRESH_MAX: Seconds = Seconds(86_400);
 /// A list without `ttl` is used for this long.
 const FRESH_DEFAULT: Seconds = Seconds(300);
 
+/// A list without an end is used until this long after it was issued: a server of lists could otherwise publish an old one
+/// for ever, in which a credential is not revoked yet.
+const AGE_MAX: Seconds = Seconds(7 * 86_400);
+
 /// A list that a verified credential refers to, and the entry.
 pub struct StatusNeeded<'c> {
     /// The issuer of the credential, whose keys must verify the list.
@@ -219,10 +223,21 @@ impl ListSource<'_> {
     ) -> Result<StatusList, CredentialError> {
         let keys = keys.for_credential(list, now)?;
         let keys = keys.issuer_keys();
-        match self.form {
+        let mut read = match self.form {
             ListForm::Token => read_token_list(list, self.url, keys, now),
             ListForm::Bitstring => read_bitstring_list(list, self.url, self.issuer, keys, now),
+        }?;
+        let end = read.expires.or(read.issued.map(|issued| issued + AGE_MAX));
+        let end = end.ok_or(CredentialError::List(
+            "states neither when it was issued nor when it ends",
+        ))?;
+        if now >= end {
+            return Err(CredentialError::List(
+                "has no end and was issued more than 7 days ago",
+            ));
         }
+        read.expires = Some(end);
+        Ok(read)
     }
 }
 

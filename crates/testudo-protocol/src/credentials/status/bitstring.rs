@@ -52,8 +52,13 @@ pub fn read(
             "must be the URL of the status list",
         ));
     }
-    let begins = [date(&payload, "validFrom")?, number(&payload, "nbf")?];
-    if begins.into_iter().flatten().any(|from| from > now + LEEWAY) {
+    let begins = [
+        date(&payload, "validFrom")?,
+        number(&payload, "nbf")?,
+        number(&payload, "iat")?,
+    ];
+    let issued = begins.into_iter().flatten().max();
+    if issued.is_some_and(|issued| issued > now + LEEWAY) {
         return Err(CredentialError::member("validFrom", "is in the future"));
     }
     let ends = [date(&payload, "validUntil")?, number(&payload, "exp")?];
@@ -74,6 +79,7 @@ pub fn read(
         bits: 1,
         order: BitOrder::MostFirst,
         purposes: purposes(subject)?,
+        issued,
         expires,
         ttl: ttl(subject)?,
     };

@@ -38,6 +38,8 @@ pub struct StatusList {
     order: BitOrder,
     /// The purposes of a bitstring list; empty for a token status list.
     purposes: Vec<Purpose>,
+    /// When it was issued, if it states that.
+    pub issued: Option<Timestamp>,
     /// The list must not be used at or after this time.
     pub expires: Option<Timestamp>,
     /// How long after it was fetched it may be used before it is fetched again.

@@ -78,6 +78,7 @@ pub fn read(
         bits,
         order: BitOrder::LeastFirst,
         purposes: Vec::new(),
+        issued: Some(claims.iat),
         expires: claims.exp,
         ttl,
     })

@@ -238,6 +238,7 @@ async fn by_evidence(
         request: trail.request(),
     };
     let registered = settle(app, policy, &registration, |registered, _| Ok(registered)).await?; // load … commit
+    credential_status::note_unchecked(app, in_force, &identity).await;
     let statement = requested.software_statement.as_deref().map(without_proof);
     Ok(render(&registered, Extra::Statement(statement)))
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use testudo_core::doors::{AuthorityKeys, ListFailure, ListForm, ListSource};
 use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, Outgoing};
 use testudo_protocol::Seconds;
+use testudo_protocol::credentials::CredentialError;
 use testudo_protocol::credentials::status::StatusList;
 use testudo_protocol::jose::Jws;
 use testudo_protocol::limits::STATUS_LIST_TOKEN_BYTES_MAX;
-use tokio::sync::Semaphore;
 use url::Url;
 
 /// A request of a client waits for the list.
@@ -57,22 +57,26 @@ impl Fault {
 
     pub(super) fn into_failure(self, again_after: Seconds) -> ListFailure {
         match self {
-            Fault::Shed(why) | Fault::Failed(why) => ListFailure::Unavailable { why, again_after },
+            Fault::Shed(why) => ListFailure::Unavailable {
+                why,
+                again_after: Seconds(1),
+            },
+            Fault::Failed(why) => ListFailure::Unavailable { why, again_after },
             Fault::Refused(why) => ListFailure::Refused { why },
         }
     }
 }
 
-/// Fetches the list and verifies it; returns it with the keys that verified it.
-pub(super) async fn fetch(
-    fetcher: &Fetcher,
-    turns: &Semaphore,
-    asked: &Asked,
-) -> Result<(StatusList, AuthorityKeys), Fault> {
-    let turn = tokio::time::timeout(LIMITS.deadline, turns.acquire()).await;
-    let Ok(_turn) = turn else {
-        return Err(Fault::Shed("too many status lists are being fetched".to_owned()));
-    };
+/// A list, and what verified it.
+pub(super) struct Verified {
+    pub(super) list: StatusList,
+    pub(super) keys: AuthorityKeys,
+    /// The thumbprint of the key; none if that is the key of a certificate.
+    pub(super) signer: Option<[u8; 32]>,
+}
+
+/// Fetches the list and verifies it.
+pub(super) async fn fetch(fetcher: &Fetcher, asked: &Asked) -> Result<Verified, Fault> {
     let document = document(fetcher, asked).await?;
     let list = Jws::parse_list(&document).map_err(|error| Fault::Refused(error.to_string()))?;
     let keys = keys(asked, &list).await?;
@@ -81,11 +85,12 @@ pub(super) async fn fetch(
     // The decompression of the largest list takes some 20 ms.
     let read = tokio::task::spawn_blocking(move || {
         let (url, issuer) = (&*url, &*issuer);
-        ListSource { issuer, url, form }.read(&list, &with, now)
+        let read = ListSource { issuer, url, form }.read(&list, &with, now)?;
+        Ok((read, with.signer_of(&list)))
     });
-    let read = read.await;
+    let read: Result<Result<_, CredentialError>, _> = read.await;
     match read {
-        Ok(Ok(list)) => Ok((list, keys)),
+        Ok(Ok((list, signer))) => Ok(Verified { list, keys, signer }),
         Ok(Err(error)) => Err(Fault::Refused(error.to_string())),
         Err(error) => Err(Fault::Failed(format!("the list could not be read: {error}"))),
     }

@@ -24,17 +24,26 @@ impl Lists {
         let (site, web) = (Site::start().await, DocumentServer::start(HOST).await);
         let lists = Lists { site, web };
         std::fs::write(lists.site.world.folder.join("roots.pem"), &lists.web.root_pem).unwrap();
-        let outbound =
-            format!("[outbound]\nca = \"roots.pem\"\nresolve = {{ \"{HOST}\" = \"127.0.0.1\" }}\n");
+        lists.configure(&lists.issuers(settings)).await;
+        lists
+    }
+
+    /// The issuers, where the entry of `agents` has these lines too.
+    fn issuers(&self, settings: &str) -> String {
         let settings = format!(
             "status_origins = [\"{}\"]\n{settings}\nlifetime_max = \"1h\"\n",
-            lists.url("")
+            self.url("")
         );
-        let issuers = ISSUERS.replacen("lifetime_max = \"1h\"\n", &settings, 1);
+        ISSUERS.replacen("lifetime_max = \"1h\"\n", &settings, 1)
+    }
+
+    /// Puts these issuers in force.
+    async fn configure(&self, issuers: &str) {
+        let outbound =
+            format!("[outbound]\nca = \"roots.pem\"\nresolve = {{ \"{HOST}\" = \"127.0.0.1\" }}\n");
         let sections = format!("{outbound}[registration]\n{}{issuers}", domains(""));
         let rules = format!("{RULES_OF_CREDENTIALS}{RULES}");
-        lists.site.world.reload_with(&sections, &rules).await;
-        lists
+        self.site.world.reload_with(&sections, &rules).await;
     }
 
     fn url(&self, path: &str) -> String {
@@ -87,7 +96,7 @@ impl Lists {
     }
 }
 
-// Rows TSL-31, TSL-32, TSL-33, TSL-34, TSL-35, SD-30.
+// Rows TSL-31, TSL-32, TSL-33, TSL-34, TSL-35, SD-30, DR-136.
 #[tokio::test]
 async fn credential_is_accepted_only_if_its_list_states_that_it_is_valid() {
     let lists = Lists::start("status = \"required\"").await;
@@ -104,7 +113,7 @@ async fn credential_is_accepted_only_if_its_list_states_that_it_is_valid() {
     assert!(lists.site.world.client_ids().await.is_empty());
     let answer = lists.register_at("/1", 0).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(lists.web.connections(), 1, "one fetch for all");
+    assert_eq!(lists.web.take_requests().len(), 1, "one fetch for all");
     let other = generate_key(Algorithm::ES256, Some("k1"));
     let forged = Draft::token_list(&other, &lists.url("/2"), &[0], lists.site.now());
     lists.web.publishes("/2", TOKEN_LIST, &forged.sign());
@@ -127,6 +136,12 @@ async fn bit_of_a_bitstring_list_revokes_a_credential() {
         let credential = site.vc_jwt().claim("credentialStatus", status);
         site.register(&site.presented(&credential).await).await
     };
+    // [VCDM2 §4.5] A type may be an array.
+    let status = json!({ "type": ["BitstringStatusListEntry"], "statusPurpose": "revocation",
+        "statusListIndex": "94567", "statusListCredential": url });
+    let credential = site.vc_jwt().claim("credentialStatus", status);
+    let answer = site.register(&site.presented(&credential).await).await;
+    lists.assert_unapproved(&answer, "credential_revoked").await;
     let answer = register("94567", "revocation").await;
     lists.assert_unapproved(&answer, "credential_revoked").await;
     let answer = register("94560", "suspension").await;
@@ -189,10 +204,10 @@ async fn list_of_a_credential_that_is_refused_anyway_is_not_fetched() {
     }
     assert_eq!(lists.web.connections(), 0);
     assert_eq!(lists.register_at("/1", 0).await.status, 201);
-    assert_eq!(lists.web.connections(), 1);
+    assert_eq!(lists.web.take_requests().len(), 1);
 }
 
-// Row VC-33.
+// Rows VC-33, DR-136.
 #[tokio::test]
 async fn list_that_cannot_be_fetched_registers_no_client_until_it_can() {
     let lists = Lists::start("status = \"required\"").await;
@@ -203,7 +218,7 @@ async fn list_that_cannot_be_fetched_registers_no_client_until_it_can() {
         assert_eq!(answer.error(), "temporarily_unavailable");
         assert_eq!(answer.header("retry-after"), Some("30"));
     }
-    assert_eq!(lists.web.connections(), 1, "not asked again at once");
+    assert_eq!(lists.web.take_requests().len(), 1, "not asked again at once");
     assert!(lists.site.world.client_ids().await.is_empty());
     lists.publish("/1", &[0]);
     lists.later(31);
@@ -232,6 +247,12 @@ async fn status_that_is_missing_or_of_an_unknown_kind_is_refused_only_where_one_
         let credential = site.vc_jwt().claim("credentialStatus", legacy.clone());
         let unknown = site.register(&site.presented(&credential).await).await;
         let without = site.register(&site.held(&site.sd_jwt_vc(), &[]).await).await;
+        let events = site.world.events("authority.status_unknown").await;
+        let identities: Vec<&Value> = events.iter().map(|event| &event["identity"]).collect();
+        match status {
+            201 => assert_eq!(identities, [CLIENT], "{settings}: only the unknown kind"),
+            _ => assert_eq!(identities, Vec::<&Value>::new()),
+        }
         for answer in [unknown, without] {
             assert_eq!(answer.status, status, "{settings}: {answer:?}");
             if status == 400 {
@@ -260,7 +281,7 @@ async fn client_of_a_suspended_credential_or_of_a_list_that_is_away_is_refused_a
     lists.publish("/1", &[0]);
     assert_eq!(lists.register_at("/1", 0).await.status, 201);
     assert_eq!(lists.ask("1").await.status, 200);
-    assert_eq!(lists.web.connections(), 1, "the list is in memory");
+    assert_eq!(lists.web.take_requests().len(), 1, "the list is in memory");
     lists.publish("/1", &[2]);
     lists.later(61);
     let suspended = lists.ask("2").await;
@@ -355,4 +376,61 @@ async fn client_whose_credential_is_revoked_later_is_frozen_with_the_reason_unti
     lists.publish("/1", &[1, 0]);
     lists.later(61);
     assert_eq!(lists.ask("6").await.status, 200);
+}
+
+// Row VC-33.
+#[tokio::test]
+async fn lists_that_are_slow_one_after_the_other_have_one_deadline() {
+    let lists = Lists::start("status = \"required\"").await;
+    let site = &lists.site;
+    let entries: Vec<Value> = (0..4)
+        .map(|number| {
+            let (path, url) = (format!("/{number}"), lists.url(&format!("/{number}")));
+            let list = Draft::bitstring_list(&site.issuer, super::AGENTS, &url, &[], site.now());
+            lists.web.publishes(&path, BITSTRING_LIST, &list.sign());
+            json!({ "type": "BitstringStatusListEntry", "statusPurpose": "revocation",
+                "statusListIndex": "7", "statusListCredential": url })
+        })
+        .collect();
+    let credential = site.vc_jwt().claim("credentialStatus", entries);
+    let statement = site.presented(&credential).await;
+    lists.web.takes(std::time::Duration::from_secs(4));
+    let started = std::time::Instant::now();
+    let answer = site.register(&statement).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(12));
+    assert!(site.world.client_ids().await.is_empty());
+    lists.web.takes(std::time::Duration::ZERO);
+    let answer = site.register(&site.presented(&credential).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+// Row SD-24.
+#[tokio::test]
+async fn document_of_the_type_is_not_fetched() {
+    let lists = Lists::start("").await;
+    let (site, vct) = (&lists.site, lists.url("/type"));
+    lists
+        .configure(&lists.issuers("").replacen(super::VCT, &vct, 1))
+        .await;
+    let document = json!({ "vct": vct, "extends": lists.url("/base") });
+    lists
+        .web
+        .publishes("/type", "application/json", &document.to_string());
+    let names = [super::AGENTS, &vct, super::AGENT];
+    let draft = || {
+        Draft::sd_jwt_vc(&site.issuer, names, &site.holder, site.now()).claim(
+            "vct#integrity",
+            "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        )
+    };
+    let answer = site.register(&site.held(&draft(), &[]).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(lists.web.connections(), 0);
+    // A list at the same server is fetched.
+    lists.publish("/1", &[0]);
+    let draft = draft().claim("status", lists.status("/1", 0));
+    let answer = site.register(&site.held(&draft, &[]).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(lists.web.take_requests().len(), 1);
 }

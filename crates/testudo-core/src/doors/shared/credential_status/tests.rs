@@ -284,3 +284,38 @@ fn list_is_fresh_for_its_ttl_within_the_bounds_of_the_server_and_not_beyond_its_
         assert_eq!(fresh(ttl.clone(), end), expected, "{ttl} {end}");
     }
 }
+
+#[test]
+fn list_without_an_end_is_used_until_seven_days_after_its_issue() {
+    let key = generate_key(Algorithm::ES256, Some("k1"));
+    let read = |form, draft: Draft<'_>| {
+        let list = Jws::parse_list(&draft.sign()).unwrap();
+        let source = ListSource {
+            issuer: ISSUER,
+            url: URL,
+            form,
+        };
+        source.read(&list, &keys(&key), NOW)
+    };
+    let day = 86_400;
+    let token = |issued| Draft::token_list(&key, URL, &[0], issued).without_claim("exp");
+    let bits = |issued| Draft::bitstring_list(&key, ISSUER, URL, &[], issued).without_claim("exp");
+    for (form, draft) in [
+        (ListForm::Token, token(NOW.0 - day)),
+        (ListForm::Bitstring, bits(NOW.0 - day)),
+    ] {
+        let list = read(form, draft).unwrap();
+        assert_eq!(list.expires, Some(Timestamp(NOW.0 + 6 * day)));
+    }
+    let with_end = token(NOW.0 - 8 * day).claim("exp", NOW.0 + 1);
+    assert_eq!(
+        read(ListForm::Token, with_end).unwrap().expires,
+        Some(Timestamp(NOW.0 + 1))
+    );
+    assert!(read(ListForm::Token, token(NOW.0 - 7 * day)).is_err());
+    assert!(read(ListForm::Bitstring, bits(NOW.0 - 7 * day)).is_err());
+    assert!(
+        read(ListForm::Bitstring, bits(NOW.0).without_claim("iat")).is_err(),
+        "neither a beginning nor an end"
+    );
+}
