@@ -56,7 +56,7 @@ pub struct IssuerSection {
     /// Status List. Default: `"if_present"`.
     pub status: Option<StatusUse>,
     /// For `verifiable_credential`: the origins from which status lists are fetched. A credential that names another one is
-    /// refused. Required with `status = "required"`.
+    /// refused. Default: none, required with `status = "required"`.
     pub status_origins: Option<Vec<String>>,
     /// For `verifiable_credential`: how long a status list is used after it should have been fetched again, while that
     /// fails. Default: `"0s"`.

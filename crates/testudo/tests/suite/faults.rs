@@ -118,7 +118,7 @@ impl Load {
             worker.await.unwrap();
         }
         let acknowledged: HashSet<String> = self.acknowledged.lock().unwrap().drain(..).collect();
-        let clients = site.json(&["client", "list"]);
+        let clients = read(site, &["client", "list"]);
         let stored: Vec<&str> = clients
             .as_array()
             .unwrap()
@@ -141,7 +141,7 @@ impl Load {
             lost.len(),
             acknowledged.len()
         );
-        let counted = site.json(&["trust", "show", "prod.example"])["clients"]
+        let counted = read(site, &["trust", "show", "prod.example"])["clients"]
             .as_u64()
             .unwrap();
         assert_eq!(
@@ -156,6 +156,20 @@ impl Load {
             self.refused.load(Ordering::SeqCst)
         );
     }
+}
+
+/// What a command prints with `--json`. A command that reads over a connection which the fault has ended is answered with
+/// an error; it is repeated, at most ten times.
+#[track_caller]
+fn read(site: &Site, arguments: &[&str]) -> serde_json::Value {
+    for _ in 0..10 {
+        let output = site.run(&[arguments, &["--json"]].concat());
+        if output.status.success() {
+            return serde_json::from_slice(&output.stdout).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    site.json(arguments)
 }
 
 fn shared(server: &Server) -> Arc<Mutex<SocketAddr>> {
