@@ -409,7 +409,7 @@ impl Site {
 }
 
 /// The token with one more claim, and the signature of the token without it.
-fn changed(sound: &Draft<'_>) -> String {
+pub fn changed(sound: &Draft<'_>) -> String {
     let text = sound.sign();
     let (_, signature) = text.rsplit_once('.').unwrap();
     let mut claims = sound.claims.clone();

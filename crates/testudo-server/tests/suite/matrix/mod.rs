@@ -1,11 +1,14 @@
 //! Every kind of credential, spoiled in every way, with every proof of possession. The outcomes are the table
-//! `docs/conformance/matrix.md`; `UPDATE_ANSWERS=1` writes it anew.
+//! `docs/conformance/matrix.md`, and of registrations `docs/conformance/matrix-of-registrations.md`; `UPDATE_ANSWERS=1` writes it anew.
 
 mod certificates;
 mod credentials;
+mod evidence;
 mod faults;
 mod places;
 mod proofs;
+mod registrations;
+mod ways;
 
 use credentials::Door;
 use faults::Fault;
@@ -66,9 +69,7 @@ async fn credential_with_a_fault_gets_no_token_whatever_proof_is_beside_it() {
         }
     }
     writeln!(page, "\n{count} requests. Why a request cannot exist:\n").unwrap();
-    for (number, why) in notes.iter().enumerate() {
-        writeln!(page, "{}. {why}", number + 1).unwrap();
-    }
+    list(&mut page, &notes);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance/matrix.md");
     compare(path, &page);
 }
@@ -93,6 +94,13 @@ fn note(notes: &mut Vec<&'static str>, why: &'static str) -> usize {
         notes.push(why);
         notes.len() - 1
     }) + 1
+}
+
+/// Writes the numbered reasons.
+fn list(page: &mut String, notes: &[&str]) {
+    for (number, why) in notes.iter().enumerate() {
+        writeln!(page, "{}. {why}", number + 1).unwrap();
+    }
 }
 
 async fn ask(site: &credentials::Site, door: Door, fault: Fault, place: Place, proof: Proof) -> Cell {

@@ -17,9 +17,9 @@ use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
 
-const AGENTS: &str = "https://issuer.example";
-const VCT: &str = "https://vct.example/oauth-client/1";
-const TYPE: &str = "OAuthClientCredential";
+pub const AGENTS: &str = "https://issuer.example";
+pub const VCT: &str = "https://vct.example/oauth-client/1";
+pub const TYPE: &str = "OAuthClientCredential";
 const AGENT: &str = "urn:example:agent:7";
 const CLIENT: &str = "agents:urn:example:agent:7";
 
@@ -90,18 +90,23 @@ redirect_uri_hosts = ["app.example"]
 "#;
 
 /// A server with the three issuers, and a holder.
-struct Site {
-    world: World,
+pub struct Site {
+    pub world: World,
     /// The key of `agents`, and of the two others.
-    issuer: SigningKey,
-    others: SigningKey,
-    holder: SigningKey,
+    pub issuer: SigningKey,
+    pub others: SigningKey,
+    pub holder: SigningKey,
 }
 
 impl Site {
     async fn start() -> Site {
-        let sections = format!("[registration]\n{}{ISSUERS}", domains(""));
-        let rules = format!("{RULES_OF_CREDENTIALS}{RULES}");
+        Site::start_with("", "").await
+    }
+
+    /// The same server with more issuers and more rules.
+    pub async fn start_with(issuers: &str, rules: &str) -> Site {
+        let sections = format!("[registration]\n{}{ISSUERS}{issuers}", domains(""));
+        let rules = format!("{rules}{RULES_OF_CREDENTIALS}{RULES}");
         let site = Site {
             world: World::start_with(&sections, &rules).await,
             issuer: generate_key(Algorithm::ES256, Some("k1")),
@@ -141,11 +146,16 @@ impl Site {
             .claim("credentialSubject", subject)
     }
 
-    /// A new nonce of the server.
-    async fn nonce(&self) -> String {
+    /// A new nonce of the server for the proof of a holder.
+    pub async fn nonce(&self) -> String {
+        self.nonce_named("registration_nonce").await
+    }
+
+    /// This member of the answer of the challenge endpoint.
+    pub async fn nonce_named(&self, member: &str) -> String {
         let mut connection = self.world.connect().await;
         let answer = connection.send("POST", "/challenge", &[], Vec::<u8>::new()).await;
-        answer.json()["registration_nonce"].as_str().unwrap().to_owned()
+        answer.json()[member].as_str().unwrap().to_owned()
     }
 
     /// A credential without a proof of its holder.
