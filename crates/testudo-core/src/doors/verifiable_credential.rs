@@ -15,7 +15,7 @@ use super::shared::issued_token::{VerifiedClaims, speaks_for};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
 use crate::identity::{AttestedIdentity, CredentialKind, Proof, VerifiedCredential};
-use crate::policy::Claimed;
+use crate::policy::{Claimed, Unbound};
 use crate::rejection::{CredentialReason, Rejection, VerifiableReason};
 use crate::trace::Trace;
 use form::{Form, VerifiedForm};
@@ -112,7 +112,7 @@ impl VerifiableCredential {
         let key = holder::key(&mut claims)?;
         let expected = holder::Expected {
             key: key.as_ref(),
-            binding: accepted.holder_binding,
+            entry: accepted,
             server: policy.issuer.as_str(),
             now,
         };
@@ -125,6 +125,8 @@ impl VerifiableCredential {
             .ok_or_else(|| CredentialReason::SubjectUnusable {
                 claim: "sub".to_owned(),
             })?;
+        let states_keys = claims.about_client.contains_key("jwks");
+        let is_unbound = key.is_none() && !states_keys && accepted.unbound == Unbound::Allow;
         let named = VerifiedClaims::of_payload(payload).named(authority, policy);
         let Claimed { attested, unlisted } = entry.claimed(claims.about_client.into_iter().collect());
         let known = named.as_deref();
@@ -140,6 +142,7 @@ impl VerifiableCredential {
             claims: named,
             credential: Some(Box::new(VerifiedCredential {
                 status: claims.status,
+                is_unbound,
                 key: key.map(Arc::new),
                 holder,
             })),

@@ -14,6 +14,8 @@ pub struct VerifiedCredential {
     pub status: Vec<StatusReference>,
     /// The key of its holder, if it names one.
     pub key: Option<Arc<HolderKey>>,
+    /// True if it neither names a key nor states `jwks`, and the entry allows it: the keys of the client are those in the request.
+    pub is_unbound: bool,
     /// How the sender proves that key.
     pub holder: Holder,
 }

@@ -70,3 +70,33 @@ pub(crate) fn keys(
         (None, None) => Err(VerifiableReason::NoClientKey.into()),
     }
 }
+
+/// True if the credential names no key, and its entry lets the request name the keys of the client.
+pub(crate) fn is_unbound(identity: &AttestedIdentity) -> bool {
+    identity
+        .proof
+        .credential
+        .as_deref()
+        .is_some_and(|credential| credential.is_unbound)
+}
+
+/// Everyone who has a copy of a credential without a key can send it with its own key. Therefore the keys that the
+/// identity registered first stay, also after its client ended, as long as the history of the client is kept.
+pub(crate) fn first_keys_stay(
+    identity: &AttestedIdentity,
+    requested: &RequestedMetadata,
+    stored: StoredClient<'_>,
+) -> Result<(), Rejection> {
+    let present = stored.client.map(|client| &client.record);
+    let last = present.or(stored.removed.map(|removed| &removed.record.client));
+    let (first, asked) = (
+        last.and_then(|client| client.metadata.jwks.as_ref()),
+        &requested.jwks,
+    );
+    match (first, asked) {
+        (Some(first), Some(asked)) if is_unbound(identity) && first != asked => {
+            Err(VerifiableReason::OtherKeysRegistered.into())
+        }
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}

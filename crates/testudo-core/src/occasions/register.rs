@@ -73,6 +73,7 @@ impl Occasion for RegistrationByEvidence<'_> {
             .requested
             .clone()
             .without(&governed.identity.proof.unlisted_claims);
+        credential_client::first_keys_stay(governed.identity, &requested, stored)?;
         let resolved = self.held_to(&requested, alive.map(|client| &client.record), at)?;
         match alive {
             Some(client) => self.register_again(client, resolved, at),
@@ -269,12 +270,9 @@ fn resolve_with_evidence(
 ) -> Result<Resolved, Rejection> {
     let (identity, rule) = (governed.identity, governed.found.rule);
     // [SPIFFE-AUTH §6] The keys of a SPIFFE client are only those of its trust domain's bundle.
-    if requested.has_keys() {
-        let member = if requested.jwks.is_some() {
-            "jwks"
-        } else {
-            "jwks_uri"
-        };
+    let names_jwks = requested.jwks.is_some() && !credential_client::is_unbound(identity);
+    if names_jwks || requested.jwks_uri.is_some() {
+        let member = if names_jwks { "jwks" } else { "jwks_uri" };
         return Err(MetadataReason::KeysOfAttestedClient { member }.into());
     }
     if !requested
@@ -286,7 +284,7 @@ fn resolve_with_evidence(
     }
     credential_client::names_itself(identity, requested)?;
     let attested = attested::attested(identity)?;
-    let jwks = credential_client::keys(identity, attested.jwks.as_ref())?;
+    let jwks = credential_client::keys(identity, attested.jwks.as_ref().or(requested.jwks.as_ref()))?;
     let stated = attested.redirect_uris.clone().unwrap_or_default();
     let authoritative = authoritative(attested, &governed.found);
     let (says, asks) = (
@@ -385,9 +383,13 @@ fn answer_to_stored(
     client: &Client,
     now: Timestamp,
 ) -> Result<Answer, Rejection> {
+    let jwks = client.metadata.jwks.clone();
+    let unlimited = RequestedMetadata {
+        jwks: jwks.filter(|_| credential_client::is_unbound(governed.identity)),
+        ..RequestedMetadata::default()
+    };
     let Some(stands) = client.registration_at(now) else {
-        return resolve_with_evidence(governed, &RequestedMetadata::default(), None, now)
-            .map(|Resolved(_, _, answer)| answer);
+        return resolve_with_evidence(governed, &unlimited, None, now).map(|Resolved(_, _, answer)| answer);
     };
     let requested = RequestedMetadata {
         scope: stands.scope.clone(),
@@ -396,7 +398,7 @@ fn answer_to_stored(
         dpop_bound_access_tokens: stands.dpop_bound_access_tokens,
         require_pushed_authorization_requests: stands.must_push,
         require_signed_request_object: stands.must_sign_requests,
-        ..RequestedMetadata::default()
+        ..unlimited
     };
     let Resolved(_, _, answer) = resolve_with_evidence(governed, &requested, stands.auth_method(), now)?;
     let redirect_uris = match &stands.redirect_uris {

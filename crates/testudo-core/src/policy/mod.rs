@@ -12,7 +12,7 @@ pub use authority::{
 pub use client::{ClientMethod, ConfiguredClient};
 pub use credential_status::{StatusPolicy, StatusUse};
 pub use issuers::Issuers;
-pub use verifiable_credential::{HolderBinding, VerifiableCredentialPolicy};
+pub use verifiable_credential::{HolderBinding, Unbound, VerifiableCredentialPolicy};
 
 use crate::administration::Administration;
 use crate::identity::{Authority, AuthorityKind, CredentialKind};

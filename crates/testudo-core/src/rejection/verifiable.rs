@@ -61,6 +61,8 @@ pub enum VerifiableReason {
     ProofReplayed,
     /// The credential names no key, so its client could never authenticate.
     NoClientKey,
+    /// The credential names no key, and the request names other keys than those that the client registered first.
+    OtherKeysRegistered,
     /// The rule gives the client another id than its identity, by which the keys of the client are found.
     ClientIdNotIdentity {
         /// The rule.
@@ -133,6 +135,12 @@ impl VerifiableReason {
                 Row::unauthenticated("credential_without_key")
                     .statement_effect(StatementEffect::Member(code, sentence.into()))
             }
+            VerifiableReason::OtherKeysRegistered => {
+                let sentence = "jwks must have the keys that this client registered first";
+                let code = ErrorCode::InvalidClientMetadata;
+                Row::not_admitted("credential_other_keys_registered")
+                    .statement_effect(StatementEffect::Member(code, sentence.into()))
+            }
             VerifiableReason::ClientIdNotIdentity { .. } => {
                 Row::not_admitted("credential_client_id_not_identity")
             }
@@ -187,6 +195,9 @@ impl fmt::Display for VerifiableReason {
             }
             VerifiableReason::NoClientKey => f.write_str(
                 "the credential names no key: neither of its holder nor, where attests lists it, in jwks",
+            ),
+            VerifiableReason::OtherKeysRegistered => f.write_str(
+                "the credential names no key, and jwks of the request has other keys than those that this client registered first",
             ),
             VerifiableReason::ClientIdNotIdentity { rule } => write!(
                 f,

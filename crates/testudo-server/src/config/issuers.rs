@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::identity::ClaimSource;
-use testudo_core::policy::{AuthorityPolicy, ChallengeUse, HolderBinding, StatusUse};
+use testudo_core::policy::{AuthorityPolicy, ChallengeUse, HolderBinding, StatusUse, Unbound};
 use testudo_core::rules::FirstUse;
 use testudo_core::rules::reserved_ids::ReservedIds;
 
@@ -52,6 +52,9 @@ pub struct IssuerSection {
     /// For `verifiable_credential`: `required`: each registration needs a proof of the key that the credential names;
     /// `none`: a credential is accepted from every caller. Default: `"required"`.
     pub holder_binding: Option<HolderBinding>,
+    /// For `verifiable_credential`: whether a credential that names no key registers a client with the keys in `jwks` of
+    /// the request. Default: `"refuse"`.
+    pub unbound: Option<Unbound>,
     /// For `verifiable_credential`: whether the status of its credentials is checked, in a Token Status List or a Bitstring
     /// Status List. Default: `"if_present"`.
     pub status: Option<StatusUse>,

@@ -220,6 +220,7 @@ pub const KEYS: &[Key] = &[
         "\"https://cluster-a.example.net:6443/apis/authentication.k8s.io/v1/tokenreviews\"",
     ),
     key("issuers.types", TEXT, "\"https://vct.example/oauth-client/1\"").list(),
+    key("issuers.unbound", "\"refuse\" or \"allow\"", "\"allow\""),
     key(
         "issuers.use",
         "one of \"client\", \"registration\", \"grant\"",

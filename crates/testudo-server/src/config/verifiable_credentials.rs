@@ -6,7 +6,7 @@ use super::issuer_entry::IssuerKind;
 use super::issuers::{IssuerEntry, IssuerSection, Issuers, VERIFIABLE_CREDENTIAL};
 use testudo_core::CredentialKind;
 use testudo_core::identity::CredentialFormat;
-use testudo_core::policy::{AuthorityPolicy, AuthorityUse, VerifiableCredentialPolicy};
+use testudo_core::policy::{AuthorityPolicy, AuthorityUse, Unbound, VerifiableCredentialPolicy};
 use testudo_core::rules::FirstUse;
 use testudo_protocol::credentials::did::Did;
 
@@ -19,6 +19,7 @@ const CREDENTIALS: IssuerKind = IssuerKind {
         "formats",
         "attests",
         "holder_binding",
+        "unbound",
         "status",
         "status_origins",
         "status_max_stale",
@@ -63,6 +64,7 @@ impl Checker<'_> {
             types: self.types(key, section),
             formats: self.formats(key, section),
             holder_binding: section.holder_binding.unwrap_or_default(),
+            unbound: self.unbound(key, section),
         };
         let policy = AuthorityPolicy {
             // `jwks`: for credentials that name no key of a holder.
@@ -117,6 +119,30 @@ impl Checker<'_> {
             }
         }
         types
+    }
+
+    /// `unbound`: not together with `jwks` in `attests`. Otherwise the holder of an SD-JWT VC could withhold the keys that
+    /// the issuer states, and name its own.
+    fn unbound(&mut self, key: &str, section: &IssuerSection) -> Unbound {
+        let unbound = section.unbound.unwrap_or_default();
+        let attests = section.attests.as_deref().unwrap_or_default();
+        let key = format!("{key}.unbound");
+        match unbound {
+            Unbound::Refuse => {}
+            Unbound::Allow if attests.iter().any(|member| member == "jwks") => {
+                let problem = "must not be \"allow\" if `attests` lists jwks: a client could withhold the keys that the issuer states";
+                let hint = Some("remove one of the two");
+                self.report.error(key, problem, hint);
+            }
+            Unbound::Allow => {
+                let problem =
+                    "lets the first caller that has a copy of a credential without a key become its client";
+                let hint =
+                    Some("have the issuer put the key of the client into cnf.jwk, and remove `unbound`");
+                self.report.warn(key, problem, hint);
+            }
+        }
+        unbound
     }
 
     fn formats(&mut self, key: &str, section: &IssuerSection) -> Vec<CredentialFormat> {

@@ -220,6 +220,7 @@ const ROWS: &[Row] = &[
     ("issuers.token_review.token", "'abc'", REVIEWED_CLUSTER, InUse(REVIEWS, "token: Some")),
     ("issuers.token_review.url", "'https://127.0.0.1:1/night'", REVIEWED_CLUSTER, InUse(REVIEWS, "/night")),
     ("issuers.types", "['probe_type']", &CREDENTIALS_WITHOUT_TYPES, InUse(of_attester!(verifiable), "probe_type")),
+    ("issuers.unbound", "'allow'", CREDENTIALS, InUse(of_attester!(verifiable), "unbound: Allow")),
     ("issuers.use", "['registration']", &[], OtherValueIsRefused),
     ("log.format", "'json'", &[], AtNextStart),
     ("log.token_issued", "true", &[], InUse(|app| format!("{:?}", app.in_force.load().serving.logs_tokens), "true")),

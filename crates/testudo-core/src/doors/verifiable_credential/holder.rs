@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use crate::identity::Holder;
-use crate::policy::HolderBinding;
+use crate::policy::{HolderBinding, Unbound, VerifiableCredentialPolicy};
 use crate::rejection::VerifiableReason;
 use testudo_protocol::Timestamp;
 use testudo_protocol::credentials::CredentialError;
@@ -16,8 +16,8 @@ use testudo_protocol::credentials::key_binding::HolderExpectation;
 pub(super) struct Expected<'a> {
     /// The key of the holder, if the credential names one.
     pub(super) key: Option<&'a HolderKey>,
-    /// `holder_binding` of the entry.
-    pub(super) binding: HolderBinding,
+    /// `holder_binding` and `unbound` of the entry.
+    pub(super) entry: &'a VerifiableCredentialPolicy,
     /// The issuer identifier of this server.
     pub(super) server: &'a str,
     pub(super) now: Timestamp,
@@ -51,9 +51,10 @@ pub(super) fn proven(
     expected: Expected<'_>,
 ) -> Result<Holder, VerifiableReason> {
     let has_proof = form.has_proof().map_err(VerifiableReason::Refused)?;
-    let is_required = expected.binding == HolderBinding::Required;
+    let is_required = expected.entry.holder_binding == HolderBinding::Required;
     let Some(key) = expected.key else {
-        return match has_proof || is_required {
+        let needs_key = is_required && expected.entry.unbound == Unbound::Refuse;
+        return match has_proof || needs_key {
             true => Err(VerifiableReason::HolderKeyMissing),
             false => Ok(Holder::Unproven),
         };

@@ -47,6 +47,9 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
         VerifiableReason::NoClientKey => {
             "the issuer must put the key of the client into cnf.jwk; or list jwks in attests of the entry if the credential states jwks".into()
         }
+        VerifiableReason::OtherKeysRegistered => {
+            "if the client did not send this itself, another party has a copy of its credential; for another key, the issuer must issue a credential with the key in cnf.jwk".into()
+        }
         VerifiableReason::ClientIdNotIdentity { rule } => {
             format!("remove client_id, client and {{instance}} from rule `{rule}`, or write another rule for these identities").into()
         }

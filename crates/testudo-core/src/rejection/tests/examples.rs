@@ -163,6 +163,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         verifiable(VerifiableReason::NonceNotAccepted),
         verifiable(VerifiableReason::ProofReplayed),
         verifiable(VerifiableReason::NoClientKey),
+        verifiable(VerifiableReason::OtherKeysRegistered),
         verifiable(VerifiableReason::ClientIdNotIdentity {
             rule: "agents".to_owned(),
         }),

@@ -8,7 +8,13 @@ use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
 
 /// A token request of a client with this key.
-async fn ask(site: &Site, key: &SigningKey, client_id: &str, jti: &str, more: &[(&str, &str)]) -> Answer {
+pub(super) async fn ask(
+    site: &Site,
+    key: &SigningKey,
+    client_id: &str,
+    jti: &str,
+    more: &[(&str, &str)],
+) -> Answer {
     let assertion = Draft::assertion(key, client_id, ISSUER, jti, site.now());
     site.world.ask_with(assertion, more).await
 }

@@ -101,6 +101,13 @@ fn each_fault_of_an_entry_is_reported_at_its_key() {
             "holder_binding",
             "cannot be read",
         ),
+        ("unbound", with("unbound = \"yes\""), "unbound", "cannot be read"),
+        (
+            "unbound and attested keys",
+            with("unbound = \"allow\"\nattests = [\"jwks\"]"),
+            "unbound",
+            "must not be \"allow\"",
+        ),
         (
             "lifetime",
             with("lifetime_max = \"0s\""),
@@ -146,4 +153,10 @@ fn each_fault_of_an_entry_is_reported_at_its_key() {
         let (is_accepted, text) = report(&with(&format!("attests = [\"{name}\"]")));
         assert!(is_accepted && !text.contains("attests"), "{name}: {text}");
     }
+    let warned = |unbound: &str| {
+        let (is_accepted, text) = report(&with(&format!("unbound = \"{unbound}\"")));
+        assert!(is_accepted, "{unbound}: {text}");
+        text.contains("issuers[0].unbound lets the first caller that has a copy")
+    };
+    assert!(warned("allow") && !warned("refuse"));
 }

@@ -8,6 +8,7 @@ mod keys;
 mod refused;
 mod registration;
 mod status;
+mod unbound;
 
 use crate::registration::post;
 use crate::world::{ISSUER, RULES, World, domains};
@@ -23,8 +24,8 @@ pub const TYPE: &str = "OAuthClientCredential";
 const AGENT: &str = "urn:example:agent:7";
 const CLIENT: &str = "agents:urn:example:agent:7";
 
-/// Three issuers: `agents` requires a proof of the holder, `papers` requires none, and `loose` accepts nonces of the
-/// holder's own.
+/// Four issuers: `agents` requires a proof of the holder, `papers` requires none, `loose` accepts nonces of the
+/// holder's own, and `copies` issues credentials without keys.
 const ISSUERS: &str = r#"
 [[issuers]]
 name = "agents"
@@ -56,6 +57,14 @@ formats = ["dc+sd-jwt"]
 types = ["https://vct.example/oauth-client/1"]
 attests = ["client_name", "redirect_uris"]
 challenge = "none"
+[[issuers]]
+name = "copies"
+kind = "verifiable_credential"
+use = ["registration"]
+issuer = "https://copies.example"
+jwks = { file = "copies.json" }
+types = ["https://vct.example/oauth-client/1"]
+unbound = "allow"
 "#;
 
 const RULES_OF_CREDENTIALS: &str = r#"
@@ -87,12 +96,18 @@ redirect_uri_hosts = ["app.example"]
 name = "loose"
 identities = ["loose:*"]
 redirect_uri_hosts = ["app.example"]
+[[rules]]
+name = "copies"
+identities = ["copies:*"]
+scopes = ["r", "w"]
+default_scopes = ["r"]
+redirect_uri_hosts = ["app.example"]
 "#;
 
-/// A server with the three issuers, and a holder.
+/// A server with the four issuers, and a holder.
 pub struct Site {
     pub world: World,
-    /// The key of `agents`, and of the two others.
+    /// The key of `agents`, and of the three others.
     pub issuer: SigningKey,
     pub others: SigningKey,
     pub holder: SigningKey,
@@ -116,6 +131,7 @@ impl Site {
         site.world.publish_keys("agents", &[&site.issuer]).await;
         site.world.publish_keys("papers", &[&site.others]).await;
         site.world.publish_keys("loose", &[&site.others]).await;
+        site.world.publish_keys("copies", &[&site.others]).await;
         site
     }
 
