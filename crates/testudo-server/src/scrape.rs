@@ -64,11 +64,7 @@ fn authorities(app: &App, registry: &mut Registry) {
     let expires = Family::<AuthorityLabel, Gauge>::default();
     let failures = Family::<AuthorityLabel, Counter>::default();
     let now = app.moment();
-    let in_force = app.in_force.load();
-    for cluster in in_force.reviews.keys() {
-        app.memory.token_reviews.make_counters(cluster);
-    }
-    for anchor in in_force.anchors.values() {
+    for anchor in app.in_force.load().anchors.values() {
         let label = AuthorityLabel {
             authority: anchor.source().authority.key().to_owned(),
         };

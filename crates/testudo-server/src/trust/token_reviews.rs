@@ -10,7 +10,7 @@ use super::anchor::{NO_PAUSES, locked};
 use super::source::{access, bearer_token};
 use crate::config::ReviewSource;
 use crate::state::clock::Clock;
-use crate::state::metrics::ReviewLabel;
+use crate::state::metrics::FetchLabel;
 use crate::state::moment::Moment;
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
@@ -76,8 +76,8 @@ pub struct TokenReviews {
     entries: Cache<[u8; 32], Arc<Entry>>,
     api_servers: Mutex<HashMap<Authority, Arc<ApiServer>>>,
     fetcher: Arc<ArcSwap<Fetcher>>,
-    /// Reviews by cluster and outcome.
-    reviews: Family<ReviewLabel, Counter>,
+    /// Reviews by outcome.
+    reviews: Family<FetchLabel, Counter>,
 }
 
 /// Outcomes of reviews, as the metric names them.
@@ -85,19 +85,15 @@ const OUTCOMES: [&str; 4] = ["valid", "refused", "outage", "failed"];
 
 impl TokenReviews {
     /// No answers yet.
-    pub fn new(fetcher: Arc<ArcSwap<Fetcher>>, reviews: Family<ReviewLabel, Counter>) -> TokenReviews {
+    pub fn new(fetcher: Arc<ArcSwap<Fetcher>>, reviews: Family<FetchLabel, Counter>) -> TokenReviews {
+        for outcome in OUTCOMES {
+            drop(reviews.get_or_create(&FetchLabel { outcome }));
+        }
         TokenReviews {
             entries: Cache::new(ANSWERS_MAX),
             api_servers: Mutex::default(),
             fetcher,
             reviews,
-        }
-    }
-
-    /// Makes the counters of the cluster, which start at zero: an alert on a counter that does not exist would never fire.
-    pub(crate) fn make_counters(&self, cluster: &Authority) {
-        for outcome in OUTCOMES {
-            drop(self.reviews.get_or_create(&label(cluster, outcome)));
         }
     }
 
@@ -131,7 +127,7 @@ impl TokenReviews {
             Arc::new(Answer::after(None, Reviewed::Failed { why }, source.clone()))
         });
         server.note(&answer.reviewed, asked);
-        server.write_line(&answer.reviewed, asked);
+        server.write_line(needed.cluster, &answer.reviewed, asked);
         Ok((answer.effective(), server.outage(Moment::now(clock))))
     }
 
@@ -141,7 +137,7 @@ impl TokenReviews {
         match servers.get(authority) {
             Some(known) if known.source.is_same_server(source) => known.clone(),
             Some(_) | None => {
-                let new = Arc::new(ApiServer::new(authority.clone(), source.clone()));
+                let new = Arc::new(ApiServer::new(source.clone()));
                 servers.insert(authority.clone(), new.clone());
                 new
             }
@@ -177,17 +173,10 @@ impl TokenReviews {
                 Reviewed::Outage { .. } => "outage",
                 Reviewed::Failed { .. } => "failed",
             };
-            reviews.get_or_create(&label(&server.cluster, outcome)).inc();
+            reviews.get_or_create(&FetchLabel { outcome }).inc();
             let earlier = before.as_ref().map(|held| &*held.value);
             Ok(Answer::after(earlier, reviewed, source))
         }
-    }
-}
-
-fn label(cluster: &Authority, outcome: &'static str) -> ReviewLabel {
-    ReviewLabel {
-        authority: cluster.key().to_owned(),
-        outcome,
     }
 }
 

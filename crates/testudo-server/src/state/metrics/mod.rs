@@ -31,17 +31,8 @@ pub struct CloseReasonLabel {
 /// The outcome of a fetch of a client's keys.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct FetchLabel {
-    /// For keys of clients: `fetched`, `failed`, or `shed`, which is not made because of a limit of this server. For status
-    /// lists: the same, or `refused`.
-    pub outcome: &'static str,
-}
-
-/// The outcome of a request to the API server of a cluster.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ReviewLabel {
-    /// The key of the cluster's authority.
-    pub authority: String,
-    /// `valid`, `refused`, `outage` or `failed`.
+    /// For keys of clients: `fetched`, `failed`, or `shed`, which is not made because of a limit of this server. For token
+    /// reviews: `valid`, `refused`, `outage` or `failed`. For status lists: as for keys of clients, or `refused`.
     pub outcome: &'static str,
 }
 
@@ -65,7 +56,7 @@ pub struct Metrics {
     /// Fetches of keys that clients publish themselves.
     pub client_key_fetches: Family<FetchLabel, Counter>,
     /// Requests to API servers of clusters.
-    pub token_reviews: Family<ReviewLabel, Counter>,
+    pub token_reviews: Family<FetchLabel, Counter>,
     /// Tokens that were accepted without a review, in an outage.
     pub tokens_not_reviewed: Counter,
     /// Fetches of status lists.

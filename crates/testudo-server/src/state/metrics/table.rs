@@ -182,8 +182,8 @@ pub const METRICS: &[Metric] = &[
     ),
     counter(
         "testudo_token_reviews_total",
-        &["authority", "outcome"],
-        "Requests to the API server of the cluster about service account tokens: valid, refused, outage (no answer in time, or a status of 500 or more), or failed",
+        &["outcome"],
+        "Requests to API servers of clusters about service account tokens: valid, refused, outage (no answer in time, or a status of 500 or more), or failed",
     ),
     counter(
         "testudo_token_reviews_omitted_total",

@@ -21,7 +21,6 @@ const LINE_EVERY: Seconds = Seconds(60);
 
 /// The state of one API server.
 pub(super) struct ApiServer {
-    pub(super) cluster: Authority,
     /// The settings with which it was asked first.
     pub(super) source: Arc<ReviewSource>,
     requests: Semaphore,
@@ -48,9 +47,8 @@ impl Outage {
 
 impl ApiServer {
     /// One that was not asked yet.
-    pub(super) fn new(cluster: Authority, source: Arc<ReviewSource>) -> ApiServer {
+    pub(super) fn new(source: Arc<ReviewSource>) -> ApiServer {
         ApiServer {
-            cluster,
             source,
             requests: Semaphore::new(REQUESTS_MAX),
             condition: Mutex::default(),
@@ -102,14 +100,14 @@ impl ApiServer {
     }
 
     /// Writes a line to the log if there was no answer, at most once per minute.
-    pub(super) fn write_line(&self, reviewed: &Reviewed, now: Moment) {
+    pub(super) fn write_line(&self, cluster: &Authority, reviewed: &Reviewed, now: Moment) {
         let (Reviewed::Outage { why } | Reviewed::Failed { why }) = reviewed else {
             return;
         };
         let mut condition = locked(&self.condition);
         if condition.line.is_none_or(|line| line.age(now) >= LINE_EVERY) {
             condition.line = Some(now);
-            let authority = self.cluster.key();
+            let authority = cluster.key();
             tracing::warn!(
                 event = "token_review.failed",
                 authority,
@@ -131,14 +129,13 @@ mod tests {
     }
 
     fn server() -> ApiServer {
-        let source = ReviewSource {
+        ApiServer::new(Arc::new(ReviewSource {
             url: "https://k.example/".parse().unwrap(),
             roots: None,
             token: None,
             timeout: Duration::from_secs(1),
             cache: Duration::from_secs(1),
-        };
-        ApiServer::new(Authority::of_key("k:").unwrap(), Arc::new(source))
+        }))
     }
 
     #[test]

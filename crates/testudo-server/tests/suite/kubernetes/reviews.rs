@@ -80,42 +80,6 @@ async fn token_is_refused_when_its_pod_is_gone_although_it_was_accepted_before()
 }
 
 #[tokio::test]
-async fn reviews_are_counted_by_cluster_and_outcome_and_each_counter_starts_at_zero() {
-    let reviewed = Reviewed::start("").await;
-    let counted = async || {
-        let text = reviewed.clusters.world.metrics().await;
-        let of_reviews = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("testudo_token_reviews_total"));
-        let mut lines: Vec<String> = of_reviews.map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    let expected = |[failed, outage, refused, valid]: [u32; 4]| {
-        let line = |outcome, count| format!("{{authority=\"k1:\",outcome=\"{outcome}\"}} {count}");
-        // The cluster `k2` has no reviews, and no counters of them.
-        [
-            line("failed", failed),
-            line("outage", outage),
-            line("refused", refused),
-            line("valid", valid),
-        ]
-    };
-    assert_eq!(counted().await, expected([0, 0, 0, 0]));
-    assert_eq!(reviewed.ask(&reviewed.token("1")).await.status, 200);
-    for (answering, count) in [
-        (Answering::Gone, [0, 0, 1, 1]),
-        (Answering::With(503, String::new()), [0, 1, 1, 1]),
-        (Answering::With(403, String::new()), [1, 1, 1, 1]),
-    ] {
-        reviewed.api.answers(answering);
-        let answer = reviewed.ask(&reviewed.token(&format!("{count:?}"))).await;
-        assert_ne!(answer.status, 200, "{count:?}");
-        assert_eq!(counted().await, expected(count));
-    }
-}
-
-#[tokio::test]
 async fn forged_token_causes_no_review() {
     let reviewed = Reviewed::start("").await;
     let forger = generate_key(Algorithm::ES256, Some("k1-key"));
