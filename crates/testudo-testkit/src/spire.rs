@@ -171,7 +171,8 @@ impl Spire {
                 ],
             );
             found.is_ok()
-        })?;
+        })
+        .map_err(|error| format!("{error}: {found:?}; {}", self.end_of_agent_log()))?;
         let text = found?;
         let token = text
             .split_whitespace()
@@ -204,6 +205,22 @@ impl Spire {
     pub fn change_authority(&self, kind: &str, step: &str, id: &str) -> Result<(), String> {
         self.server(&["localauthority", kind, step, "-authorityID", id])
             .map(drop)
+    }
+
+    /// The serial number of the agent's own certificate. A new one is shown as soon as the agent has used it.
+    pub fn agent_serial(&self) -> Result<String, String> {
+        let shown = self.server(&["agent", "list", "-output", "json"])?;
+        let shown: serde_json::Value = serde_json::from_str(&shown).map_err(|error| error.to_string())?;
+        let serial = shown["agents"][0]["x509svid_serial_number"].as_str();
+        serial
+            .map(str::to_owned)
+            .ok_or_else(|| format!("the list of agents has no serial number: {shown}"))
+    }
+
+    fn end_of_agent_log(&self) -> String {
+        let log = std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(5).collect();
+        format!("last lines of agent.log, newest first: {lines:#?}")
     }
 
     /// The bundle document.
@@ -260,6 +277,7 @@ server {{
   log_level = "WARN"
   default_jwt_svid_ttl = "5m"
   default_x509_svid_ttl = "30s"
+  agent_ttl = "1h"
   {federation}
 }}
 plugins {{

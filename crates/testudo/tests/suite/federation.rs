@@ -268,12 +268,15 @@ async fn partner_rotates_all_its_keys_under_load_without_a_refused_good_request(
     assert_eq!(shown["x509_authorities"], 2, "{shown}");
     good(20).await;
     change("activate", &new);
+    let certificate = pair.two.agent_serial().unwrap();
     good(20).await;
     change("taint", &old);
-    // The agent replaces the SVIDs that the tainted keys signed.
-    until("the agent issues SVIDs of the new key", async || {
-        good(1).await == 2
-    })
+    // The agent replaces the SVIDs that the tainted keys signed, and its own certificate: if the key of that one were
+    // revoked before, the SPIRE server would not answer the agent any more.
+    until(
+        "the agent has a certificate and SVIDs of the new keys",
+        async || good(1).await == 2 && pair.two.agent_serial().unwrap() != certificate,
+    )
     .await;
     change("revoke", &old);
     // The server of the endpoint has an SVID of the new authority, which `bootstrap` does not contain.
