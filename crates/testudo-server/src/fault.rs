@@ -16,6 +16,8 @@ pub enum Fault {
     Busy,
     /// Requests in flight use all the memory that they may.
     Full,
+    /// Too many requests wait for the record of the client that they name, before they are verified.
+    LookUpsWaiting,
     /// Too many chains of client certificates are waiting to be verified.
     ChainsWaiting,
     /// Other requests changed the records of this one at every attempt.
@@ -34,6 +36,7 @@ impl Fault {
             | Fault::Unsure
             | Fault::Busy
             | Fault::Full
+            | Fault::LookUpsWaiting
             | Fault::ChainsWaiting
             | Fault::Contended => ("the server cannot do this now, try again", 1),
             Fault::Signing(_) | Fault::NoEntropy => ("the server cannot issue tokens now", 30),
@@ -58,6 +61,9 @@ impl std::fmt::Display for Fault {
             ),
             Fault::Busy => f.write_str("too many first uses are waiting for the store"),
             Fault::Full => f.write_str("requests in flight use all the memory that they may"),
+            Fault::LookUpsWaiting => {
+                f.write_str("too many requests wait for the record of the client that they name")
+            }
             Fault::ChainsWaiting => f.write_str("too many client certificates are waiting to be verified"),
             Fault::Contended => f.write_str("other requests changed the records of this request at every attempt"),
             Fault::Signing(fault) => write!(f, "{fault}"),

@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::state::app::App;
+use crate::state::client_look_ups::Turn;
 use crate::state::clients::CachedClient;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
@@ -192,16 +193,46 @@ fn registration_key(app: &App, policy: &Policy, client_id: &str) -> Option<Vec<u
     (!is_configured && is_ours()).then(|| client_key(Authority::registration().key(), client_id))
 }
 
-/// The record of a registered client, from memory or from the store.
+/// The record of a registered client, from memory or from the store. Nothing of the request is verified yet, so the reads
+/// are limited: an attacker can name any number of clients.
 async fn registered(app: &App, key: Vec<u8>) -> Result<Option<Arc<CachedClient>>, Fault> {
-    match app.memory.clients.get(&key) {
-        Some(known) => Ok(Some(known)),
-        None => load(app, key).await.map_err(Fault::Store),
+    if let Some(remembered) = remembered(app, &key) {
+        return Ok(remembered);
+    }
+    let turn = look_up_turn(app).await?;
+    // Another request may have read the record meanwhile.
+    let found = match remembered(app, &key) {
+        Some(remembered) => remembered,
+        None => load(app, key).await.map_err(Fault::Store)?,
+    };
+    drop(turn);
+    Ok(found)
+}
+
+/// Waits until this request may read the record of the client that it names, although it is not verified yet.
+pub(crate) async fn look_up_turn(app: &App) -> Result<Turn<'_>, Fault> {
+    let turn = app.client_look_ups.turn().await;
+    turn.ok_or_else(|| {
+        app.metrics.client_look_ups_shed.inc();
+        Fault::LookUpsWaiting
+    })
+}
+
+/// What is in memory of a client: its record, or that it does not exist.
+fn remembered(app: &App, key: &[u8]) -> Option<Option<Arc<CachedClient>>> {
+    let clients = &app.memory.clients;
+    match clients.get(key) {
+        Some(known) => Some(Some(known)),
+        None => clients.is_absent(key, app.moment()).then_some(None),
     }
 }
 
 async fn load(app: &App, key: Vec<u8>) -> Result<Option<Arc<CachedClient>>, StoreFault> {
-    let ticket = app.memory.clients.ticket();
-    let stored = app.store.read::<Client>(&key).await?;
-    Ok(stored.map(|stored| app.memory.clients.file(key, stored, ticket)))
+    let clients = &app.memory.clients;
+    let ticket = clients.ticket();
+    let Some(stored) = app.store.read::<Client>(&key).await? else {
+        clients.note_absent(&key, ticket, app.moment());
+        return Ok(None);
+    };
+    Ok(Some(clients.file(key, stored, ticket)))
 }

@@ -118,6 +118,8 @@ pub(crate) fn create(
         management: creation.management.map(Box::new),
     };
     batch.insert(&client);
+    // Assertions can name the identity before it registers, and a node then keeps in memory that there is no such client.
+    batch.announces_clients |= client.credential.is_some();
     let alias_stands = stored
         .client
         .is_some_and(|old| old.record.client_id == client.client_id);

@@ -33,7 +33,7 @@ pub enum Write {
 
 impl Write {
     /// True if the other nodes must be notified of the change.
-    fn is_announced(&self) -> bool {
+    fn is_announced(&self, announces_clients: bool) -> bool {
         let (kind, is_insert) = match self {
             Write::Insert(document) => (document.kind, true),
             Write::Replace(document, _) => (document.kind, false),
@@ -42,7 +42,7 @@ impl Write {
         };
         match kind.announced() {
             Announced::Never => false,
-            Announced::Changes(_) => !is_insert,
+            Announced::Changes(_) => !is_insert || (announces_clients && kind == Kind::Client),
             Announced::Always(_) => true,
         }
     }
@@ -81,6 +81,9 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// True if other nodes need not be notified of this batch, because it changes nothing that affects their decisions.
     pub is_quiet: bool,
+    /// True if other nodes must be notified of a client that the batch inserts, because requests can name its identity
+    /// before it registers: a node that found no such client keeps that in memory for some seconds.
+    pub announces_clients: bool,
     /// The events that `writes` inserts: each one has a line in the log as soon as the batch is written.
     pub events: Vec<Event>,
 }
@@ -88,9 +91,12 @@ pub struct Batch {
 impl Batch {
     /// Each change, with true if the other nodes must be notified of it.
     pub fn with_announcements(&self) -> impl Iterator<Item = (&Write, bool)> {
-        self.writes
-            .iter()
-            .map(|write| (write, !self.is_quiet && write.is_announced()))
+        self.writes.iter().map(|write| {
+            (
+                write,
+                !self.is_quiet && write.is_announced(self.announces_clients),
+            )
+        })
     }
 
     /// Adds the insertion of a record that must be absent.
@@ -158,6 +164,7 @@ impl Batch {
     pub fn extend(&mut self, other: Batch) {
         self.writes.extend(other.writes);
         self.events.extend(other.events);
+        self.announces_clients |= other.announces_clients;
     }
 
     /// True if the batch has no changes.
@@ -189,8 +196,12 @@ mod tests {
                 Write::Absent(kind, b"k".to_vec()),
             ],
             is_quiet,
-            events: Vec::new(),
+            ..Batch::default()
         };
+        said(&batch)
+    }
+
+    fn said(batch: &Batch) -> [bool; 4] {
         let said: Vec<bool> = batch.with_announcements().map(|(_, is)| is).collect();
         said.try_into().unwrap()
     }
@@ -199,7 +210,7 @@ mod tests {
     fn writes_of_records_that_other_nodes_keep_in_memory_are_announced() {
         for kind in Kind::ALL {
             let expected = match kind {
-                // Other nodes have no copy of a new client, so a first use is not announced.
+                // Other nodes have no copy of a client that registers by first use, so it is not announced.
                 Kind::Client => [false, true, true, false],
                 Kind::Block
                 | Kind::Switch
@@ -216,5 +227,21 @@ mod tests {
             assert_eq!(announced(kind, false), expected, "{kind:?}");
             assert_eq!(announced(kind, true), [false; 4], "{kind:?}");
         }
+    }
+
+    #[test]
+    fn new_client_is_announced_if_nodes_may_keep_in_memory_that_it_does_not_exist() {
+        let mut batch = Batch::default();
+        for kind in [Kind::Client, Kind::Event, Kind::ClientIdAlias, Kind::Removed] {
+            batch.writes.push(Write::Insert(document(kind)));
+        }
+        assert_eq!(said(&batch), [false; 4]);
+        let mut of_proofs = Batch::default();
+        of_proofs.extend(Batch {
+            announces_clients: true,
+            ..Batch::default()
+        });
+        batch.extend(of_proofs);
+        assert_eq!(said(&batch), [true, false, false, false]);
     }
 }

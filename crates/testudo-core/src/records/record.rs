@@ -26,7 +26,8 @@ pub enum Held {
 pub enum Announced {
     /// No write: nodes do not keep such a record in memory.
     Never,
-    /// Replacements and deletions. A node keeps records that it found, but not the fact that a record was absent.
+    /// Replacements and deletions. A node keeps records that it found, but not the fact that a record was absent; where it
+    /// does, the batch announces the insertion ([`super::Batch::announces_clients`]).
     Changes(Held),
     /// Insertions too: a node also relies on the absence of the record.
     Always(Held),

@@ -56,7 +56,7 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
 pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
     match what {
         // Overload has counters of its own. A log line for each such request would fill the log.
-        Fault::ChainsWaiting | Fault::Full => {
+        Fault::ChainsWaiting | Fault::LookUpsWaiting | Fault::Full => {
             tracing::debug!(event = "request.turned_away", request.id = request_id, fault = %what, "turned away");
         }
         Fault::Store(_)

@@ -5,6 +5,7 @@ use crate::key_encryption::KeyEncryption;
 use crate::state::applied_changes::AppliedChanges;
 use crate::state::certificates::Certificates;
 use crate::state::chain_work::ChainWork;
+use crate::state::client_look_ups::ClientLookUps;
 use crate::state::clients::Clients;
 use crate::state::clock::Clock;
 use crate::state::first_uses::{FirstUseLocks, NewClientGuess};
@@ -66,6 +67,8 @@ pub struct App {
     pub(crate) proof_shares: ProofShares,
     /// Limits the work of verifying client certificates.
     pub(crate) chain_work: ChainWork,
+    /// Limits the reads of clients that requests name before they are verified.
+    pub(crate) client_look_ups: ClientLookUps,
     /// The refusals of the current minute.
     pub(crate) refusals: RefusalLedger,
     /// Outbound HTTP requests.
@@ -251,6 +254,7 @@ impl App {
             nonces,
             proof_shares: ProofShares::default(),
             chain_work: ChainWork::default(),
+            client_look_ups: ClientLookUps::default(),
             refusals: RefusalLedger::default(),
             outbound: Outbound {
                 fetcher,

@@ -1,5 +1,7 @@
 //! Clients in memory, so that the request of a known client needs no read of the store; and when each was last used.
 
+use crate::state::absent_clients::AbsentClients;
+use crate::state::moment::Moment;
 use crate::trust::remote_keys::KeySetUrl;
 use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -52,8 +54,9 @@ impl CachedClient {
 /// Clients in memory.
 pub struct Clients {
     cache: Cache<Vec<u8>, Arc<CachedClient>>,
-    /// Counts changes made by administrators. A client that was read before a change must not be put into memory after
-    /// it, so [`Clients::file`] compares the count.
+    absent: AbsentClients,
+    /// Counts changes of clients. A client that was read before a change must not be put into memory after it, so
+    /// [`Clients::file`] compares the count; [`Clients::note_absent`] does so for a client that was not found.
     changes: AtomicU64,
     dirty: Mutex<Vec<Arc<CachedClient>>>,
 }
@@ -67,6 +70,7 @@ impl Clients {
     pub fn new(clients_max: usize) -> Clients {
         Clients {
             cache: Cache::new(clients_max),
+            absent: AbsentClients::default(),
             changes: AtomicU64::new(0),
             dirty: Mutex::default(),
         }
@@ -109,16 +113,31 @@ impl Clients {
         known
     }
 
-    /// Removes a client from memory because it was changed in the store.
+    /// True if a moment ago the store had no such client, and this node has not been notified of one since.
+    pub fn is_absent(&self, key: &[u8], now: Moment) -> bool {
+        self.absent.contains(key, now)
+    }
+
+    /// Notes that the store has no such client, unless there was a change since `ticket`.
+    pub fn note_absent(&self, key: &[u8], ticket: ReadTicket, now: Moment) {
+        self.absent.insert(key, now);
+        if self.changes.load(Ordering::SeqCst) != ticket.0 {
+            self.absent.remove(key);
+        }
+    }
+
+    /// Removes a client from memory because it was inserted, changed or deleted in the store.
     pub fn forget(&self, key: &[u8]) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.remove(key);
+        self.absent.remove(key);
     }
 
     /// Removes all clients from memory because changes may have been missed.
     pub fn forget_all(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.cache.clear();
+        self.absent.clear();
     }
 
     /// Notes a use in memory. The next flush writes it to the store.

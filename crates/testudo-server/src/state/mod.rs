@@ -1,9 +1,11 @@
 //! What all requests share: the running server's state, and no decision.
 
+pub(crate) mod absent_clients;
 pub mod app;
 pub mod applied_changes;
 pub mod certificates;
 pub mod chain_work;
+pub(crate) mod client_look_ups;
 pub mod clients;
 pub mod clock;
 pub(crate) mod event_lines;

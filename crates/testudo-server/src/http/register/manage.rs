@@ -4,6 +4,7 @@
 use super::answer::{Extra, client_uri, render};
 use crate::audit::{RequestTrail, refuse};
 use crate::fault::{Fault, Stop};
+use crate::gather::look_up_turn;
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
 use crate::http::incoming::Incoming;
@@ -70,8 +71,11 @@ async fn serve_management<B: RequestBody>(
     // The record is read once: the token is checked against it before the body is read, and the decision uses the same
     // record.
     let key = client_key(Authority::registration().key(), client_id);
-    let loaded = load(app, &ManagementRequest::needed(&key), None).await;
-    let loaded = loaded.map_err(Fault::Store)?;
+    let loaded = {
+        let _turn = look_up_turn(app).await?;
+        let loaded = load(app, &ManagementRequest::needed(&key), None).await;
+        loaded.map_err(Fault::Store)?
+    };
     let client = opened(&loaded, &key, &digest, app.now())?;
     let identity = AttestedIdentity::named_here(client_id, client.first_credential, client.sponsor.clone());
     let replacement = match method {

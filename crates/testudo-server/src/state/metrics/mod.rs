@@ -69,6 +69,8 @@ pub struct Metrics {
     pub certificate_chains_verified: Counter,
     /// Requests that were answered 503 because too many certificate chains were waiting to be verified.
     pub certificate_chains_shed: Counter,
+    /// Requests that were refused because too many others waited for the record of the client that they name.
+    pub client_look_ups_shed: Counter,
     /// Open connections.
     pub connections: Gauge,
     /// The limit of open connections, which the limit of open files may lower.
@@ -104,6 +106,7 @@ impl Default for Metrics {
             clock_ahead_of_database: registered(&mut registry, "clock_ahead_of_database_seconds"),
             certificate_chains_verified: registered(&mut registry, "certificate_chains_verified"),
             certificate_chains_shed: registered(&mut registry, "certificate_chains_shed"),
+            client_look_ups_shed: registered(&mut registry, "client_look_ups_shed"),
             connections: registered(&mut registry, "connections"),
             connections_max: registered(&mut registry, "connections_max"),
             connections_closed: registered(&mut registry, "connections_closed"),

@@ -154,6 +154,11 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Requests answered 503 because too many certificate chains were waiting to be verified",
     ),
+    counter(
+        "testudo_client_look_ups_shed_total",
+        &[],
+        "Requests answered 503 because too many unverified requests waited for the record of the client that they name",
+    ),
     // Keys of others.
     gauge(
         "testudo_bundle_usable",

@@ -9,6 +9,7 @@ mod refused;
 mod registration;
 mod status;
 mod unbound;
+mod unknown;
 
 use crate::registration::post;
 use crate::world::{ISSUER, RULES, World, domains};
