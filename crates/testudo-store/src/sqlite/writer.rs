@@ -12,6 +12,11 @@ use tokio::sync::oneshot;
 
 /// Batches in one transaction.
 const GROUP_MAX: usize = 256;
+/// If a group had this many batches, more requests arrive than transactions: the next group waits for [`GATHERED_FOR`].
+const MANY: usize = 4;
+/// Time in which a group of a busy server gathers batches. A transaction has a price of its own (a flush of the disk),
+/// whatever is in it, so fewer transactions cost each request less. A server that is not busy does not wait.
+const GATHERED_FOR: Duration = Duration::from_millis(1);
 /// After this time without work, the write-ahead log is copied into the database file (a checkpoint).
 const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_secs(2);
 
@@ -41,6 +46,7 @@ pub(super) fn run(mut connection: Connection, marks: Marks, queue: &Receiver<Job
     let counters = Counters::default();
     let mut state = State { counters, marks };
     let mut is_checkpointed = true;
+    let mut is_busy = false;
     loop {
         let first = match queue.recv_timeout(IDLE_BEFORE_CHECKPOINT) {
             Ok(job) => job,
@@ -50,11 +56,15 @@ pub(super) fn run(mut connection: Connection, marks: Marks, queue: &Receiver<Job
                         .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
                         .is_ok();
                 }
+                is_busy = false;
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
         is_checkpointed = false;
+        if is_busy {
+            std::thread::sleep(GATHERED_FOR);
+        }
         let mut group = vec![first];
         while group.len() < GROUP_MAX {
             match queue.try_recv() {
@@ -62,6 +72,7 @@ pub(super) fn run(mut connection: Connection, marks: Marks, queue: &Receiver<Job
                 Err(_) => break,
             }
         }
+        is_busy = group.len() >= MANY;
         work_off(&mut connection, &mut state, group);
     }
 }
