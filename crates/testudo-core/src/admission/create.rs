@@ -37,11 +37,13 @@ pub(crate) struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// When a client that was created at this time ends. A registration ends with its verifiable credential.
+    /// When a client that was created at this time ends. A registration ends with its verifiable credential, and with that
+    /// of its sponsor: nothing that a credential allows is valid for longer than the credential.
     pub(crate) fn end(self, created: Timestamp, identity: &AttestedIdentity) -> Option<Timestamp> {
         let by_age = self.at_most.map(|lifetime| created + lifetime);
         let of_credential = identity.proof.credential.as_ref().map(|_| identity.proof.expires);
-        by_age.into_iter().chain(of_credential).min()
+        let of_sponsor = identity.sponsor.as_ref().and_then(|sponsor| sponsor.ends);
+        by_age.into_iter().chain(of_credential).chain(of_sponsor).min()
     }
 
     /// The lifetimes of the rule.

@@ -14,7 +14,7 @@ pub struct Requester<'a> {
     pub governed: &'a GovernedIdentity<'a>,
     /// The limits that it registered, if it did.
     pub registration: Option<&'a Registration>,
-    /// The end of the verifiable credential with which it registered, if it did.
+    /// The end of the verifiable credential with which it or its sponsor registered, if one did.
     pub credential_ends: Option<Timestamp>,
     /// The keys that the request proved.
     pub possession: &'a Possession,

@@ -23,6 +23,7 @@ pub use sender_constraint::SenderConstraint;
 pub use verified_credential::{Holder, VerifiedCredential};
 
 use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
 
 /// The kind of request in which a credential is presented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -59,4 +60,9 @@ pub struct Sponsor {
     pub instance: Option<String>,
     /// Kind of the credential with which the sponsor authenticated last.
     pub credential: CredentialKind,
+    /// When the verifiable credential of the sponsor ended, as of the registration of this client, which ends then too.
+    /// Example: `2026-11-23T11:06:40Z`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub ends: Option<Timestamp>,
 }

@@ -124,15 +124,11 @@ impl<'a> TokenRequest<'a> {
         let registration = client.registration_at(at.now);
         method_is_registered(governed.identity, registration, self.possession)?;
         trace.passed("client known", || format!("first seen {}", client.created));
-        let credential_ends = client.credential.as_ref().and(client.expires);
-        let (granted, of_grant) =
-            match self
-                .grant
-                .decide(self.requester(registration, credential_ends), loaded, at)
-            {
-                Ok(decided) => decided,
-                Err(refusal) => return refused(refusal),
-            };
+        let requester = self.requester(registration, client.end_of_credential());
+        let (granted, of_grant) = match self.grant.decide(requester, loaded, at) {
+            Ok(decided) => decided,
+            Err(refusal) => return refused(refusal),
+        };
         trace.passed("request allowed", || granted.to_string());
         let mut batch = single_use(governed.identity);
         batch.extend(self.possession.single_use());

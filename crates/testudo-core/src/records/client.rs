@@ -339,6 +339,16 @@ impl Client {
         self.state == ClientState::Active && self.expires.is_some_and(|end| now >= end)
     }
 
+    /// When the verifiable credential ends from which the client has its rights: its own, or that of its sponsor. Its
+    /// tokens are not valid for longer.
+    pub fn end_of_credential(&self) -> Option<Timestamp> {
+        let of_sponsor = self.sponsor.as_ref().and_then(|sponsor| sponsor.ends);
+        match &self.credential {
+            Some(_) => self.expires,
+            None => of_sponsor,
+        }
+    }
+
     /// The registered limits at this time; `None` if there are none or they have ended.
     pub fn registration_at(&self, now: Timestamp) -> Option<&Registration> {
         let registration = self.registration.as_deref()?;

@@ -53,6 +53,7 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
         subject,
         instance: verified.instance.clone(),
         credential: client.last_credential,
+        ends: client.end_of_credential(),
     }))
 }
 

@@ -7,6 +7,7 @@ mod holders;
 mod keys;
 mod refused;
 mod registration;
+mod sponsors;
 mod status;
 mod unbound;
 mod unknown;
