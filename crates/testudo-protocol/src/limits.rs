@@ -25,6 +25,22 @@ pub const SCOPE_VALUES_MAX: usize = 128;
 /// `resource` parameters in one request. [RFC8707 §2]
 pub const RESOURCES_MAX: usize = 8;
 
+/// The parameters of one authorization request that are kept until the person has signed in, bytes. Until then they
+/// are in a URL of the sign-in page, and many servers and proxies accept no URL above 16 KiB.
+pub const AUTHORIZATION_REQUEST_BYTES_MAX: usize = 8 * 1024;
+/// `state` of an authorization request, bytes. It is returned in a URL.
+pub const STATE_BYTES_MAX: usize = 2048;
+/// `acr_values` of an authorization request, bytes.
+pub const ACR_VALUES_BYTES_MAX: usize = 1024;
+/// Values in `acr_values`.
+pub const ACR_VALUES_MAX: usize = 16;
+/// `login_hint`, bytes. An e-mail address has 254 at most.
+pub const LOGIN_HINT_BYTES_MAX: usize = 512;
+/// `max_age`, seconds: ten years. Above it, the parameter limits nothing.
+pub const MAX_AGE_SECONDS_MAX: i64 = 315_360_000;
+/// `exp` of a request object, seconds ahead. An older one is a request that was recorded.
+pub const REQUEST_OBJECT_LIFETIME_SECONDS_MAX: i64 = 3_600;
+
 /// One JWS in compact form, bytes, before any decoding.
 pub const ASSERTION_BYTES_MAX: usize = 16 * 1024;
 /// A decoded JOSE header, bytes.

@@ -168,6 +168,7 @@ pub const SPECIFICATIONS: &[Specification] = &[
         ProposedStandard,
         "JavaScript Object Notation (JSON) Pointer",
     ),
+    rfc("RFC7009", ProposedStandard, "OAuth 2.0 Token Revocation"),
     rfc("RFC7239", ProposedStandard, "Forwarded HTTP Extension"),
     rfc("RFC7515", ProposedStandard, "JSON Web Signature (JWS)"),
     rfc("RFC7517", ProposedStandard, "JSON Web Key (JWK)"),
@@ -193,7 +194,13 @@ pub const SPECIFICATIONS: &[Specification] = &[
         Experimental,
         "OAuth 2.0 Dynamic Client Registration Management Protocol",
     ),
+    rfc(
+        "RFC7636",
+        ProposedStandard,
+        "Proof Key for Code Exchange by OAuth Public Clients",
+    ),
     rfc("RFC7638", ProposedStandard, "JSON Web Key (JWK) Thumbprint"),
+    rfc("RFC7662", ProposedStandard, "OAuth 2.0 Token Introspection"),
     rfc(
         "RFC7797",
         ProposedStandard,
@@ -267,9 +274,19 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "OAuth 2.0 Demonstrating Proof of Possession (DPoP)",
     ),
     rfc(
+        "RFC9470",
+        ProposedStandard,
+        "OAuth 2.0 Step Up Authentication Challenge Protocol",
+    ),
+    rfc(
         "RFC9700",
         BestCurrentPractice,
         "Best Current Practice for OAuth 2.0 Security",
+    ),
+    rfc(
+        "RFC9701",
+        ProposedStandard,
+        "JSON Web Token (JWT) Response for OAuth Token Introspection",
     ),
     rfc(
         "RFC9864",
@@ -287,10 +304,28 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "Updates to Audience Values for OAuth 2.0 Authorization Servers",
     ),
     at(
+        "OIDCC",
+        Final,
+        "OpenID Connect Core 1.0, errata set 2",
+        "https://openid.net/specs/openid-connect-core-1_0.html",
+    ),
+    at(
         "OIDCD",
         Final,
         "OpenID Connect Discovery 1.0, errata set 2",
         "https://openid.net/specs/openid-connect-discovery-1_0.html",
+    ),
+    at(
+        "FORM-POST",
+        Final,
+        "OAuth 2.0 Form Post Response Mode",
+        "https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html",
+    ),
+    at(
+        "MULTIPLE-TYPES",
+        Final,
+        "OAuth 2.0 Multiple Response Type Encoding Practices",
+        "https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html",
     ),
     at(
         "OIDCR",
@@ -421,6 +456,11 @@ pub const SPECIFICATIONS: &[Specification] = &[
         StableApi,
         "Kubernetes: TokenReview v1, as of 1.34",
         "https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/",
+    ),
+    draft(
+        "RT-EXPIRATION",
+        "OAuth 2.0 Refresh Token and Authorization Expiration",
+        "draft-ietf-oauth-refresh-token-expiration-03",
     ),
     draft(
         "ROFU",

@@ -27,6 +27,18 @@ pub enum ErrorCode {
     InvalidClientAttestation,
     UseAttestationChallenge,
     UseFreshAttestation,
+    InvalidGrant,
+    UnsupportedTokenType,
+    UnsupportedResponseType,
+    LoginRequired,
+    ConsentRequired,
+    InteractionRequired,
+    AccountSelectionRequired,
+    UnmetAuthenticationRequirements,
+    InvalidRequestUri,
+    InvalidRequestObject,
+    RequestNotSupported,
+    RequestUriNotSupported,
 }
 
 impl ErrorCode {
@@ -53,6 +65,18 @@ impl ErrorCode {
             ErrorCode::InvalidClientAttestation => "invalid_client_attestation",
             ErrorCode::UseAttestationChallenge => "use_attestation_challenge",
             ErrorCode::UseFreshAttestation => "use_fresh_attestation",
+            ErrorCode::InvalidGrant => "invalid_grant",
+            ErrorCode::UnsupportedTokenType => "unsupported_token_type",
+            ErrorCode::UnsupportedResponseType => "unsupported_response_type",
+            ErrorCode::LoginRequired => "login_required",
+            ErrorCode::ConsentRequired => "consent_required",
+            ErrorCode::InteractionRequired => "interaction_required",
+            ErrorCode::AccountSelectionRequired => "account_selection_required",
+            ErrorCode::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            ErrorCode::InvalidRequestUri => "invalid_request_uri",
+            ErrorCode::InvalidRequestObject => "invalid_request_object",
+            ErrorCode::RequestNotSupported => "request_not_supported",
+            ErrorCode::RequestUriNotSupported => "request_uri_not_supported",
         }
     }
 
@@ -76,6 +100,22 @@ impl ErrorCode {
             | ErrorCode::InvalidClientAttestation
             | ErrorCode::UseAttestationChallenge
             | ErrorCode::UseFreshAttestation
+            // [RFC6749 §5.2]
+            | ErrorCode::InvalidGrant
+            // [RFC7009 §2.2.1]
+            | ErrorCode::UnsupportedTokenType
+            // [RFC9126 §2.3] The errors of the authorization endpoint, in an answer to a pushed request or on a page. In a
+            // redirect, an error has no status.
+            | ErrorCode::UnsupportedResponseType
+            | ErrorCode::LoginRequired
+            | ErrorCode::ConsentRequired
+            | ErrorCode::InteractionRequired
+            | ErrorCode::AccountSelectionRequired
+            | ErrorCode::UnmetAuthenticationRequirements
+            | ErrorCode::InvalidRequestUri
+            | ErrorCode::InvalidRequestObject
+            | ErrorCode::RequestNotSupported
+            | ErrorCode::RequestUriNotSupported
             // [RFC7591 §3.2.2] All registration errors are 400.
             | ErrorCode::InvalidClientMetadata
             | ErrorCode::InvalidRedirectUri

@@ -3,6 +3,8 @@
 pub mod access_token;
 pub mod attestation_pop;
 mod audience;
+pub mod authorization;
+mod digest_text;
 pub mod dpop;
 pub mod error;
 pub mod form;
@@ -10,6 +12,7 @@ pub mod issuer;
 mod issuer_metadata;
 mod label_url;
 pub mod metadata;
+pub mod pkce;
 mod proof_claims;
 pub mod redirect_uri;
 mod request_uri;
@@ -24,6 +27,7 @@ pub use form::{Form, FormError};
 pub use issuer::IssuerUrl;
 pub use issuer_metadata::{FoundKeySet, IssuerMetadataUrls};
 pub use label_url::is_label_url;
+pub use redirect_uri::RedirectUri;
 pub use request_uri::RequestUri;
 pub use resource::Resource;
 pub use scope::{Scope, ScopeSet};
@@ -32,6 +36,10 @@ pub use scope::{Scope, ScopeSet};
 pub const ASSERTION_TYPE_JWT_SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 /// `client_assertion_type` of a client's own JWT. [RFC7523 §2.2]
 pub const ASSERTION_TYPE_JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The grant type of a client that redeems an authorization code. [RFC6749 §4.1.3]
+pub const GRANT_AUTHORIZATION_CODE: &str = "authorization_code";
+/// The grant type of a client that uses a refresh token. [RFC6749 §6]
+pub const GRANT_REFRESH_TOKEN: &str = "refresh_token";
 /// The grant type of a client that acts for itself. [RFC6749 §4.4]
 pub const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
 

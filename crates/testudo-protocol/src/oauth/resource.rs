@@ -33,6 +33,14 @@ impl Resource {
     }
 }
 
+/// Read from a record of the store.
+impl<'de> serde::Deserialize<'de> for Resource {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Resource::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -62,5 +70,11 @@ mod tests {
         ] {
             assert!(Resource::parse(bad).is_err(), "{bad}");
         }
+        let stored = serde_json::to_string(&Resource::parse("urn:example:api").unwrap()).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Resource>(&stored).unwrap().as_str(),
+            "urn:example:api"
+        );
+        assert!(serde_json::from_str::<Resource>("\"api.example\"").is_err());
     }
 }

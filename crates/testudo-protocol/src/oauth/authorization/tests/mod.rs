@@ -1,0 +1,4 @@
+//! Tests of authorization requests and their responses.
+
+mod requests;
+mod responses;
