@@ -31,7 +31,7 @@ pub struct Offered {
     pub is_empty: bool,
     /// What the source no longer offers, if only an administrator may accept that.
     pub lost: Option<&'static str>,
-    /// The JWK thumbprint of a key that was never used before, if only an administrator may accept that.
+    /// The JWK thumbprint of a key that the bundle before did not have, if only an administrator may accept that.
     pub new_key: Option<[u8; 32]>,
 }
 
@@ -45,7 +45,7 @@ pub enum HeldBack {
         /// The sequence of the fetched document, if it has one.
         offered: Option<u64>,
     },
-    /// It has a key that was never used before.
+    /// It has a key that the bundle before did not have: a new one, or one that was withdrawn.
     NewKey {
         /// The JWK thumbprint of the key.
         thumbprint: [u8; 32],
@@ -68,7 +68,7 @@ impl fmt::Display for HeldBack {
             ),
             HeldBack::NewKey { thumbprint } => write!(
                 f,
-                "the source offers the key {}, which was never used before",
+                "the source offers the key {}, which is not among the keys that were accepted last",
                 URL_SAFE_NO_PAD.encode(thumbprint)
             ),
         }

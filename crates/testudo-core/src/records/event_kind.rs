@@ -83,7 +83,7 @@ kinds! {
     BundleStale, "authority.bundle_stale", Failure,
         "The bundle of an authority could not be fetched. The last good bundle is used until its maximum age; after that, the identities of the authority are refused until a fetch succeeds.";
     BundleRolledBack, "authority.bundle_rolled_back", Failure,
-        "The source of a bundle offers a lower `spiffe_sequence` than the one before or, with `key_change = \"hold\"`, a key that was never used before. That bundle is not put in force.";
+        "The source of a bundle offers a lower `spiffe_sequence` than the one before or, with `key_change = \"hold\"`, a key that the document before did not have. That bundle is not put in force.";
     RulesChanged, "rule.changed", Other,
         "A changed configuration was applied. `configuration` states the digests before and after and the names of what was added, removed and changed; `detail` has the same in words, and which settings take effect at the next start. A reload that finds nothing changed writes no event.";
     VelocityLimited, "velocity.limited", Refused,

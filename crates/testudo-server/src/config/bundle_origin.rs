@@ -29,7 +29,7 @@ pub struct BundleSource {
 pub struct KeyChanges {
     /// The JWK thumbprints (RFC 7638) of the keys that are used; none for all.
     pub pins: Vec<[u8; 32]>,
-    /// True if a document with a key that was never used before is held back until an administrator accepts it.
+    /// True if a document with a key that the document before did not have is held back until an administrator accepts it.
     pub are_held: bool,
 }
 

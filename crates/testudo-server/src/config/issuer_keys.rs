@@ -44,8 +44,9 @@ pub struct IssuerKeysSection {
     pub x5c: Option<CertificatesSection>,
     /// JWK thumbprints (RFC 7638, SHA-256 in base64url) of the only keys that are used. Default: all keys of the document.
     pub pin: Option<Vec<String>>,
-    /// What happens when the document has a key that it never had before. With `hold`, the keys before are used until an
-    /// administrator runs `testudo trust accept`, at most for an hour. Default: `"alarm"`.
+    /// What happens when the document has a key that the one before did not have: a new key, or one that was withdrawn.
+    /// With `hold`, the keys before are used until an administrator runs `testudo trust accept`, at most for an hour.
+    /// Default: `"alarm"`.
     pub key_change: Option<KeyChange>,
 }
 

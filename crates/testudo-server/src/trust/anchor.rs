@@ -1,6 +1,7 @@
 //! The trust anchor of one authority: the bundle that is in memory, how long it may be used, and when it is fetched
 //! again.
 
+use super::accepted_keys::AcceptedKeys;
 use super::first_seen::FirstSeen;
 use crate::config::BundleSource;
 use crate::state::moment::Moment;
@@ -78,6 +79,8 @@ pub struct Anchor {
     pub(super) floor: Mutex<Option<Floor>>,
     /// When this server first saw each key of the authority, as far as this node knows.
     pub(super) first_seen: Mutex<FirstSeen>,
+    /// The keys that need no acceptance, with `key_change = "hold"`; `None` until the first refresh.
+    pub(super) accepted_keys: Mutex<Option<AcceptedKeys>>,
     /// True after an administrator accepted a bundle on another node, until an event of this node has stated it.
     pub(super) is_accepted_elsewhere: AtomicBool,
     pub(super) last_failure: Mutex<Option<LastFailure>>,
@@ -194,6 +197,7 @@ impl Anchor {
             changes,
             floor: Mutex::default(),
             first_seen: Mutex::default(),
+            accepted_keys: Mutex::default(),
             is_accepted_elsewhere: AtomicBool::new(false),
             last_failure: Mutex::default(),
             refused_floor: Mutex::default(),
@@ -329,6 +333,7 @@ impl Anchor {
         self.early.inherit(&earlier.early);
         *locked(&self.floor) = *locked(&earlier.floor);
         (*locked(&self.first_seen)).clone_from(&locked(&earlier.first_seen));
+        (*locked(&self.accepted_keys)).clone_from(&locked(&earlier.accepted_keys));
         let is_accepted_elsewhere = earlier.is_accepted_elsewhere.load(Ordering::Relaxed);
         self.is_accepted_elsewhere
             .store(is_accepted_elsewhere, Ordering::Relaxed);

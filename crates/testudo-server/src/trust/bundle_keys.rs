@@ -1,7 +1,7 @@
 //! The keys of an authority, each with what an administrator compares with its publisher.
 
+use super::accepted_keys::thumbprint;
 use super::anchor::{Anchor, locked};
-use super::first_seen::thumbprint;
 use serde::Serialize;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::Rfc3339;

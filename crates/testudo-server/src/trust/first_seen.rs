@@ -4,13 +4,11 @@
 //! The times are kept in the sealed record of the authority (`floor.rs`), so that they outlive a restart and are the same
 //! on all nodes. A key that left the bundle keeps its time: where it comes back, it is not taken for a new one.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::accepted_keys::{AcceptedKeys, thumbprint};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use testudo_core::doors::AuthorityKeys;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::PublicKey;
 use testudo_protocol::limits::BUNDLE_KEYS_MAX;
 
 /// Most keys of one authority of which the time is kept: those of the largest bundle, and as many that left it. A
@@ -27,12 +25,16 @@ impl FirstSeen {
         self.0.get(thumbprint).copied()
     }
 
-    /// The JWK thumbprint of a key that was never seen, if there is one and others were seen before.
-    pub(super) fn news(&self, keys: &AuthorityKeys) -> Option<[u8; 32]> {
-        let mut unseen = keys
-            .signing_keys()
-            .filter(|(_, key)| !self.0.contains_key(&thumbprint(key)));
-        let (_, key) = unseen.next().filter(|_| !self.0.is_empty())?;
+    /// The JWK thumbprint of a key that only an administrator may accept, if there is one: it is not in `accepted` or,
+    /// where nothing is remembered there yet, was never seen. The first keys of an authority need no acceptance, also
+    /// where its first document had none.
+    pub(super) fn news(&self, keys: &AuthorityKeys, accepted: Option<&AcceptedKeys>) -> Option<[u8; 32]> {
+        let is_known = |thumbprint: &str| match accepted {
+            Some(accepted) => accepted.has(thumbprint),
+            None => self.0.contains_key(thumbprint),
+        };
+        let mut others = keys.signing_keys().filter(|(_, key)| !is_known(&thumbprint(key)));
+        let (_, key) = others.next().filter(|_| !self.0.is_empty())?;
         Some(key.thumbprint())
     }
 
@@ -64,11 +66,6 @@ impl FirstSeen {
         }
         self
     }
-}
-
-/// Of a key that signs tokens, as [`FirstSeen`] and administrators know it.
-pub(super) fn thumbprint(key: &PublicKey) -> String {
-    URL_SAFE_NO_PAD.encode(key.thumbprint())
 }
 
 fn thumbprints(keys: &AuthorityKeys) -> impl Iterator<Item = String> {
@@ -111,15 +108,24 @@ mod tests {
 
     // Row DID-25.
     #[test]
-    fn key_is_news_if_others_were_seen_before_and_it_was_not() {
+    fn key_is_news_if_others_were_seen_before_and_it_is_not_accepted() {
         let (old, both, new) = (bundle(&["a"]), bundle(&["a", "b"]), bundle(&["c"]));
         let nothing = FirstSeen::default();
-        assert_eq!(nothing.news(&old.0), None, "the first document");
+        assert_eq!(nothing.news(&old.0, None), None, "the first document");
+        let none = AcceptedKeys::default();
+        assert_eq!(nothing.news(&old.0, Some(&none)), None, "after one without keys");
         let seen = nothing.after(&old.0, Timestamp(1));
-        assert_eq!(seen.news(&old.0), None);
-        assert!(seen.news(&both.0).is_some() && seen.news(&new.0).is_some());
+        assert_eq!(seen.news(&old.0, None), None);
+        assert!(seen.news(&both.0, None).is_some() && seen.news(&new.0, None).is_some());
         let seen = seen.after(&both.0, Timestamp(2)).after(&old.0, Timestamp(3));
-        assert_eq!(seen.news(&both.0), None, "a key that left and comes back");
+        assert_eq!(seen.news(&both.0, None), None, "nothing else is remembered");
+        let accepted = AcceptedKeys::of(&old.0);
+        assert_eq!(seen.news(&old.0, Some(&accepted)), None);
+        assert!(
+            seen.news(&both.0, Some(&accepted)).is_some(),
+            "a key that left and comes back"
+        );
+        assert!(seen.news(&old.0, Some(&none)).is_some(), "all keys left");
     }
 
     #[test]

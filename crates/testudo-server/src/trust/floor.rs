@@ -1,11 +1,14 @@
 //! The lowest bundle sequence that is still accepted for an authority. It is kept in the store, so that a restart does
-//! not lose it and all nodes know it; beside it, when each key was first seen. [SPIFFE-BUNDLE §4.1.1]
+//! not lose it and all nodes know it; beside it, when each key was first seen, and which keys are accepted.
+//! [SPIFFE-BUNDLE §4.1.1]
 //!
 //! The record is encrypted under the key-encryption key and contains the authority: an attacker who can write to the
 //! database cannot lower the sequence. Such an attacker can put back an older record. A node that has seen a newer
 //! record ignores the older one; after a restart of every node the older one would be used.
 
+use super::accepted_keys::AcceptedKeys;
 use super::first_seen::FirstSeen;
+use crate::config::BundleSource;
 use crate::key_encryption::KeyEncryption;
 use serde::{Deserialize, Serialize};
 use testudo_core::Authority;
@@ -28,9 +31,22 @@ pub(super) struct Remembered {
     /// Absent in a record of an earlier version.
     #[serde(default)]
     pub(super) first_seen: FirstSeen,
+    /// The keys that need no acceptance; only with `key_change = "hold"`. Absent in a record of an earlier version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) accepted_keys: Option<AcceptedKeys>,
     /// SHA-256 of the first bundle with which a bundle was fetched, in hexadecimal: it verifies no server again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) bootstrap: Option<String>,
+}
+
+impl Remembered {
+    /// The JWK thumbprint of a key that only an administrator may accept, if the document of this source has one.
+    pub(super) fn news(&self, source: &BundleSource, keys: &AuthorityKeys) -> Option<[u8; 32]> {
+        match source.key_changes.are_held {
+            true => self.first_seen.news(keys, self.accepted_keys.as_ref()),
+            false => None,
+        }
+    }
 }
 
 /// Why the lowest accepted sequence is not known.

@@ -4,6 +4,7 @@
 //! refused. A fetched bundle without keys is put in force at once: it means "trust nothing". A bundle with a lower
 //! sequence is put in force only where an administrator accepts it.
 
+mod accepted_keys;
 mod anchor;
 mod authorities;
 mod bundle_keys;

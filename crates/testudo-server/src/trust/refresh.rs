@@ -288,10 +288,9 @@ async fn take(app: &App, anchor: &Anchor, mut read: FetchedBundle, cause: Cause<
             Ok(known) => known,
             Err(why) => return Refreshed::NotTaken(why),
         };
-        let new_key = anchor.source().key_changes.are_held;
         let offered = Offered {
             lost: read.lost,
-            new_key: new_key.then(|| known.first_seen.news(&read.keys)).flatten(),
+            new_key: known.news(anchor, &read.keys),
             ..floor::offered(&read.keys)
         };
         let mut batch = Batch::default();
@@ -328,12 +327,7 @@ async fn take(app: &App, anchor: &Anchor, mut read: FetchedBundle, cause: Cause<
                 return Refreshed::HeldBack(held_back);
             }
         };
-        let first_seen = known.first_seen.clone().after(&read.keys, app.now());
-        let next = Remembered {
-            floor: next,
-            first_seen,
-            bootstrap: known.bootstrap_after(anchor),
-        };
+        let next = known.after(anchor, &read.keys, next, app.now());
         let is_stored = known.stored.as_ref() == Some(&next);
         let put = match is_stored {
             true => Ok(()),
@@ -358,6 +352,7 @@ async fn take(app: &App, anchor: &Anchor, mut read: FetchedBundle, cause: Cause<
         }
         *locked(&anchor.floor) = Some(next.floor);
         *locked(&anchor.first_seen) = next.first_seen;
+        *locked(&anchor.accepted_keys) = next.accepted_keys;
         let document = std::mem::take(&mut read.document);
         let outcome = anchor.put_in_force(read, app.moment());
         share::store(app, anchor, &document, next.floor).await;

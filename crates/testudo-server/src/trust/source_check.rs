@@ -104,9 +104,8 @@ pub(crate) async fn check_sequence(
     let (remembered, _) = floor::read(store, encryption, authority.key())
         .await
         .map_err(|fault| fault.explain(authority))?;
-    let new_key = source.key_changes.are_held;
     let offered = Offered {
-        new_key: new_key.then(|| remembered.first_seen.news(keys)).flatten(),
+        new_key: remembered.news(source, keys),
         ..floor::offered(keys)
     };
     remembered.floor.check(&offered).map_err(|held_back| {

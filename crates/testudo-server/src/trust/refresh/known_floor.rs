@@ -1,5 +1,6 @@
 //! What the store and this node know of the bundles of an authority before a refresh.
 
+use super::super::accepted_keys::AcceptedKeys;
 use super::super::anchor::{Anchor, locked};
 use super::super::first_seen::FirstSeen;
 use super::super::floor::{self, FloorFault, Remembered};
@@ -8,12 +9,15 @@ use crate::state::app::App;
 use crate::state::refused::RefusedRecord;
 use std::sync::atomic::Ordering;
 use testudo_core::admin::bundle::Floor;
+use testudo_core::doors::AuthorityKeys;
 use testudo_core::records::EventKind;
+use testudo_protocol::Timestamp;
 
 /// What is known of the bundles that were in force before.
 pub(super) struct KnownFloor {
     pub(super) floor: Floor,
-    pub(super) first_seen: FirstSeen,
+    first_seen: FirstSeen,
+    accepted_keys: Option<AcceptedKeys>,
     /// SHA-256 of the first bundle that was used, in hexadecimal.
     bootstrap: Option<String>,
     pub(super) version: u64,
@@ -27,14 +31,41 @@ impl KnownFloor {
         Remembered {
             floor,
             first_seen: self.first_seen.clone(),
+            accepted_keys: self.accepted_keys.clone(),
             bootstrap: self.bootstrap.clone(),
         }
     }
 
-    /// The first bundle that was used, after a bundle of this source was fetched.
-    pub(super) fn bootstrap_after(&self, anchor: &Anchor) -> Option<String> {
-        let of_source = anchor.source().origin.bootstrap_digest();
-        of_source.or_else(|| self.bootstrap.clone())
+    /// The JWK thumbprint of a key that only an administrator may accept, if the document has one.
+    pub(super) fn news(&self, anchor: &Anchor, keys: &AuthorityKeys) -> Option<[u8; 32]> {
+        if !anchor.source().key_changes.are_held {
+            return None;
+        }
+        // Where nothing is remembered, the entry has had `key_change = "hold"` only since the last reload or start.
+        let in_force = || anchor.of_any_age().as_ref().map(AcceptedKeys::of);
+        let accepted = self.accepted_keys.clone().or_else(in_force);
+        self.first_seen.news(keys, accepted.as_ref())
+    }
+
+    /// What is remembered after these keys of the source are put in force.
+    pub(super) fn after(
+        &self,
+        anchor: &Anchor,
+        keys: &AuthorityKeys,
+        floor: Floor,
+        now: Timestamp,
+    ) -> Remembered {
+        let source = anchor.source();
+        let accepted_keys = source.key_changes.are_held.then(|| AcceptedKeys::of(keys));
+        Remembered {
+            floor,
+            first_seen: self.first_seen.clone().after(keys, now),
+            accepted_keys,
+            bootstrap: source
+                .origin
+                .bootstrap_digest()
+                .or_else(|| self.bootstrap.clone()),
+        }
     }
 }
 
@@ -44,6 +75,7 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
     let authority = anchor.source().authority.key();
     let remembered = *locked(&anchor.floor);
     let first_seen = locked(&anchor.first_seen).clone();
+    let accepted_keys = locked(&anchor.accepted_keys).clone();
     let known = match floor::read(&app.store, &app.encryption, authority).await {
         Ok((stored, version)) => {
             *locked(&anchor.refused_floor) = None;
@@ -54,6 +86,11 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
             KnownFloor {
                 floor,
                 first_seen: first_seen.and(&stored.first_seen),
+                accepted_keys: AcceptedKeys::latest(
+                    accepted_keys.zip(remembered),
+                    stored.accepted_keys.clone(),
+                    stored.floor,
+                ),
                 bootstrap: stored.bootstrap.clone(),
                 version,
                 stored: Some(stored),
@@ -64,6 +101,7 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
             true => KnownFloor {
                 floor: remembered.unwrap_or_default(),
                 first_seen,
+                accepted_keys,
                 bootstrap: None,
                 version,
                 stored: None,
@@ -85,9 +123,11 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
                 stored: Some(Remembered {
                     floor,
                     first_seen: first_seen.clone(),
+                    accepted_keys: accepted_keys.clone(),
                     bootstrap: anchor.source().origin.bootstrap_digest(),
                 }),
                 first_seen,
+                accepted_keys,
                 bootstrap: None,
                 is_unreadable: false,
             },
@@ -97,6 +137,7 @@ pub(super) async fn known(app: &App, anchor: &Anchor, accepts: bool) -> Result<K
         },
     };
     *locked(&anchor.floor) = Some(known.floor);
+    (*locked(&anchor.accepted_keys)).clone_from(&known.accepted_keys);
     Ok(known)
 }
 

@@ -126,6 +126,9 @@ pub(super) async fn take(app: &App, anchor: &Anchor) {
     let Ok(keys) = anchor.source.read(shared.document.as_bytes()) else {
         return;
     };
+    if remembered.news(&anchor.source, &keys).is_some() {
+        return;
+    }
     let now = app.moment();
     // The bundle of this node is as old as its steady clock counts, also after the wall clock was set back: only what was
     // stored since can be younger.

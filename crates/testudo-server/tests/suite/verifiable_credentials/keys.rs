@@ -257,7 +257,7 @@ async fn removed_key_and_removed_document_end_at_the_next_fetch_and_an_outage_do
 // Row DID-25.
 #[tokio::test]
 async fn key_of_a_domain_that_was_taken_over_is_not_used_if_it_is_not_pinned_or_not_accepted() {
-    let issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
+    let mut issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
     let shown = issuer.refresh().await;
     let thumbprint = shown["keys"][0]["thumbprint"].as_str().unwrap().to_owned();
     let taken = generate_key(Algorithm::ES256, Some("k9"));
@@ -282,7 +282,10 @@ async fn key_of_a_domain_that_was_taken_over_is_not_used_if_it_is_not_pinned_or_
     issuer.publish(&[&issuer.key, &taken]);
     let shown = issuer.refresh().await;
     assert!(
-        shown["held_back"].as_str().unwrap().contains("never used before"),
+        shown["held_back"]
+            .as_str()
+            .unwrap()
+            .contains("not among the keys that were accepted last"),
         "{shown}"
     );
     assert_eq!(issuer.events("authority.bundle_rolled_back").await, 1);
@@ -295,12 +298,49 @@ async fn key_of_a_domain_that_was_taken_over_is_not_used_if_it_is_not_pinned_or_
     assert_eq!(issuer.register(&taken).await.status, 201, "accepted");
     let shown = issuer.refresh().await;
     assert!(shown["held_back"].is_null(), "{shown}");
-    // A key that was used before may leave and come back.
-    issuer.publish(&[&taken]);
-    issuer.refresh().await;
-    Site::assert_refused(&issuer.register(&issuer.key).await, INVALID, "removed");
+    // A key that was used before and withdrawn: an attacker may have it.
     issuer.publish(&[&issuer.key]);
+    let shown = issuer.refresh().await;
+    assert!(shown["held_back"].is_null(), "a key is withdrawn: {shown}");
+    Site::assert_refused(&issuer.register(&taken).await, INVALID, "withdrawn");
+    issuer.publish(&[&issuer.key, &taken]);
+    let shown = issuer.refresh().await;
+    assert!(shown["held_back"].is_string(), "{shown}");
+    Site::assert_refused(&issuer.register(&taken).await, INVALID, "withdrawn, and back");
+    issuer.site.world = issuer.site.world.restart().await;
+    let shown = issuer.refresh().await;
+    assert!(shown["held_back"].is_string(), "after a restart: {shown}");
+    Site::assert_refused(&issuer.register(&taken).await, INVALID, "after a restart");
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+    let world = &issuer.site.world;
+    world
+        .admin("POST", "/admin/v1/trust/agents/accept", json!({}))
+        .await;
+    assert_eq!(issuer.register(&taken).await.status, 201, "accepted again");
+}
+
+// Row DID-25.
+#[tokio::test]
+async fn all_keys_of_a_removed_document_are_withdrawn_and_wait_for_an_acceptance_with_hold() {
+    let issuer = Issuer::of_did("did = true, ca = \"ca.pem\"").await;
+    issuer
+        .configure("did = true, ca = \"ca.pem\", key_change = \"hold\"")
+        .await;
+    let shown = issuer.refresh().await;
+    assert!(shown["held_back"].is_null(), "the keys before: {shown}");
+    assert_eq!(issuer.register(&issuer.key).await.status, 201);
+    issuer.web.answers_at(DID_JSON, 404, "");
     issuer.refresh().await;
+    Site::assert_refused(&issuer.register(&issuer.key).await, INVALID, "deactivated");
+    issuer.publish(&[&issuer.key]);
+    let shown = issuer.refresh().await;
+    assert!(shown["held_back"].is_string(), "{shown}");
+    Site::assert_refused(&issuer.register(&issuer.key).await, INVALID, "held back");
+    issuer
+        .site
+        .world
+        .admin("POST", "/admin/v1/trust/agents/accept", json!({}))
+        .await;
     assert_eq!(issuer.register(&issuer.key).await.status, 201);
 }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod configuration;
 mod disclosed;
+mod held_keys;
 mod holders;
 mod keys;
 mod refused;
