@@ -22,9 +22,9 @@ impl<'k> Draft<'k> {
         for (index, value) in values.iter().enumerate() {
             bytes[index / 4] |= value << (2 * (index % 4));
         }
-        Draft::new(
+        Draft::by_kid(
             key,
-            serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "statuslist+jwt" }),
+            "statuslist+jwt",
             serde_json::json!({
                 "sub": url, "iat": now, "exp": now + 3600, "ttl": 60,
                 "status_list": { "bits": 2, "lst": lst(&bytes) },
@@ -44,9 +44,9 @@ impl<'k> Draft<'k> {
         for index in revoked {
             bytes[index / 8] |= 0x80 >> (index % 8);
         }
-        Draft::new(
+        Draft::by_kid(
             key,
-            serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "vc+jwt" }),
+            "vc+jwt",
             serde_json::json!({
                 "@context": ["https://www.w3.org/ns/credentials/v2"],
                 "type": ["VerifiableCredential", "BitstringStatusListCredential"],

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Value, json};
+use testudo_protocol::jose::{SigningKey, sha256};
 
 /// The claims of a compact JWS, unverified.
 pub fn claims(token: &str) -> Value {
@@ -26,10 +27,15 @@ pub fn assemble(header: &[u8], payload: &[u8], signature: &[u8]) -> String {
         .join(".")
 }
 
+/// base64url of the SHA-256 of this text.
+fn digest(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(text.as_bytes()))
+}
+
 /// A disclosure of an SD-JWT, and its digest. [RFC9901 §4.2]
 pub fn disclosure(parts: &Value) -> (String, String) {
     let text = URL_SAFE_NO_PAD.encode(parts.to_string());
-    let digest = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(text.as_bytes()));
+    let digest = digest(&text);
     (text, digest)
 }
 
@@ -39,14 +45,14 @@ pub struct Draft<'k> {
     pub header: Value,
     /// Claims.
     pub claims: Value,
-    key: &'k testudo_protocol::jose::SigningKey,
+    key: &'k SigningKey,
     /// The secret of a MAC in place of the signature.
     secret: Option<Vec<u8>>,
 }
 
 impl<'k> Draft<'k> {
     /// A token with this header and these claims.
-    pub fn new(key: &'k testudo_protocol::jose::SigningKey, header: Value, claims: Value) -> Draft<'k> {
+    pub fn new(key: &'k SigningKey, header: Value, claims: Value) -> Draft<'k> {
         Draft {
             header,
             claims,
@@ -55,73 +61,63 @@ impl<'k> Draft<'k> {
         }
     }
 
+    /// A token of this `typ`, whose header names its key by `kid`.
+    pub fn by_kid(key: &'k SigningKey, typ: &str, claims: Value) -> Draft<'k> {
+        let header = json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": typ });
+        Draft::new(key, header, claims)
+    }
+
+    /// A proof of this `typ`. Its header has no `kid`: the key is in the credential of the holder, or in the proof.
+    fn proof(key: &'k SigningKey, typ: &str, claims: Value) -> Draft<'k> {
+        Draft::new(key, json!({ "alg": key.algorithm().name(), "typ": typ }), claims)
+    }
+
     /// A valid JWT-SVID of `subject` for `audience`, which expires 240 s after `now`.
-    pub fn svid(
-        key: &'k testudo_protocol::jose::SigningKey,
-        subject: &str,
-        audience: &str,
-        now: i64,
-    ) -> Draft<'k> {
-        Draft::new(
+    pub fn svid(key: &'k SigningKey, subject: &str, audience: &str, now: i64) -> Draft<'k> {
+        Draft::by_kid(
             key,
-            serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "JWT" }),
-            serde_json::json!({ "sub": subject, "aud": [audience], "exp": now + 240, "iat": now }),
+            "JWT",
+            json!({ "sub": subject, "aud": [audience], "exp": now + 240, "iat": now }),
         )
     }
 
     /// A valid `private_key_jwt` assertion.
-    pub fn assertion(
-        key: &'k testudo_protocol::jose::SigningKey,
-        client_id: &str,
-        audience: &str,
-        jti: &str,
-        now: i64,
-    ) -> Draft<'k> {
-        Draft::new(
+    pub fn assertion(key: &'k SigningKey, client_id: &str, audience: &str, jti: &str, now: i64) -> Draft<'k> {
+        Draft::by_kid(
             key,
-            serde_json::json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "client-authentication+jwt" }),
-            serde_json::json!({
+            "client-authentication+jwt",
+            json!({
                 "iss": client_id, "sub": client_id, "aud": audience, "jti": jti, "exp": now + 240, "iat": now,
             }),
         )
     }
 
     /// A valid DPoP proof for a POST to `uri`. [RFC9449 §4.2]
-    pub fn dpop(key: &'k testudo_protocol::jose::SigningKey, uri: &str, jti: &str, now: i64) -> Draft<'k> {
+    pub fn dpop(key: &'k SigningKey, uri: &str, jti: &str, now: i64) -> Draft<'k> {
         let jwk: Value = serde_json::from_str(&key.proof_jwk()).expect("JSON");
-        Draft::new(
-            key,
-            serde_json::json!({ "alg": key.algorithm().name(), "typ": "dpop+jwt", "jwk": jwk }),
-            serde_json::json!({ "jti": jti, "htm": "POST", "htu": uri, "iat": now }),
-        )
+        let claims = json!({ "jti": jti, "htm": "POST", "htu": uri, "iat": now });
+        Draft::proof(key, "dpop+jwt", claims).header("jwk", jwk)
     }
 
     /// A valid attestation that `attested` is a key of `client_id`. [ABCA §4]
     pub fn attestation(
-        attester: &'k testudo_protocol::jose::SigningKey,
+        attester: &'k SigningKey,
         client_id: &str,
-        attested: &testudo_protocol::jose::SigningKey,
+        attested: &SigningKey,
         now: i64,
     ) -> Draft<'k> {
         let jwk: Value = serde_json::from_str(&attested.proof_jwk()).expect("JSON");
-        Draft::new(
+        Draft::by_kid(
             attester,
-            serde_json::json!({
-                "alg": attester.algorithm().name(), "kid": attester.kid(), "typ": "oauth-client-attestation+jwt",
-            }),
-            serde_json::json!({
+            "oauth-client-attestation+jwt",
+            json!({
                 "sub": client_id, "iat": now, "exp": now + 3600, "cnf": { "jwk": jwk },
             }),
         )
     }
 
     /// A valid WIT-SVID of `subject`, with the key of its workload. [WIT-SVID §3]
-    pub fn wit_svid(
-        issuer: &'k testudo_protocol::jose::SigningKey,
-        subject: &str,
-        workload: &testudo_protocol::jose::SigningKey,
-        now: i64,
-    ) -> Draft<'k> {
+    pub fn wit_svid(issuer: &'k SigningKey, subject: &str, workload: &SigningKey, now: i64) -> Draft<'k> {
         let mut draft = Draft::attestation(issuer, subject, workload, now).header("typ", "wit+jwt");
         draft.claims["cnf"]["jwk"]["alg"] = workload.algorithm().name().into();
         draft
@@ -129,7 +125,7 @@ impl<'k> Draft<'k> {
 
     /// A valid token of the Kubernetes service account `NAMESPACE/NAME`, which is bound to no pod. [K8S-ACCOUNTS]
     pub fn service_account(
-        cluster: &'k testudo_protocol::jose::SigningKey,
+        cluster: &'k SigningKey,
         issuer: &str,
         account: &str,
         audience: &str,
@@ -138,8 +134,8 @@ impl<'k> Draft<'k> {
         let (namespace, account) = account.split_once('/').expect("NAMESPACE/NAME");
         Draft::new(
             cluster,
-            serde_json::json!({ "alg": cluster.algorithm().name(), "kid": cluster.kid() }),
-            serde_json::json!({
+            json!({ "alg": cluster.algorithm().name(), "kid": cluster.kid() }),
+            json!({
                 "iss": issuer, "sub": format!("system:serviceaccount:{namespace}:{account}"), "aud": [audience],
                 "iat": now, "nbf": now, "exp": now + 600, "jti": "8f1c5a6e",
                 "kubernetes.io": {
@@ -152,9 +148,9 @@ impl<'k> Draft<'k> {
 
     /// The JWT of a valid SD-JWT VC about `subject`, with the key of its holder. [SD-JWT-VC §2.2]
     pub fn sd_jwt_vc(
-        key: &'k testudo_protocol::jose::SigningKey,
+        key: &'k SigningKey,
         [issuer, vct, subject]: [&str; 3],
-        holder: &testudo_protocol::jose::SigningKey,
+        holder: &SigningKey,
         now: i64,
     ) -> Draft<'k> {
         Draft::attestation(key, subject, holder, now)
@@ -165,51 +161,48 @@ impl<'k> Draft<'k> {
 
     /// A valid credential of data model 2.0 about `subject`, with the key of its holder. [VC-JOSE-COSE §3.1.1]
     pub fn vc_jwt(
-        key: &'k testudo_protocol::jose::SigningKey,
+        key: &'k SigningKey,
         [issuer, name, subject]: [&str; 3],
-        holder: &testudo_protocol::jose::SigningKey,
+        holder: &SigningKey,
         now: i64,
     ) -> Draft<'k> {
         Draft::attestation(key, subject, holder, now)
             .without_claim("sub")
             .header("typ", "vc+jwt")
-            .claim(
-                "@context",
-                serde_json::json!(["https://www.w3.org/ns/credentials/v2"]),
-            )
-            .claim("type", serde_json::json!(["VerifiableCredential", name]))
+            .claim("@context", json!(["https://www.w3.org/ns/credentials/v2"]))
+            .claim("type", json!(["VerifiableCredential", name]))
             .claim("issuer", issuer)
-            .claim("credentialSubject", serde_json::json!({ "id": subject }))
+            .claim("credentialSubject", json!({ "id": subject }))
     }
 
     /// The proof of the holder of an SD-JWT that ends with a tilde. [RFC9901 §4.3]
     pub fn key_binding(
-        holder: &'k testudo_protocol::jose::SigningKey,
+        holder: &'k SigningKey,
         sd_jwt: &str,
         audience: &str,
         nonce: &str,
         now: i64,
     ) -> Draft<'k> {
-        let hash = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(sd_jwt.as_bytes()));
-        Draft::new(
+        let hash = digest(sd_jwt);
+        Draft::proof(
             holder,
-            serde_json::json!({ "alg": holder.algorithm().name(), "typ": "kb+jwt" }),
-            serde_json::json!({ "iat": now, "aud": audience, "nonce": nonce, "sd_hash": hash }),
+            "kb+jwt",
+            json!({ "iat": now, "aud": audience, "nonce": nonce, "sd_hash": hash }),
         )
     }
 
     /// A presentation of one credential of data model 2.0. [VC-JOSE-COSE §3.1.2]
     pub fn presentation(
-        holder: &'k testudo_protocol::jose::SigningKey,
+        holder: &'k SigningKey,
         credential: &str,
         audience: &str,
         nonce: &str,
         now: i64,
     ) -> Draft<'k> {
-        Draft::new(
+        Draft::proof(
             holder,
-            serde_json::json!({ "alg": holder.algorithm().name(), "typ": "vp+jwt" }),
-            serde_json::json!({
+            "vp+jwt",
+            json!({
                 "iat": now, "aud": audience, "nonce": nonce,
                 "@context": ["https://www.w3.org/ns/credentials/v2"],
                 "type": ["VerifiablePresentation"],
@@ -223,34 +216,21 @@ impl<'k> Draft<'k> {
     }
 
     /// A valid proof of the attested key. [ABCA §5.1]
-    pub fn attestation_pop(
-        attested: &'k testudo_protocol::jose::SigningKey,
-        audience: &str,
-        jti: &str,
-        now: i64,
-    ) -> Draft<'k> {
-        Draft::new(
+    pub fn attestation_pop(attested: &'k SigningKey, audience: &str, jti: &str, now: i64) -> Draft<'k> {
+        Draft::proof(
             attested,
-            serde_json::json!({
-                "alg": attested.algorithm().name(), "typ": "oauth-client-attestation-pop+jwt",
-            }),
-            serde_json::json!({ "aud": audience, "jti": jti, "iat": now }),
+            "oauth-client-attestation-pop+jwt",
+            json!({ "aud": audience, "jti": jti, "iat": now }),
         )
     }
 
     /// A valid Workload Proof Token for a request to `uri` with this WIT. [WPT §2]
-    pub fn workload_proof(
-        workload: &'k testudo_protocol::jose::SigningKey,
-        wit: &str,
-        uri: &str,
-        jti: &str,
-        now: i64,
-    ) -> Draft<'k> {
-        let hash = URL_SAFE_NO_PAD.encode(testudo_protocol::jose::sha256(wit.as_bytes()));
-        Draft::new(
+    pub fn workload_proof(workload: &'k SigningKey, wit: &str, uri: &str, jti: &str, now: i64) -> Draft<'k> {
+        let hash = digest(wit);
+        Draft::proof(
             workload,
-            serde_json::json!({ "alg": workload.algorithm().name(), "typ": "wpt+jwt" }),
-            serde_json::json!({ "aud": uri, "exp": now + 60, "jti": jti, "wth": hash }),
+            "wpt+jwt",
+            json!({ "aud": uri, "exp": now + 60, "jti": jti, "wth": hash }),
         )
     }
 
