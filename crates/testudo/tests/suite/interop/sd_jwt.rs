@@ -121,5 +121,5 @@ grant_types = ["client_credentials", "authorization_code"]
     );
     assert_eq!(client.get("contacts"), None::<&Value>, "not disclosed");
     assert_eq!(client.get("client_secret"), None::<&Value>);
-    assert_eq!(lists.connections(), 1);
+    assert_eq!(lists.take_requests().len(), 1);
 }
