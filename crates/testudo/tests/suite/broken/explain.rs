@@ -355,13 +355,8 @@ const REFUSED: &[Refused] = &[
         after: NOTHING,
         request: |fixture| {
             let svid = fixture.draft().sign();
-            let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             Request {
-                form: form(&[
-                    ("grant_type", "client_credentials"),
-                    ("client_assertion_type", kind),
-                    ("client_assertion", &svid),
-                ]),
+                form: assertion_form(&svid, &[]),
                 ..token(&svid, &[])
             }
         },
