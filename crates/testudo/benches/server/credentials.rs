@@ -1,10 +1,10 @@
 //! Measures registrations with an SD-JWT VC and the proof of its holder, and token requests of such clients.
 
 use crate::fixture::{Folder, ISSUER, Server, now, on_two_threads};
-use crate::raw;
+use crate::raw::Signatures;
 use hyper::body::Bytes;
 use std::sync::Arc;
-use testudo_protocol::jose::{Algorithm, KeySet, PublicKey, SigningKey};
+use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Connection;
 use testudo_testkit::load::Connector;
 use testudo_testkit::token::Draft;
@@ -66,23 +66,22 @@ pub async fn run() {
         .measure_over("", &Connector::Registrations, &[], warm)
         .await;
 
-    let raw = Raw::new();
+    let raw = Signatures::of(&keys.issuer, 400);
     let new = |number: usize| format!("new-{number}");
     let first = registrations(REQUESTS, &new).await;
     let over = &Connector::Registrations;
-    raw.row(&server, "SD-JWT VC, first", (over, first), (2.0, 0.0))
-        .await;
+    row(&server, &raw, "SD-JWT VC, first", (over, first), (2.0, 0.0)).await;
     let again = registrations(REQUESTS, &known).await;
-    raw.row(&server, "SD-JWT VC, again", (over, again), (2.0, 0.0))
-        .await;
+    row(&server, &raw, "SD-JWT VC, again", (over, again), (2.0, 0.0)).await;
     let tokens = on_two_threads(REQUESTS, |number| {
         let client = format!("agents:{}", known(number));
         let jti = number.to_string();
         let assertion = Draft::assertion(&keys.holder, &client, ISSUER, &jti, now());
         Bytes::from(assertion_form(&assertion.sign(), &[]))
     });
-    raw.row(
+    row(
         &server,
+        &raw,
         "its client, private_key_jwt",
         (&Connector::Plain, tokens),
         (1.0, 1.0),
@@ -114,51 +113,19 @@ fn registration(keys: &Keys, subject: &str, nonce: &str) -> Bytes {
     Bytes::from(serde_json::json!({ "software_statement": statement }).to_string())
 }
 
-/// The operations that a row cannot do without, with keys that are read before. The key of the holder is in the credential,
-/// so the server must read it in each registration; this is not counted.
-struct Raw {
-    key: SigningKey,
-    keys: KeySet,
-}
-
-impl Raw {
-    fn new() -> Raw {
-        let key = generate_key(Algorithm::ES256, None);
-        let jwk = serde_json::from_value(key.public_jwk("sig", true)).unwrap();
-        let mut keys = KeySet::default();
-        keys.push(PublicKey::from_jwk(&jwk).unwrap());
-        Raw { key, keys }
-    }
-
-    /// ES256 verification and ES256 signature, microseconds of CPU time.
-    fn measure(&self) -> (f64, f64) {
-        let message = [7; 400];
-        let signature = self.key.sign(&message).unwrap();
-        let public = self.keys.iter().next().unwrap();
-        let verify = raw::cpu_time(|| assert!(public.verify(Algorithm::ES256, &message, &signature)));
-        let sign = raw::cpu_time(|| drop(self.key.sign(&message).unwrap()));
-        (verify, sign)
-    }
-
-    /// Measures these requests, and compares them with so many verifications and signatures.
-    async fn row(
-        &self,
-        server: &Server,
-        name: &str,
-        (connector, bodies): (&Connector, Arc<Vec<Bytes>>),
-        (verifications, signatures): (f64, f64),
-    ) {
-        let requests = bodies.len();
-        let written = server.batches_written().await;
-        let before = self.measure();
-        let us = server.measure_over(name, connector, &[], bodies).await;
-        let after = self.measure();
-        let written = server.batches_written().await - written;
-        let [verify, sign] = [(before.0 + after.0) / 2.0, (before.1 + after.1) / 2.0];
-        println!(
-            "  {:.2} times the raw {verifications} ES256 verify ({verify:.1} us) + {signatures} sign ({sign:.1} us); \
-             {written} store batches for {requests} requests",
-            us / (verifications * verify + signatures * sign)
-        );
-    }
+/// Measures these requests, and compares them with so many verifications and signatures. The key of the holder is in the
+/// credential, so the server must read it in each registration; this is not counted.
+async fn row(
+    server: &Server,
+    raw: &Signatures<'_>,
+    name: &str,
+    (connector, bodies): (&Connector, Arc<Vec<Bytes>>),
+    operations: (f64, f64),
+) {
+    let requests = bodies.len();
+    let written = server.batches_written().await;
+    let measured = server.measure_over(name, connector, &[], bodies);
+    raw.compare(operations, measured).await;
+    let written = server.batches_written().await - written;
+    println!("  {written} store batches for {requests} requests");
 }

@@ -4,10 +4,10 @@
 
 use crate::credentials;
 use crate::fixture::{CONNECTIONS, Folder, ISSUER, Server, now, on_two_threads};
-use crate::raw;
+use crate::raw::Signatures;
 use hyper::body::Bytes;
 use std::sync::Arc;
-use testudo_protocol::jose::{Algorithm, KeySet, PublicKey, SigningKey};
+use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::kubernetes::{DEFAULT_ISSUER, ReviewServer};
 use testudo_testkit::load::drive;
 use testudo_testkit::token::Draft;
@@ -54,33 +54,6 @@ fn request(token: &str) -> Bytes {
     Bytes::from(assertion_form(token, &[]))
 }
 
-/// The operations that a row cannot do without, microseconds of CPU time.
-struct Raw<'k> {
-    key: &'k SigningKey,
-    keys: KeySet,
-    signing: SigningKey,
-}
-
-impl Raw<'_> {
-    fn of(key: &SigningKey) -> Raw<'_> {
-        let jwk = serde_json::from_value(key.public_jwk("sig", true)).unwrap();
-        let mut keys = KeySet::default();
-        keys.push(PublicKey::from_jwk(&jwk).unwrap());
-        let signing = generate_key(Algorithm::ES256, None);
-        Raw { key, keys, signing }
-    }
-
-    /// RS256 verification and ES256 signature.
-    fn measure(&self) -> (f64, f64) {
-        let message = [7; 700];
-        let signature = self.key.sign(&message).unwrap();
-        let public = self.keys.iter().next().unwrap();
-        let verify = raw::cpu_time(|| assert!(public.verify(Algorithm::RS256, &message, &signature)));
-        let sign = raw::cpu_time(|| drop(self.signing.sign(&message).unwrap()));
-        (verify, sign)
-    }
-}
-
 pub async fn run() {
     let api = ReviewServer::start().await;
     let key = generate_key(Algorithm::RS256, Some("cluster"));
@@ -88,7 +61,7 @@ pub async fn run() {
     let key_set = serde_json::json!({ "keys": [key.public_jwk("sig", true)] });
     folder.append(&clusters(&api.url), "clusters.json", &key_set.to_string());
     let server = Server::start(&folder.0);
-    let raw = Raw::of(&key);
+    let raw = Signatures::of(&key, 700);
     let warm = drive(server.address, CONNECTIONS, bodies(&key, 1_000)).await;
     assert_eq!(warm.bad, 0);
     let written = server.batches_written().await;
@@ -108,14 +81,8 @@ pub async fn run() {
             Arc::new(vec![reviewed; REQUESTS]),
         ),
     ] {
-        let before = raw.measure();
-        let us = server.measure(name, bodies).await;
-        let after = raw.measure();
-        let [verify, sign] = [(before.0 + after.0) / 2.0, (before.1 + after.1) / 2.0];
-        println!(
-            "  {:.2} times the raw {verifications} RS256 verify ({verify:.1} us) + ES256 sign ({sign:.1} us)",
-            us / (verifications * verify + sign)
-        );
+        raw.compare((verifications, 1.0), server.measure(name, bodies))
+            .await;
     }
     println!("  reviews: {}", api.take_requests().len());
     // The first request of the reviewed account registers its client.

@@ -1,7 +1,7 @@
 //! Measures the cryptographic operations alone. All other figures are compared with these.
 
 use std::time::Instant;
-use testudo_protocol::jose::{Algorithm, Jws, KeySet, PublicKey};
+use testudo_protocol::jose::{Algorithm, Jws, KeySet, PublicKey, SigningKey};
 use testudo_testkit::generate_key;
 
 /// Median times of one ES256 verification and one ES256 signature on one thread, microseconds.
@@ -46,8 +46,57 @@ pub fn median(mut work: impl FnMut()) -> f64 {
     samples[samples.len() / 2]
 }
 
+/// The operations that the requests of a row cannot do without, with a key that is read before: the server verifies
+/// credentials and proofs with the algorithm of this key, and signs a token with ES256.
+pub struct Signatures<'k> {
+    key: &'k SigningKey,
+    public: PublicKey,
+    signing: SigningKey,
+    message: Vec<u8>,
+}
+
+impl Signatures<'_> {
+    /// Signatures by this key, over so many bytes.
+    pub fn of(key: &SigningKey, bytes: usize) -> Signatures<'_> {
+        let jwk = serde_json::from_value(key.public_jwk("sig", true)).unwrap();
+        Signatures {
+            key,
+            public: PublicKey::from_jwk(&jwk).unwrap(),
+            signing: generate_key(Algorithm::ES256, None),
+            message: vec![7; bytes],
+        }
+    }
+
+    /// One verification and one signature, microseconds of CPU time.
+    fn measure(&self) -> (f64, f64) {
+        let (algorithm, message) = (self.key.algorithm(), &self.message);
+        let signature = self.key.sign(message).unwrap();
+        let verify = cpu_time(|| assert!(self.public.verify(algorithm, message, &signature)));
+        let sign = cpu_time(|| drop(self.signing.sign(message).unwrap()));
+        (verify, sign)
+    }
+
+    /// Compares the CPU time for each request of this row with so many verifications and signatures, whose CPU time is
+    /// measured before and after the row.
+    pub async fn compare(
+        &self,
+        (verifications, signatures): (f64, f64),
+        row: impl std::future::Future<Output = f64>,
+    ) {
+        let before = self.measure();
+        let us = row.await;
+        let after = self.measure();
+        let [verify, sign] = [(before.0 + after.0) / 2.0, (before.1 + after.1) / 2.0];
+        println!(
+            "  {:.2} times the raw {verifications} {} verify ({verify:.1} us) + {signatures} ES256 sign ({sign:.1} us)",
+            us / (verifications * verify + signatures * sign),
+            self.key.algorithm().name()
+        );
+    }
+}
+
 /// CPU time of this thread for one call of `work`, microseconds: other processes of the machine change it little.
-pub fn cpu_time(mut work: impl FnMut()) -> f64 {
+fn cpu_time(mut work: impl FnMut()) -> f64 {
     const CALLS: u32 = 4_000;
     let before = thread_nanoseconds();
     for _ in 0..CALLS {
