@@ -34,6 +34,12 @@ pub fn ready_address(line: &str) -> std::net::SocketAddr {
     rest.split([',', ' ']).next().unwrap().parse().unwrap()
 }
 
+/// The JWK Set with the public halves of these keys.
+pub fn key_set(keys: &[&testudo_protocol::jose::SigningKey]) -> serde_json::Value {
+    let keys: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
+    serde_json::json!({ "keys": keys })
+}
+
 /// A form body with the parameters of a JWT-SVID request.
 pub fn svid_form(svid: &str, more: &[(&str, &str)]) -> String {
     let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";

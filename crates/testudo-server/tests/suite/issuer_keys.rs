@@ -14,7 +14,7 @@ const OPENID: &str = "/t/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server/t";
 
 fn key_set(key: &SigningKey) -> String {
-    json!({ "keys": [key.public_jwk("sig", true)] }).to_string()
+    testudo_testkit::key_set(&[key]).to_string()
 }
 
 fn seen(path: &str, token: Option<&str>) -> SeenRequest {

@@ -13,7 +13,7 @@ use testudo_testkit::http::{Answer, Connection, over_socket};
 use testudo_testkit::postgres::Postgres;
 use testudo_testkit::scratch::folder;
 use testudo_testkit::token::{Draft, claims};
-use testudo_testkit::{assertion_form, form, svid_form};
+use testudo_testkit::{assertion_form, form, key_set, svid_form};
 
 pub const PAY: &str = "/ns/pay/sa/api";
 pub const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
@@ -417,7 +417,7 @@ async fn known_clients_are_served_while_the_store_does_not_answer() {
     let id = "spiffe://a.example/x/registered";
     let statement = Draft::svid(world.a.key(), id, "https://as.example/register", world.now()).sign();
     let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
-    let jwks = json!({ "keys": [key.public_jwk("sig", true)] });
+    let jwks = key_set(&[&key]);
     let is_refused = async |body: serde_json::Value| {
         let mut connection = tls.connect(world.address(), None).await.unwrap();
         let refused = register(&mut connection, &body).await;

@@ -6,7 +6,7 @@ use crate::world::World;
 use serde_json::{Value, json};
 use std::path::Path;
 use testudo_protocol::jose::{Algorithm, sha256};
-use testudo_testkit::generate_key;
+use testudo_testkit::{generate_key, key_set};
 
 const FILE: &str = "testudo.toml";
 
@@ -106,7 +106,7 @@ async fn reload_of_an_unchanged_configuration_is_answered_and_writes_no_event() 
 async fn key_of_a_configured_client_that_is_replaced_under_the_same_kid_is_named_in_the_event() {
     let world = world().await;
     let other = generate_key(Algorithm::ES256, Some("c6"));
-    let jwks = json!({ "keys": [other.public_jwk("sig", true)] });
+    let jwks = key_set(&[&other]);
     std::fs::write(world.folder.join("c6.json"), jwks.to_string()).unwrap();
     let answer = reload(&world).await;
     assert_eq!(answer["done"], "reloaded: 1 configured client changed (c6)");

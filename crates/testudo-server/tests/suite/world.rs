@@ -14,7 +14,7 @@ use testudo_testkit::http::{Answer, Connection, TlsClient};
 use testudo_testkit::scratch::folder;
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
-use testudo_testkit::{TestIssuer, assertion_form, generate_key, svid_form};
+use testudo_testkit::{TestIssuer, assertion_form, generate_key, key_set, svid_form};
 use tokio::sync::Barrier;
 
 pub const ISSUER: &str = "https://as.example";
@@ -157,9 +157,8 @@ impl World {
 
     /// Writes the key set of an issuer to its file.
     pub fn write_keys(&self, name: &str, keys: &[&SigningKey]) {
-        let keys: Vec<_> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
         let path = self.folder.join(format!("{name}.json"));
-        std::fs::write(path, serde_json::json!({ "keys": keys }).to_string()).unwrap();
+        std::fs::write(path, key_set(keys).to_string()).unwrap();
     }
 
     /// Writes the key set of an issuer and has it read.
@@ -195,7 +194,7 @@ impl World {
         for (name, issuer) in [("a", &a), ("b", &b), ("o", &o), ("f", &f)] {
             std::fs::write(folder.join(format!("{name}.json")), issuer.bundle().to_string()).unwrap();
         }
-        let jwks = serde_json::json!({ "keys": [c6.public_jwk("sig", true)] });
+        let jwks = key_set(&[&c6]);
         std::fs::write(folder.join("c6.json"), jwks.to_string()).unwrap();
         more(&folder);
         write_config(&folder, domains, rules, server);

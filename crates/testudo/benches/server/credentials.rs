@@ -8,7 +8,7 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Connection;
 use testudo_testkit::load::Connector;
 use testudo_testkit::token::Draft;
-use testudo_testkit::{TestIssuer, assertion_form, generate_key};
+use testudo_testkit::{TestIssuer, assertion_form, generate_key, key_set};
 
 /// Requests of one measurement. Each registration needs a nonce and two signatures, which are made before it.
 const REQUESTS: usize = 10_000;
@@ -51,7 +51,7 @@ pub async fn run() {
         holder: generate_key(Algorithm::ES256, None),
     };
     let folder = Folder::new(&TestIssuer::new("bench.example"));
-    let key_set = serde_json::json!({ "keys": [keys.issuer.public_jwk("sig", true)] });
+    let key_set = key_set(&[&keys.issuer]);
     folder.append(CONFIGURATION, "agents.json", &key_set.to_string());
     let server = Server::start(&folder.0);
     let registrations = async |count: usize, subject: &(dyn Fn(usize) -> String + Sync)| {

@@ -11,7 +11,7 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::kubernetes::{DEFAULT_ISSUER, ReviewServer};
 use testudo_testkit::load::drive;
 use testudo_testkit::token::Draft;
-use testudo_testkit::{TestIssuer, assertion_form, generate_key};
+use testudo_testkit::{TestIssuer, assertion_form, generate_key, key_set};
 
 /// Requests of one measurement. Tokens are signed before it, which takes long with RSA.
 const REQUESTS: usize = 10_000;
@@ -58,7 +58,7 @@ pub async fn run() {
     let api = ReviewServer::start().await;
     let key = generate_key(Algorithm::RS256, Some("cluster"));
     let folder = Folder::new(&TestIssuer::new("bench.example"));
-    let key_set = serde_json::json!({ "keys": [key.public_jwk("sig", true)] });
+    let key_set = key_set(&[&key]);
     folder.append(&clusters(&api.url), "clusters.json", &key_set.to_string());
     let server = Server::start(&folder.0);
     let raw = Signatures::of(&key, 700);

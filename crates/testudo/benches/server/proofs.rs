@@ -7,7 +7,7 @@ use std::sync::Arc;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::load::{Connector, Fields, drive};
 use testudo_testkit::token::Draft;
-use testudo_testkit::{TestIssuer, form, generate_key, svid_form};
+use testudo_testkit::{TestIssuer, form, generate_key, key_set, svid_form};
 
 /// Requests of one measurement: their proofs are made before it and are accepted for 60 seconds.
 const REQUESTS: usize = 20_000;
@@ -88,7 +88,7 @@ pub async fn run(raw: (f64, f64)) {
     let issuer = Arc::new(TestIssuer::new("bench.example"));
     let folder = Folder::new(&issuer);
     let keys = Keys::new();
-    let key_set = serde_json::json!({ "keys": [keys.attester.public_jwk("sig", true)] });
+    let key_set = key_set(&[&keys.attester]);
     folder.append(ATTESTER, "attester.json", &key_set.to_string());
     let mut bundle = issuer.bundle();
     let wit_key = keys.wit_issuer.public_jwk("wit-svid", true);

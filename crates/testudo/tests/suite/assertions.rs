@@ -4,9 +4,9 @@ use crate::binary::{Server, Site, now, run, run_to_end, stderr};
 use crate::dpop::{RESOURCE, api_of, run_beside};
 use std::process::Command;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
 use testudo_testkit::kubernetes::DEFAULT_ISSUER;
 use testudo_testkit::token::{Draft, claims};
+use testudo_testkit::{generate_key, key_set};
 
 const RULE: &str = r#"
 [[issuers]]
@@ -35,7 +35,7 @@ impl World {
     fn start() -> World {
         let (site, issuer) = Site::under_its_own_name();
         let cluster = generate_key(Algorithm::RS256, Some("k"));
-        let keys = serde_json::json!({ "keys": [cluster.public_jwk("sig", true)] });
+        let keys = key_set(&[&cluster]);
         site.write("cluster-a.jwks.json", &keys.to_string());
         site.append(RULE);
         let world = World {

@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use testudo_client::{AttestationSource, Attestations, Attested, AttestedFuture, PrivateKey, TokenClient};
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, claims};
+use testudo_testkit::{generate_key, key_set};
 
 const RULE: &str = r#"
 [[issuers]]
@@ -38,7 +38,7 @@ impl World {
     pub fn start(tokens: &str) -> World {
         let (site, issuer) = Site::under_its_own_name();
         let attester = generate_key(Algorithm::ES256, Some("at"));
-        let jwks = serde_json::json!({ "keys": [attester.public_jwk("sig", true)] });
+        let jwks = key_set(&[&attester]);
         site.write("attester.jwks.json", &jwks.to_string());
         site.write("client.key", &PrivateKey::generate_pem().unwrap());
         site.append(&format!("{RULE}\n[tokens]\n{tokens}"));

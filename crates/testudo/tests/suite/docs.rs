@@ -4,6 +4,7 @@ use crate::binary::{Site, folder, now, run, stderr};
 use std::path::Path;
 use std::process::Command;
 use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_testkit::key_set;
 use testudo_testkit::token::{Draft, claims};
 
 /// The text of a page.
@@ -164,7 +165,7 @@ fn the_commands_of_the_registration_page_register_clients() {
         .issuer
         .svid("/ns/shop/sa/pay", &format!("{issuer}/register"), now());
     let own = testudo_testkit::generate_key(Algorithm::ES256, Some("own"));
-    let jwks = serde_json::json!({ "keys": [own.public_jwk("sig", true)] }).to_string();
+    let jwks = key_set(&[&own]).to_string();
     let page = page("docs/registration.md");
     let commands = curl_commands(&page);
     let [by_statement, by_certificate, by_token, read] = commands.as_slice() else {
@@ -217,7 +218,7 @@ fn the_commands_of_the_page_of_verifiable_credentials_register_a_client() {
     let page = page("docs/doors/verifiable-credential.md");
     let key = |kid| testudo_testkit::generate_key(Algorithm::ES256, kid);
     let (authority, holder) = (key(Some("k1")), key(None));
-    let jwks = serde_json::json!({ "keys": [authority.public_jwk("sig", true)] });
+    let jwks = key_set(&[&authority]);
     site.write("issuer.jwks.json", &jwks.to_string());
     let config = std::fs::read_to_string(site.config()).unwrap();
     site.write("testudo.toml", &format!("{config}\n{}", configurations(&page)[0]));

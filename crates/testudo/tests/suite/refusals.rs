@@ -8,7 +8,7 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Answer;
 use testudo_testkit::kubernetes::DEFAULT_ISSUER;
 use testudo_testkit::token::Draft;
-use testudo_testkit::{assertion_form, generate_key, svid_form};
+use testudo_testkit::{assertion_form, generate_key, key_set, svid_form};
 
 const PAGE: &str = "refusals.md";
 
@@ -36,7 +36,7 @@ claims = { ref = "main" }
 
 fn site(key: &SigningKey) -> Site {
     let site = Site::new();
-    let keys = json!({ "keys": [key.public_jwk("sig", true)] });
+    let keys = key_set(&[key]);
     site.write("keys.json", &keys.to_string());
     site.append(ISSUERS);
     site

@@ -3,6 +3,7 @@
 use super::*;
 use crate::nodes::until_slowly;
 use std::time::{Duration, Instant};
+use testudo_testkit::key_set;
 
 /// Clusters with one issuer.
 const CLUSTERS: usize = 1_000;
@@ -78,7 +79,7 @@ async fn thousand_clusters_with_one_issuer_start_and_are_found_without_a_search(
 async fn invented_key_ids_cause_at_most_eight_fetches_in_half_a_minute() {
     let publisher = testudo_testkit::web::DocumentServer::start("localhost").await;
     let key = generate_key(Algorithm::ES256, Some("real"));
-    let keys = json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
+    let keys = key_set(&[&key]).to_string();
     publisher.answers(200, None, &keys);
     let clusters = Clusters::start().await;
     std::fs::write(clusters.world.folder.join("ca.pem"), &publisher.root_pem).unwrap();
@@ -130,7 +131,7 @@ async fn invented_key_ids_cause_at_most_eight_fetches_in_half_a_minute() {
 async fn key_set_whose_first_fetch_takes_long_is_not_fetched_again_when_it_is_there() {
     let publisher = testudo_testkit::web::DocumentServer::start("localhost").await;
     let key = generate_key(Algorithm::ES256, Some("real"));
-    let keys = json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
+    let keys = key_set(&[&key]).to_string();
     publisher.answers(200, None, &keys);
     // Longer than the five seconds after which a source without keys is fetched again.
     publisher.takes(Duration::from_secs(6));

@@ -11,7 +11,7 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::X509Chain;
-use testudo_testkit::{form, generate_key};
+use testudo_testkit::{form, generate_key, key_set};
 use tokio::sync::Mutex;
 
 pub use crate::world::ISSUER;
@@ -202,7 +202,7 @@ impl Site {
         let (k1, k2) = (key(Some("k1")), key(Some("k2")));
         let (j1, j2) = (key(Some("j1")), key(Some("j2")));
         let certificates = Certificates::new();
-        let set = |key: &SigningKey| json!({ "keys": [key.public_jwk("sig", true)] }).to_string();
+        let set = |key: &SigningKey| key_set(&[key]).to_string();
         let mut files = certificates.files().to_vec();
         files.extend([
             ("c7.json", set(&c7)),

@@ -2,7 +2,7 @@
 
 use super::*;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
+use testudo_testkit::{generate_key, key_set};
 
 const CALLBACK: &str = "https://app.example/cb";
 
@@ -53,7 +53,7 @@ pub(super) fn key() -> SigningKey {
 }
 
 pub(super) fn jwks(key: &SigningKey) -> Value {
-    json!({ "keys": [key.public_jwk("sig", true)] })
+    key_set(&[key])
 }
 
 fn machine(key: &SigningKey) -> Value {

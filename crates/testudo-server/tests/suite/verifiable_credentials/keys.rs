@@ -4,11 +4,11 @@ use super::{AGENT, INVALID, Site, VCT};
 use crate::world::{RULES, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
 use testudo_testkit::web::DocumentServer;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
+use testudo_testkit::{generate_key, key_set};
 
 const HOST: &str = "issuer3.example";
 const DID_JSON: &str = "/.well-known/did.json";
@@ -98,6 +98,12 @@ impl Issuer {
         site.register(&site.held(&change(draft), &[]).await).await
     }
 
+    /// The paths of the requests since the last call.
+    fn paths(&self) -> Vec<String> {
+        let requests = self.web.take_requests().into_iter();
+        requests.map(|seen| seen.path).collect()
+    }
+
     async fn events(&self, kind: &str) -> usize {
         self.site.world.events(kind).await.len()
     }
@@ -139,12 +145,7 @@ async fn key_in_the_document_of_a_did_signs_credentials_if_it_is_an_assertion_me
         .register_with(&issuer.key, |draft| draft.claim("iss", "did:web:evil.example"))
         .await;
     Site::assert_refused(&answer, INVALID, "issuer that is not configured");
-    let paths: Vec<String> = issuer
-        .web
-        .take_requests()
-        .into_iter()
-        .map(|seen| seen.path)
-        .collect();
+    let paths = issuer.paths();
     assert!(
         paths.iter().all(|path| path == DID_JSON) && paths.len() <= 1,
         "{paths:?}"
@@ -198,7 +199,6 @@ async fn document_that_is_not_of_the_did_changes_no_key() {
             let web = DocumentServer::start(HOST).await;
             web.answers(status, Some(&location), "");
             // A new server of the issuer, which only redirects.
-            std::fs::write(issuer.site.world.folder.join("ca.pem"), &web.root_pem).unwrap();
             let moved = Issuer {
                 name: format!("did:web:{HOST}%3A{}", web.address.port()),
                 key: generate_key(Algorithm::ES256, Some("k3")),
@@ -349,10 +349,6 @@ async fn all_keys_of_a_removed_document_are_withdrawn_and_wait_for_an_acceptance
 async fn keys_are_in_the_metadata_of_the_issuer_or_where_it_states() {
     let name = format!("https://{HOST}:PORT/t/1");
     let issuer = Issuer::start(&name, "jwt_vc_issuer = true, ca = \"ca.pem\"").await;
-    let set = |keys: &[&SigningKey]| -> Value {
-        let keys: Vec<Value> = keys.iter().map(|key| key.public_jwk("sig", true)).collect();
-        json!({ "keys": keys })
-    };
     let with = |issuer: &str, more: Value| {
         let mut document = json!({ "issuer": issuer });
         document
@@ -366,7 +362,7 @@ async fn keys_are_in_the_metadata_of_the_issuer_or_where_it_states() {
             .register_with(key, |draft| draft.header("kid", key.kid()))
             .await
     };
-    let good = with(&issuer.name, json!({ "jwks": set(&[&issuer.key]) }));
+    let good = with(&issuer.name, json!({ "jwks": key_set(&[&issuer.key]) }));
     issuer.web.answers_at(METADATA, 200, &good);
     issuer.web.take_requests();
     issuer.refresh().await;
@@ -376,19 +372,14 @@ async fn keys_are_in_the_metadata_of_the_issuer_or_where_it_states() {
     let new = generate_key(Algorithm::ES256, Some("new"));
     let port = issuer.web.address.port();
     let url = format!("https://{HOST}:{port}/keys");
-    issuer.web.answers_at("/keys", 200, &set(&[&new]).to_string());
+    issuer.web.answers_at("/keys", 200, &key_set(&[&new]).to_string());
     issuer
         .web
         .answers_at(METADATA, 200, &with(&issuer.name, json!({ "jwks_uri": url })));
     issuer.web.take_requests();
     // The credential with an unknown `kid` makes the server fetch once.
     assert_eq!(register(&new).await.status, 201);
-    let paths: Vec<String> = issuer
-        .web
-        .take_requests()
-        .into_iter()
-        .map(|seen| seen.path)
-        .collect();
+    let paths = issuer.paths();
     assert_eq!(paths, [METADATA, "/keys"]);
     for number in 0..100 {
         let unknown = generate_key(Algorithm::ES256, Some(&format!("unknown-{number}")));
@@ -397,7 +388,7 @@ async fn keys_are_in_the_metadata_of_the_issuer_or_where_it_states() {
     assert!(issuer.web.take_requests().is_empty(), "within 30 s");
     Site::assert_refused(&register(&issuer.key).await, INVALID, "no longer published");
     let other = generate_key(Algorithm::ES256, Some("other"));
-    let keys = set(&[&other]);
+    let keys = key_set(&[&other]);
     for (case, status, document) in [
         (
             "slash",

@@ -4,8 +4,8 @@ use super::{POP, WIT, WORKLOAD, Wits};
 use crate::attestation::ICA;
 use crate::world::{ISSUER, RULES, World, assert_granted, assert_refused, domains};
 use testudo_protocol::jose::Algorithm;
-use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, claims};
+use testudo_testkit::{generate_key, key_set};
 
 // Rows E-01, E-22, E-26.
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn attester_issues_no_wit_svids_and_a_trust_domain_no_attestations() {
     let world = World::start_with(&format!("{attester}{}", domains(accepted)), &rules).await;
     let wits = Wits::over(world).await;
     let at1 = generate_key(Algorithm::ES256, Some("at1-key"));
-    let set = serde_json::json!({ "keys": [at1.public_jwk("sig", true)] });
+    let set = key_set(&[&at1]);
     std::fs::write(wits.world.folder.join("at1.json"), set.to_string()).unwrap();
     let path = "/admin/v1/trust/at1/refresh";
     wits.world.admin("POST", path, serde_json::json!({})).await;

@@ -9,7 +9,7 @@ use testudo_testkit::http::Connection;
 use testudo_testkit::kubernetes::DEFAULT_ISSUER;
 use testudo_testkit::token::Draft;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
-use testudo_testkit::{TestIssuer, assertion_form, form, generate_key, svid_form};
+use testudo_testkit::{TestIssuer, assertion_form, form, generate_key, key_set, svid_form};
 
 const PAY: &str = "/ns/shop/sa/pay";
 const PAY_ID: &str = "spiffe://prod.example/ns/shop/sa/pay";
@@ -82,7 +82,7 @@ impl Fixture {
         let kinds = "credentials = [\"jwt_svid\", \"x509_svid\"]\nbundle = { file";
         edit(&site, "bundle = { file", kinds);
         let key = generate_key(Algorithm::ES256, Some("key"));
-        let keys = serde_json::json!({ "keys": [key.public_jwk("sig", true)] });
+        let keys = key_set(&[&key]);
         site.write("keys.json", &keys.to_string());
         site.append(ISSUERS);
         let server = site.serve();

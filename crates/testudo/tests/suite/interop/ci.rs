@@ -9,9 +9,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::ci::{github_job, github_pull_request, gitlab_job, gitlab_merge_request};
-use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::web::{answer_text, authorization_server};
+use testudo_testkit::{generate_key, key_set};
 
 const PAGE: &str = "ci.md";
 const RESOURCE: &str = "https://api.example.net/deployments";
@@ -107,7 +107,7 @@ impl Pipeline {
 fn answer(request: &str, ci: &str, key: &SigningKey, job: Job) -> String {
     let line = request.lines().next().unwrap_or_default();
     if line.starts_with("GET /jwks ") {
-        let keys = json!({ "keys": [key.public_jwk("sig", true)] });
+        let keys = key_set(&[key]);
         return answer_text("200 OK", "", &keys.to_string());
     }
     let query = line

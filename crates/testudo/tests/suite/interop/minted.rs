@@ -5,8 +5,8 @@ use crate::binary::now;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, assemble};
+use testudo_testkit::{generate_key, key_set};
 
 pub const SUBJECT: &str = "spiffe://prod.example/ns/shop/sa/pay";
 
@@ -42,7 +42,7 @@ impl Minted {
     }
 
     pub fn jwks(&self) -> String {
-        serde_json::json!({ "keys": [self.key.public_jwk("sig", true)] }).to_string()
+        key_set(&[&self.key]).to_string()
     }
 
     /// A valid token in the format of Testudo's tokens.
