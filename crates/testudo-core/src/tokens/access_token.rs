@@ -5,7 +5,7 @@ use crate::decision::Moment;
 use crate::grants::{BEARER, Binding, Granted, Members};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::{SigningFault, SigningKey};
-use testudo_protocol::oauth::access_token::AccessToken;
+use testudo_protocol::oauth::access_token::{AccessToken, SUB_TYPE_CLIENT};
 
 /// A signed access token.
 pub struct IssuedToken {
@@ -42,11 +42,14 @@ pub fn issue(
         iat: at.now,
         jti: &jwt_id,
         scope: scope.as_deref(),
-        sub_type: "client",
+        sub_type: SUB_TYPE_CLIENT,
         // If the client id does not name the workload, the token has a claim that does.
         spiffe_id: governed.identity.spiffe_id().filter(|id| *id != client_id),
         instance,
         cnf: granted.binding.as_ref().map(Binding::confirmation),
+        auth_time: None,
+        acr: None,
+        grant_id: None,
     };
     Ok(IssuedToken {
         jwt: token.sign(key)?,

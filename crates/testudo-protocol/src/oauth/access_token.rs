@@ -10,12 +10,17 @@ use std::fmt;
 /// `typ` of an access token. [RFC9068 §2.1]
 pub const TYP: &str = "at+jwt";
 
+/// `sub_type` of a token of a client that acts for itself.
+pub const SUB_TYPE_CLIENT: &str = "client";
+/// `sub_type` of a token of a client that acts for a person.
+pub const SUB_TYPE_USER: &str = "user";
+
 /// The claims of an access token. [RFC9068 §2.2]
 #[derive(Serialize, Debug)]
 pub struct AccessToken<'a> {
     /// The issuer identifier.
     pub iss: &'a str,
-    /// `sub`: the client, if it acts for itself.
+    /// `sub`: the person for whom the client acts, or the client, if it acts for itself.
     pub sub: &'a str,
     /// The client.
     pub client_id: &'a str,
@@ -30,7 +35,7 @@ pub struct AccessToken<'a> {
     /// The granted scope; absent if no scope is granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<&'a str>,
-    /// [RFC9700 §4.15] States that `sub` is a client, so that it cannot be taken for a person.
+    /// [RFC9700 §4.15] States whether `sub` is a client or a person, so that neither can be taken for the other.
     pub sub_type: &'a str,
     /// The identity that was proven, if several identities share one client.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,16 +46,26 @@ pub struct AccessToken<'a> {
     /// `cnf`: the key or certificate that the token is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
+    /// When the person signed in. [RFC9068 §2.2.1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Timestamp>,
+    /// How the person signed in. [RFC9068 §2.2.1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
+    /// What the person granted to the client: this server finds by it whether the grant was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<&'a str>,
 }
 
 /// `cnf`: what a token is bound to. [RFC7800 §3.1]
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
 pub struct Confirmation {
     /// Thumbprint of a key. [RFC9449 §6.1]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     jkt: Option<String>,
     /// SHA-256 of a certificate. [RFC8705 §3.1]
-    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
     certificate_thumbprint: Option<String>,
 }
 
@@ -89,8 +104,24 @@ pub struct VerifiedToken {
     pub jwt_id: String,
     pub spiffe_id: Option<String>,
     pub instance: Option<String>,
+    /// Whether `subject` is a client or a person; `None` if the token does not state it.
+    pub subject_type: Option<SubjectType>,
+    pub auth_time: Option<Timestamp>,
+    pub acr: Option<String>,
+    pub grant_id: Option<String>,
     /// True if the token is bound to a key or a certificate, which the request proved.
     pub is_bound: bool,
+}
+
+/// `sub_type`: what the subject of a token is. [RFC9700 §4.15] A token with another value is refused: it was issued for
+/// a kind of subject whose rights are not known here.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// The client acts for itself.
+    Client,
+    /// The client acts for a person.
+    User,
 }
 
 /// What a resource server expects of a token.
@@ -149,20 +180,35 @@ impl fmt::Display for TokenError {
     }
 }
 
-#[derive(Deserialize)]
-struct ReceivedClaims {
-    iss: String,
-    sub: String,
-    client_id: String,
-    aud: Audience,
-    exp: Timestamp,
-    iat: Timestamp,
-    jti: String,
-    scope: Option<String>,
-    spiffe_id: Option<String>,
-    instance: Option<String>,
+/// The claims of a token, as they were received.
+#[derive(Deserialize, Debug)]
+#[expect(missing_docs, reason = "the claims are documented at AccessToken")]
+pub struct TokenClaims {
+    pub iss: String,
+    pub sub: String,
+    pub client_id: String,
+    pub aud: Audience,
+    pub exp: Timestamp,
+    pub iat: Timestamp,
+    pub jti: String,
+    pub scope: Option<String>,
+    pub sub_type: Option<SubjectType>,
+    pub spiffe_id: Option<String>,
+    pub instance: Option<String>,
+    pub auth_time: Option<Timestamp>,
+    pub acr: Option<String>,
+    pub grant_id: Option<String>,
     #[serde(default, deserialize_with = "present")]
     cnf: Option<Map<String, Value>>,
+}
+
+impl TokenClaims {
+    /// `cnf`, if it has only members that this server writes; `Err` for any other binding.
+    pub fn confirmation(&self) -> Result<Option<Confirmation>, TokenError> {
+        let cnf = self.cnf.clone().map(Value::Object);
+        let cnf = cnf.map(serde_json::from_value).transpose();
+        cnf.map_err(|_| TokenError::Bound)
+    }
 }
 
 /// A claim that is present must have its type. Serde would read `null` as an absent claim: an unbound token.
@@ -177,17 +223,7 @@ pub fn verify(
     expected: Expectation<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    let jws = Jws::parse(token).map_err(TokenError::Jose)?;
-    // [RFC9068 §4] `typ` is `at+jwt` or its full media type. This check refuses ID tokens.
-    match jws.header.typ.as_deref() {
-        Some("at+jwt" | "application/at+jwt") => {}
-        _ => return Err(TokenError::WrongType),
-    }
-    jws.verify(keys).map_err(TokenError::Jose)?;
-    let claims: ReceivedClaims = jws.unverified_claims().map_err(TokenError::Jose)?;
-    if claims.iss != expected.issuer {
-        return Err(TokenError::WrongIssuer);
-    }
+    let claims = signed_claims(token, keys, expected.issuer)?;
     let mut audiences = claims.aud.values().iter();
     if !audiences.any(|audience| audience == expected.audience) {
         return Err(TokenError::WrongAudience);
@@ -207,8 +243,43 @@ pub fn verify(
         jwt_id: claims.jti,
         spiffe_id: claims.spiffe_id,
         instance: claims.instance,
+        subject_type: claims.sub_type,
+        auth_time: claims.auth_time,
+        acr: claims.acr,
+        grant_id: claims.grant_id,
         is_bound: claims.cnf.is_some(),
     })
+}
+
+/// Verifies an access token for the server that issued it, which states what the token contains or revokes it: for any
+/// audience, and without a proof of the key that it is bound to, because the caller is not its holder. [RFC7662 §2.2]
+pub fn verify_for_issuer(
+    token: &str,
+    keys: &KeySet,
+    issuer: &str,
+    now: Timestamp,
+) -> Result<TokenClaims, TokenError> {
+    let claims = signed_claims(token, keys, issuer)?;
+    match now >= claims.exp {
+        true => Err(TokenError::Expired),
+        false => Ok(claims),
+    }
+}
+
+/// The claims of an access token that this issuer signed.
+fn signed_claims(token: &str, keys: &KeySet, issuer: &str) -> Result<TokenClaims, TokenError> {
+    let jws = Jws::parse(token).map_err(TokenError::Jose)?;
+    // [RFC9068 §4] `typ` is `at+jwt` or its full media type. This check refuses ID tokens.
+    match jws.header.typ.as_deref() {
+        Some("at+jwt" | "application/at+jwt") => {}
+        _ => return Err(TokenError::WrongType),
+    }
+    jws.verify(keys).map_err(TokenError::Jose)?;
+    let claims: TokenClaims = jws.unverified_claims().map_err(TokenError::Jose)?;
+    match claims.iss == issuer {
+        true => Ok(claims),
+        false => Err(TokenError::WrongIssuer),
+    }
 }
 
 /// A bound token is accepted only with the proof of its key or certificate. [RFC8705 §3] [RFC9449 §7.1]
@@ -246,3 +317,6 @@ fn is_proven(named: &Value, shown: Option<&[u8; 32]>) -> bool {
         *named == text
     })
 }
+
+#[cfg(test)]
+mod tests;
