@@ -4,7 +4,9 @@ use crate::grants;
 use crate::identity::{ATTESTATION_BY_DPOP, CredentialKind};
 use crate::policy::Policy;
 use testudo_protocol::jose::Algorithm;
-use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration};
+use testudo_protocol::oauth::metadata::{
+    AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration, PeopleMetadata,
+};
 
 /// The metadata document. `usable` are the kinds of credential for which keys are loaded; kinds that could not be
 /// verified are not listed. [SPIFFE-AUTH §4] `mtls_base` is the base URL of the listener for client certificates, if it
@@ -91,7 +93,11 @@ pub fn server_metadata(
                 .registration
                 .takes_evidence
                 .then(|| format!("{base}/register")),
+            pushed_authorization_request_endpoint: None,
+            revocation_endpoint: None,
+            introspection_endpoint: None,
         }),
+        people: PeopleMetadata::default(),
     }
 }
 
@@ -108,7 +114,10 @@ pub fn openid_configuration<'a>(
     algorithms.sort();
     algorithms.dedup();
     OpenIdConfiguration {
-        authorization_endpoint: format!("{}/authorize", metadata.issuer),
+        authorization_endpoint: match metadata.people.authorization_endpoint {
+            Some(_) => None,
+            None => Some(format!("{}/authorize", metadata.issuer)),
+        },
         subject_types_supported: vec!["public".to_owned()],
         id_token_signing_alg_values_supported: algorithms,
         metadata,
