@@ -176,6 +176,12 @@ async fn registered_keys(
     })
 }
 
+/// The keys of the client with this record, which registered with a verifiable credential.
+pub(crate) async fn keys_of_client(app: &App, key: Vec<u8>) -> Result<Option<Arc<ClientKeys>>, Fault> {
+    let known = registered(app, key).await?;
+    Ok(known.and_then(|known| known.keys()))
+}
+
 /// The certificates of a registered client. [RFC8705 §2.2] They are in its record.
 async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
     let known = match registration_key(app, policy, client_id) {

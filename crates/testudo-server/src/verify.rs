@@ -2,12 +2,15 @@
 
 use crate::chains;
 use crate::fault::Stop;
-use crate::gather::gather;
+use crate::gather::{gather, keys_of_client};
 use crate::peer::Peer;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use std::sync::Arc;
-use testudo_core::doors::{Acceptance, Credential, Facts, Presented, Purpose, ReviewNeeded, Terms};
+use testudo_core::admission::governed::is_switched_on;
+use testudo_core::doors::{
+    Acceptance, AttestedClient, Credential, Facts, Presented, Purpose, ReviewNeeded, Terms,
+};
 use testudo_core::rejection::Rejection;
 use testudo_core::{AttestedIdentity, Trace};
 
@@ -34,6 +37,22 @@ pub(crate) async fn verify_credential(
         credential.verify(&facts, terms, &mut Trace::off())?
     };
     Ok((identity, facts))
+}
+
+/// The client of a verifiable credential that authenticates with a verified attestation, and the facts of its record.
+/// `None` for every other identity, which is the client itself.
+pub(crate) async fn attested_client(
+    app: &App,
+    in_force: &InForce,
+    attested: &AttestedIdentity,
+) -> Result<Option<(AttestedIdentity, Facts)>, Stop> {
+    let Some(client) = AttestedClient::of(attested, &in_force.policy)? else {
+        return Ok(None);
+    };
+    is_switched_on(attested, &app.switches.load())?;
+    let keys = keys_of_client(app, client.record_key()).await?;
+    let identity = client.authenticate(keys.as_deref())?;
+    Ok(Some((identity, keys.map_or(Facts::Nothing, Facts::Client))))
 }
 
 /// Refuses a verified token whose cluster states that it is not valid any more, if the configuration has it reviewed.

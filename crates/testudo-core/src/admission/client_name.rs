@@ -1,7 +1,7 @@
 //! The client of an identity: its `client_id`, and the subject under which its record is stored.
 
+use crate::identity::AttestedIdentity;
 use crate::identity::issuer_subject::subject_of;
-use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::records::Client;
 use crate::rules::client_id::ClientIdTemplate;
 use crate::rules::pieces::fill;
@@ -152,7 +152,7 @@ impl ClientName {
 
 /// The client id of an identity whose rule has no other. [ABCA §4] For an attested client it is `sub` of the attestation.
 pub(super) fn identity_as_id(identity: &AttestedIdentity, subject: &str) -> Box<str> {
-    let is_attested = identity.kind == CredentialKind::Attestation;
+    let is_attested = identity.is_named_by_attester();
     let segments = identity.authority.path(subject).filter(|_| is_attested);
     segments.map_or_else(|| subject.into(), |segments| subject_of(segments).into())
 }

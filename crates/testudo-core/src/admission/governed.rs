@@ -11,7 +11,7 @@
 //! 5 (the whole table is in `occasions/mod.rs`).
 
 use super::client_name::{ClientName, OpaqueKey, name_client};
-use crate::identity::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
+use crate::identity::{AttestedIdentity, Authority, AuthorityKind, OccasionKind};
 use crate::policy::{Policy, Switches};
 use crate::records::client_key;
 use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
@@ -180,7 +180,7 @@ fn client_id_is_free(
 ) -> Result<(), Rejection> {
     let is_reserved = match &found.rule.client_id {
         ClientIdTemplate::Template(_) => policy.reserved_ids.hold(&name.client_id),
-        ClientIdTemplate::Identity if identity.kind == CredentialKind::Attestation => {
+        ClientIdTemplate::Identity if identity.is_named_by_attester() => {
             policy.reserved_ids.hold_from_attester(name.public_id(), || {
                 found
                     .rule

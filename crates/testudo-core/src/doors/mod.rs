@@ -24,6 +24,7 @@ mod tests;
 
 pub use issuer_jwt::ISSUER_JWT_LIFETIME_MAX;
 pub use kubernetes::{Acceptance, ReviewNeeded, ReviewQuestion, Reviewed, SERVICE_ACCOUNT_LIFETIME_MAX};
+pub use shared::attested_holder::{AttestedClient, attest_holder};
 pub use shared::authority_keys::AuthorityKeys;
 pub use shared::claims::{CLOCK_LEEWAY, JWT_SVID_LIFETIME_MAX, X509_SVID_LIFETIME_MAX};
 pub use shared::client_assertion::ClientAssertion;

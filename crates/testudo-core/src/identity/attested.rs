@@ -60,7 +60,8 @@ pub struct Proof {
     /// Names of claims about client metadata that the configuration does not allow the authority to state. These claims
     /// have no effect, and neither do members with the same names in the request.
     pub unlisted_claims: Box<[String]>,
-    /// What a verifiable credential states besides, until its client is registered.
+    /// What a verifiable credential states besides, if the client registers with it now, or registered with it and now
+    /// authenticates with an attestation.
     pub credential: Option<Box<VerifiedCredential>>,
 }
 
@@ -177,7 +178,16 @@ impl AttestedIdentity {
 
     /// True if the request presented this kind of credential, alone or together with another one.
     pub fn shows(&self, kind: CredentialKind) -> bool {
-        self.kind == kind || (kind == CredentialKind::X509Svid && self.has_certificate())
+        let has_attested_key = || self.proof.credential.is_some() && self.proof.confirmation.is_some();
+        self.kind == kind
+            || (kind == CredentialKind::X509Svid && self.has_certificate())
+            || (kind == CredentialKind::Attestation && has_attested_key())
+    }
+
+    /// True if an attester names the client. That of a verifiable credential is named by the issuer of the credential,
+    /// also if it authenticates with an attestation.
+    pub(crate) fn is_named_by_attester(&self) -> bool {
+        self.kind == CredentialKind::Attestation && self.proof.credential.is_none()
     }
 
     /// The claims of the credential that determine which rule governs. `None` if they are not known: those of a sponsor

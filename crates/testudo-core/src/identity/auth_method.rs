@@ -29,6 +29,19 @@ impl AuthMethod {
         Some(AuthMethod { kind, is_combined })
     }
 
+    /// The method of this name of a client that registers with a verifiable credential: it signs with the key that the
+    /// credential names, or an attester attests this key.
+    pub fn of_holder(name: &str) -> Option<AuthMethod> {
+        let own = AuthMethod {
+            kind: CredentialKind::PrivateKeyJwt,
+            is_combined: false,
+        };
+        match name == own.name() {
+            true => Some(own),
+            false => AuthMethod::attested(name),
+        }
+    }
+
     /// The name in metadata.
     pub fn name(self) -> &'static str {
         match self.is_combined {
@@ -62,6 +75,10 @@ mod tests {
         for name in ["none", "private_key_jwt", "attestation", ""] {
             assert_eq!(AuthMethod::attested(name), None, "{name}");
         }
+        for name in ["private_key_jwt", "attest_jwt_client_auth", ATTESTATION_BY_DPOP] {
+            assert_eq!(AuthMethod::of_holder(name).unwrap().name(), name);
+        }
+        assert_eq!(AuthMethod::of_holder("none"), None);
     }
 
     #[test]

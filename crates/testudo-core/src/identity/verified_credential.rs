@@ -1,4 +1,5 @@
-//! What a verified credential states besides the identity, until its client is registered.
+//! What a verified credential states besides the identity: when its client registers, and for later requests what is kept
+//! of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,8 +29,9 @@ pub enum Holder {
     /// A proof in the credential has a signature of the key. That its nonce is of this server and unused remains to be
     /// checked.
     Presented(HolderProof),
-    /// The request must have a DPoP proof of the key.
-    ByDpop,
+    /// Beside the credential, the request must have an attestation of the key with its proof, or else a DPoP proof of the
+    /// key.
+    Beside,
 }
 
 impl fmt::Display for Holder {
@@ -37,17 +39,27 @@ impl fmt::Display for Holder {
         f.write_str(match self {
             Holder::Unproven => "not proven, and not required",
             Holder::Presented(_) => "signed the credential",
-            Holder::ByDpop => "to be proven by a DPoP proof",
+            Holder::Beside => "to be proven by an attestation or a DPoP proof beside it",
         })
     }
 }
 
 impl VerifiedCredential {
+    /// That of a registered client, which authenticates with an attestation of its key.
+    pub fn of_client(status: Vec<StatusReference>) -> VerifiedCredential {
+        VerifiedCredential {
+            status,
+            key: None,
+            is_unbound: false,
+            holder: Holder::Beside,
+        }
+    }
+
     /// The thumbprint of the key that the request proves; without its proof the request is refused.
     pub(crate) fn proven_key(&self) -> Option<[u8; 32]> {
         match self.holder {
             Holder::Unproven => None,
-            Holder::Presented(_) | Holder::ByDpop => self.key.as_ref().map(|held| *held.key.thumbprint()),
+            Holder::Presented(_) | Holder::Beside => self.key.as_ref().map(|held| *held.key.thumbprint()),
         }
     }
 }

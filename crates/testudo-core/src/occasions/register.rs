@@ -161,19 +161,21 @@ impl RegistrationByEvidence<'_> {
         at: &Moment<'_>,
     ) -> Result<Resolved, Rejection> {
         let (governed, now) = (self.governed, at.now);
-        let only = showing::method(governed.identity, requested)?;
-        let asked = resolve_with_evidence(governed, requested, only, now)?;
+        let stated = showing::stated_method(governed, at.policy)?;
+        let only = showing::method(governed.identity, requested, at.policy)?.filter(|_| stated.is_none());
+        let asked = resolve_with_evidence(governed, requested, stated.or(only), now)?;
         let whole = requested.clone().without_limits();
         if governed.found.rule.registration == RegistrationForm::Fixed {
             // The request was validated but must not reduce anything, so the limits stay those of the rule.
-            return resolve_with_evidence(governed, &whole, None, now);
+            return resolve_with_evidence(governed, &whole, stated, now);
         }
         showing::is_shown(governed, self.possession, requested, only)?;
         let stands = client.and_then(|client| client.registration_at(now));
         let Some(lacking) = showing::restriction(governed.identity, stands) else {
             return Ok(asked);
         };
-        let Resolved(mut metadata, registration, full) = resolve_with_evidence(governed, &whole, None, now)?;
+        let Resolved(mut metadata, registration, full) =
+            resolve_with_evidence(governed, &whole, stated, now)?;
         showing::narrows_nothing(
             &asked.2,
             &full,

@@ -7,6 +7,7 @@
 
 use crate::admission::governed::GovernedIdentity;
 use crate::identity::{AttestedIdentity, AuthMethod, CredentialKind, SenderConstraint};
+use crate::metadata::attested;
 use crate::metadata::requested::RequestedMetadata;
 use crate::occasions::registered::Answer;
 use crate::policy::Policy;
@@ -57,16 +58,46 @@ fn rule_accepts(governed: &GovernedIdentity<'_>, kind: CredentialKind) -> bool {
 pub(crate) fn method(
     identity: &AttestedIdentity,
     requested: &RequestedMetadata,
+    policy: &Policy,
 ) -> Result<Option<AuthMethod>, Rejection> {
     let Some(name) = requested.token_endpoint_auth_method.as_deref() else {
         return Ok(None);
     };
-    // The only method of a client that registers with a verifiable credential, so it needs no record of it.
-    if identity.kind == CredentialKind::VerifiableCredential && name == identity.kind.auth_method() {
+    let method = method_named(identity, name).ok_or(MetadataReason::AuthMethodNotAttested)?;
+    // Without attesters it is the only method of a client of a credential, which needs no record of it.
+    let is_choice = method.kind != CredentialKind::PrivateKeyJwt
+        || authority_accepts(identity, policy, CredentialKind::Attestation);
+    Ok(is_choice.then_some(method))
+}
+
+/// The only authentication method that the issuer of a verifiable credential states. It needs no proof in the request:
+/// the request cannot change it.
+pub(crate) fn stated_method(
+    governed: &GovernedIdentity<'_>,
+    policy: &Policy,
+) -> Result<Option<AuthMethod>, Rejection> {
+    let identity = governed.identity;
+    let Some(name) = attested::attested(identity)?.token_endpoint_auth_method else {
         return Ok(None);
+    };
+    let method = method_named(identity, &name).ok_or(AdmissionReason::AttestedClaimMalformed(
+        MetadataReason::AuthMethodNotAttested,
+    ))?;
+    // Otherwise the client could never authenticate.
+    if !authority_accepts(identity, policy, method.kind) {
+        let by = NotAcceptedBy::Authority(identity.authority.clone());
+        let kind = method.kind;
+        return Err(AdmissionReason::CredentialNotAccepted { kind, by }.into());
     }
-    let method = AuthMethod::attested(name).ok_or(MetadataReason::AuthMethodNotAttested)?;
     Ok(Some(method))
+}
+
+/// The method of this name, if a client with this evidence can have it.
+fn method_named(identity: &AttestedIdentity, name: &str) -> Option<AuthMethod> {
+    match identity.kind == CredentialKind::VerifiableCredential {
+        true => AuthMethod::of_holder(name),
+        false => AuthMethod::attested(name),
+    }
 }
 
 /// Checks that the request has the credential that the client wants to register: the authentication method, and the
@@ -77,7 +108,9 @@ pub(crate) fn is_shown(
     requested: &RequestedMetadata,
     method: Option<AuthMethod>,
 ) -> Result<(), Rejection> {
-    let shows = |kind| governed.identity.shows(kind);
+    let identity = governed.identity;
+    let names_key = identity.kind == CredentialKind::VerifiableCredential;
+    let shows = |kind| identity.shows(kind) || (names_key && kind == CredentialKind::PrivateKeyJwt);
     if method.is_some_and(|method| !method.is_used(shows, possession.is_combined)) {
         return Err(MetadataReason::AuthMethodNotShown.into());
     }
@@ -123,7 +156,7 @@ pub(crate) fn narrows_nothing(
         ("scope", asked.scope != full.scope),
         ("grant_types", asked.grant_types != full.grant_types),
         ("redirect_uris", asked.redirect_uris != full.redirect_uris),
-        ("token_endpoint_auth_method", asked.only.is_some() && kinds > 1),
+        ("token_endpoint_auth_method", asked.only != full.only && kinds > 1),
         (
             "tls_client_certificate_bound_access_tokens",
             asked.must_bind_tokens != full.must_bind_tokens,

@@ -11,11 +11,11 @@ use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
 use crate::grants::{GrantRequest, Granted, Refusal, Requester};
-use crate::identity::AttestedIdentity;
+use crate::identity::{AttestedIdentity, AuthMethod};
 use crate::metadata::resolve::metadata_at_first_use;
 use crate::possession::Possession;
 use crate::records::RequestRef;
-use crate::records::{Client, Conflict, Event, Loaded, Needs, Registration, Versioned};
+use crate::records::{Client, ClientCredential, Conflict, Event, Loaded, Needs, Registration, Versioned};
 use crate::rejection::{AdmissionReason, NotAcceptedBy, Rejection};
 use crate::rules::FirstUse;
 use crate::trace::Trace;
@@ -122,7 +122,14 @@ impl<'a> TokenRequest<'a> {
         let (governed, client) = (self.governed, &client.record);
         is_not_frozen(client)?;
         let registration = client.registration_at(at.now);
-        method_is_registered(governed.identity, registration, self.possession)?;
+        let of_issuer = client
+            .credential
+            .as_deref()
+            .and_then(ClientCredential::auth_method);
+        let methods = [of_issuer, registration.and_then(Registration::auth_method)];
+        for method in methods.into_iter().flatten() {
+            method_is_registered(governed.identity, method, self.possession)?;
+        }
         trace.passed("client known", || format!("first seen {}", client.created));
         let requester = self.requester(registration, client.end_of_credential());
         let (granted, of_grant) = match self.grant.decide(requester, loaded, at) {
@@ -220,21 +227,20 @@ fn refused(refusal: Refusal) -> Result<Decision<TokenOutcome>, Rejection> {
     })
 }
 
-/// Step 6 as well: a client that registered an authentication method may use only this method.
+/// Step 6 as well: a client that registered an authentication method, or whose issuer stated one, may use only this
+/// method.
 fn method_is_registered(
     identity: &AttestedIdentity,
-    registration: Option<&Registration>,
+    method: AuthMethod,
     possession: &Possession,
 ) -> Result<(), Rejection> {
     let is_shown = |kind| kind == identity.kind;
-    match registration.and_then(Registration::auth_method) {
-        Some(method) if !method.is_used(is_shown, possession.is_combined) => {
-            Err(AdmissionReason::CredentialNotAccepted {
-                kind: identity.kind,
-                by: NotAcceptedBy::Registration,
-            }
-            .into())
-        }
-        Some(_) | None => Ok(()),
+    if method.is_used(is_shown, possession.is_combined) {
+        return Ok(());
     }
+    Err(AdmissionReason::CredentialNotAccepted {
+        kind: identity.kind,
+        by: NotAcceptedBy::Registration,
+    }
+    .into())
 }

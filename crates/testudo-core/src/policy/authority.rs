@@ -100,10 +100,13 @@ pub struct Claimed {
 
 impl AuthorityPolicy {
     /// True if its identities may show this kind of credential. A client that registered with a verifiable credential
-    /// authenticates with the key that the credential named.
+    /// authenticates with the key that the credential named: by its own signature, or by an attestation of the key.
     pub fn accepts(&self, kind: CredentialKind) -> bool {
-        let by_named_key = self.verifiable.is_some() && kind == CredentialKind::PrivateKeyJwt;
-        self.credentials.contains(&kind) || by_named_key
+        let of_holder = self.verifiable.as_deref().is_some_and(|verifiable| {
+            kind == CredentialKind::PrivateKeyJwt
+                || (kind == CredentialKind::Attestation && !verifiable.attesters.is_empty())
+        });
+        self.credentials.contains(&kind) || of_holder
     }
 
     /// The claims of a credential that are about client metadata. [SPIFFE-ID §4.1.3] They have no effect unless

@@ -1,6 +1,6 @@
 //! Which verifiable credentials an issuer may state clients with.
 
-use crate::identity::CredentialFormat;
+use crate::identity::{Authority, CredentialFormat};
 use serde::{Deserialize, Serialize};
 
 /// What an entry of kind `verifiable_credential` accepts, besides what every authority has.
@@ -14,6 +14,8 @@ pub struct VerifiableCredentialPolicy {
     pub holder_binding: HolderBinding,
     /// Whether a credential that names no key registers a client.
     pub unbound: Unbound,
+    /// The attesters whose attestations prove the key of a holder, and authenticate its client.
+    pub attesters: Vec<Authority>,
 }
 
 /// Whether the holder of a credential must prove the key that the credential names. [RFC9901 §9.5] It depends on the

@@ -35,7 +35,7 @@ pub(super) fn verify(
 fn check_challenge(verified: &VerifiedAttestationPop, terms: ProofTerms<'_>) -> Result<(), Rejection> {
     let purpose = NoncePurpose::AttestationChallenge;
     match &verified.challenge {
-        None if terms.challenge() == ChallengeUse::Required => {
+        None if terms.challenge_of_attested_key() == ChallengeUse::Required => {
             Err(AttestationReason::ChallengeMissing.into())
         }
         None => Ok(()),

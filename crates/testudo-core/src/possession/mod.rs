@@ -47,12 +47,31 @@ pub struct ProofTerms<'a> {
 }
 
 impl ProofTerms<'_> {
-    /// Whether the proof of an attested key needs a value of this server.
+    /// Whether the proof of the key in the credential needs a value of this server.
     fn challenge(&self) -> ChallengeUse {
-        let attester = self
+        let authority = self
             .identity
             .and_then(|identity| self.policy.authority(&identity.authority));
-        attester.map_or(ChallengeUse::Required, |attester| attester.challenge)
+        authority.map_or(ChallengeUse::Required, |authority| authority.challenge)
+    }
+
+    /// The same for a key that is attested. Which of the attesters of an issuer of credentials attested it is not known
+    /// here, so one that requires a challenge is enough.
+    fn challenge_of_attested_key(&self) -> ChallengeUse {
+        let authority = self
+            .identity
+            .and_then(|identity| self.policy.authority(&identity.authority));
+        let Some(verifiable) = authority.and_then(|authority| authority.verifiable.as_deref()) else {
+            return self.challenge();
+        };
+        let takes_none = |attester| {
+            let attester = self.policy.authority(attester);
+            attester.is_some_and(|attester| attester.challenge == ChallengeUse::None)
+        };
+        match !verifiable.attesters.is_empty() && verifiable.attesters.iter().all(takes_none) {
+            true => ChallengeUse::None,
+            false => ChallengeUse::Required,
+        }
     }
 }
 
@@ -116,12 +135,15 @@ impl Possession {
                 holder::verify(proof, key, terms, &mut possession, trace)?;
                 None
             }
-            Some((Holder::ByDpop, _)) => held.and_then(|held| held.key.as_deref()),
+            // An attested key is that of the holder (`doors/shared/attested_holder.rs`), and its proof was verified above,
+            // or is the DPoP proof that is verified below.
+            Some((Holder::Beside, _)) if confirmation.is_some() => None,
+            Some((Holder::Beside, _)) => held.and_then(|held| held.key.as_deref()),
             Some((Holder::Unproven | Holder::Presented(_), _)) | None => None,
         };
-        let needs_fresh_dpop = combined.is_some() || held_by_dpop.is_some();
         let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required
-            || (needs_fresh_dpop && terms.challenge() == ChallengeUse::Required);
+            || (combined.is_some() && terms.challenge_of_attested_key() == ChallengeUse::Required)
+            || (held_by_dpop.is_some() && terms.challenge() == ChallengeUse::Required);
         let verified =
             dpop.map(|proof| self::dpop::verify(proof, is_nonce_required, terms, &mut possession, trace));
         let verified = verified.transpose()?;

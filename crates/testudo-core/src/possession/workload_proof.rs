@@ -24,7 +24,7 @@ pub(super) fn verify(
     let (Some(key), Some(wit)) = (key, wit) else {
         return Err(WorkloadProofReason::WithoutWit.into());
     };
-    if terms.challenge() == ChallengeUse::Required {
+    if terms.challenge_of_attested_key() == ChallengeUse::Required {
         return Err(WorkloadProofReason::ChallengeRequired.into());
     }
     let expected = WorkloadProofExpectation {

@@ -84,15 +84,24 @@ pub struct ClientCredential {
     pub revoked: Option<Box<str>>,
 }
 
+/// The member of client metadata that names the authentication method.
+const AUTH_METHOD: &str = "token_endpoint_auth_method";
+
 impl ClientCredential {
     /// The claims that rules name, if there are any.
     pub fn named_claims(&self) -> Option<Box<NamedClaims>> {
         (!self.claims.is_empty()).then(|| Box::new(self.claims.clone()))
     }
 
+    /// The only authentication method of the client, if the issuer states one.
+    pub fn auth_method(&self) -> Option<AuthMethod> {
+        AuthMethod::of_holder(self.limits.get(AUTH_METHOD)?.as_str()?)
+    }
+
     /// What is kept of the credential of an identity, if it is one.
     pub fn of(identity: &AttestedIdentity) -> Option<Box<ClientCredential>> {
-        const LIMITS: [&str; 5] = [
+        const LIMITS: [&str; 6] = [
+            AUTH_METHOD,
             "scope",
             "grant_types",
             "response_types",

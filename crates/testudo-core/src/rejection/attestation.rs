@@ -57,6 +57,18 @@ pub enum AttestationReason {
     ChallengeMissing,
     /// The challenge of the PoP is too old, or is not from this server.
     ChallengeNotAccepted,
+    /// The entry of the issuer of the client's credential does not list the attester.
+    AttesterNotOfIssuer {
+        /// The issuer of the credential.
+        issuer: Authority,
+        /// The attester.
+        attester: Authority,
+    },
+    /// The attested key is not the key of the client, which its credential names.
+    OtherKeyAttested {
+        /// The client.
+        client_id: String,
+    },
     /// The rule requires an attestation beside the client's own authentication, and the request has none. [ABCA §7.6]
     Required {
         /// The rule.
@@ -154,6 +166,14 @@ impl AttestationReason {
                 "attester_not_of_rule",
                 "this client needs an attestation of another attester",
             ),
+            AttestationReason::AttesterNotOfIssuer { .. } => proof(
+                "attester_not_of_issuer",
+                "this client needs an attestation of another attester",
+            ),
+            AttestationReason::OtherKeyAttested { .. } => proof(
+                "other_key_attested",
+                "the attestation must be of the key that the credential of the client names",
+            ),
             AttestationReason::OtherClientAttested { .. } => proof(
                 "other_client_attested",
                 "sub of the attestation must be the client_id of the client that authenticates",
@@ -231,6 +251,12 @@ impl fmt::Display for AttestationReason {
             }
             AttestationReason::AttesterNotOfRule { rule, attester } => {
                 write!(f, "`attested_by` of rule `{rule}` does not name {}", attester.described())
+            }
+            AttestationReason::AttesterNotOfIssuer { issuer, attester } => {
+                write!(f, "`attesters` of {} does not name {}", issuer.described(), attester.described())
+            }
+            AttestationReason::OtherKeyAttested { client_id } => {
+                write!(f, "the attested key is not the one with which client `{client_id}` registers or registered")
             }
             AttestationReason::OtherClientAttested { attested, client_id } => {
                 write!(f, "the attestation is for client `{attested}`, and client `{client_id}` authenticates")

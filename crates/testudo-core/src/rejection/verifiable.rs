@@ -111,7 +111,7 @@ impl VerifiableReason {
             ),
             VerifiableReason::HolderProofMissing => by_holder(
                 "holder_proof_missing",
-                "software_statement needs a proof of its holder: a KB-JWT, a presentation, or beside a credential without tildes a DPoP proof",
+                "software_statement needs a proof of its holder: a KB-JWT, a presentation, or beside a credential without tildes an attestation or a DPoP proof",
             ),
             VerifiableReason::HolderKeyNotProven => by_holder(
                 "holder_key_not_proven",

@@ -98,7 +98,7 @@ impl Checker<'_> {
                 self.report.twice(&format!("{key}.client_id"), id, &first);
             }
             let method = self.client_method(&key, section);
-            self.attesters_are_configured(&key, &section.attested_by, authorities);
+            self.attesters_are_configured(&format!("{key}.attested_by"), &section.attested_by, authorities);
             let spec = RuleSpec {
                 name: format!("client {id}"),
                 attested_by: section.attested_by.clone(),

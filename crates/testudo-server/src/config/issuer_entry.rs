@@ -222,6 +222,7 @@ impl Checker<'_> {
             ("formats", section.formats.is_some()),
             ("attests", section.attests.is_some()),
             ("holder_binding", section.holder_binding.is_some()),
+            ("attesters", section.attesters.is_some()),
             ("unbound", section.unbound.is_some()),
             ("status", section.status.is_some()),
             ("status_origins", section.status_origins.is_some()),

@@ -47,11 +47,14 @@ pub struct IssuerSection {
     /// a JWT), `vc1-jwt` (data model 1.1 as a JWT). Default: `["dc+sd-jwt", "vc+jwt"]`.
     pub formats: Option<Vec<String>>,
     /// For `verifiable_credential`: the members of client metadata that its credentials may state. `jwks` may be one of
-    /// them, for credentials that name no key of a holder. Default: none.
+    /// them, for credentials that name no key of a holder, and `token_endpoint_auth_method`. Default: none.
     pub attests: Option<Vec<String>>,
     /// For `verifiable_credential`: `required`: each registration needs a proof of the key that the credential names;
     /// `none`: a credential is accepted from every caller. Default: `"required"`.
     pub holder_binding: Option<HolderBinding>,
+    /// For `verifiable_credential`: names of attesters. An attestation of one of them, of the key that the credential names,
+    /// proves at the registration that the sender is the holder, and authenticates the client later. Default: none.
+    pub attesters: Option<Vec<String>>,
     /// For `verifiable_credential`: whether a credential that names no key registers a client with the keys in `jwks` of
     /// the request. Default: `"refuse"`.
     pub unbound: Option<Unbound>,
@@ -170,6 +173,7 @@ impl Checker<'_> {
                 }
             }
         }
+        self.attesters_of_credentials(sections, &found);
         found
     }
 }

@@ -109,6 +109,7 @@ pub const KEYS: &[Key] = &[
         "\"client_name\"",
     )
     .list(),
+    key("issuers.attesters", "the name of an attester", "\"wallets\"").list(),
     key(
         "issuers.attests",
         "a member of client metadata",

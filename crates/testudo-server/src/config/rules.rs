@@ -34,7 +34,7 @@ impl Checker<'_> {
             // A rule with an error is checked too, so that all problems are reported at once.
             self.grants_are_served(&key, spec);
             self.authorities_are_configured(&key, spec, authorities);
-            self.attesters_are_configured(&key, &spec.attested_by, authorities);
+            self.attesters_are_configured(&format!("{key}.attested_by"), &spec.attested_by, authorities);
             self.attestation_is_possible(&key, spec, authorities);
             match Rule::compile_with(spec, &captures) {
                 Ok(rule) => {
@@ -124,7 +124,7 @@ impl Checker<'_> {
         }
     }
 
-    /// `attested_by` of a rule or a client names attesters.
+    /// `attested_by` of a rule or a client, and `attesters` of an issuer of credentials, name attesters.
     pub(super) fn attesters_are_configured(
         &mut self,
         key: &str,
@@ -135,12 +135,11 @@ impl Checker<'_> {
             return;
         }
         for (entry, name) in attested_by.iter().enumerate() {
-            // A name with an error is reported where the rule is compiled.
+            // A name with an error in a rule is reported where the rule is compiled.
             if Authority::issuer(name).is_some_and(|attester| !attests_keys(&attester, authorities)) {
                 let problem = format!("{name:?} is no attester");
                 let hint = format!("add an [[issuers]] entry named {name:?} with kind = \"attester\"");
-                self.report
-                    .error(format!("{key}.attested_by[{entry}]"), problem, Some(&hint));
+                self.report.error(format!("{key}[{entry}]"), problem, Some(&hint));
             }
         }
     }

@@ -235,12 +235,12 @@ impl Checker<'_> {
 
     /// Checks the claims of an authority that may become client metadata.
     pub(super) fn attested_metadata(&mut self, key: &str, claims: &[String]) {
-        self.may_be_attested(&format!("{key}.attested_metadata"), claims, None);
+        self.may_be_attested(&format!("{key}.attested_metadata"), claims, &[]);
     }
 
     /// Checks that an authority may state these members of client metadata, or the one that only its kind may state.
-    pub(super) fn may_be_attested(&mut self, key: &str, claims: &[String], also: Option<&'static str>) {
-        let known = || attestable().chain(also);
+    pub(super) fn may_be_attested(&mut self, key: &str, claims: &[String], also: &[&'static str]) {
+        let known = || attestable().chain(also.iter().copied());
         for (entry, claim) in claims.iter().enumerate() {
             if !known().any(|name| name == claim) {
                 let names: Vec<&str> = known().collect();

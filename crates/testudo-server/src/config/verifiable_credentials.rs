@@ -4,10 +4,10 @@
 use super::checker::Checker;
 use super::issuer_entry::IssuerKind;
 use super::issuers::{IssuerEntry, IssuerSection, Issuers, VERIFIABLE_CREDENTIAL};
-use testudo_core::CredentialKind;
 use testudo_core::identity::CredentialFormat;
 use testudo_core::policy::{AuthorityPolicy, AuthorityUse, Unbound, VerifiableCredentialPolicy};
 use testudo_core::rules::FirstUse;
+use testudo_core::{Authority, CredentialKind};
 use testudo_protocol::credentials::did::Did;
 
 const CREDENTIALS: IssuerKind = IssuerKind {
@@ -19,6 +19,7 @@ const CREDENTIALS: IssuerKind = IssuerKind {
         "formats",
         "attests",
         "holder_binding",
+        "attesters",
         "unbound",
         "status",
         "status_origins",
@@ -59,12 +60,17 @@ impl Checker<'_> {
                 .warn(format!("{key}.attested_metadata"), problem, hint);
         }
         let attests = section.attests.as_deref().unwrap_or_default();
-        self.may_be_attested(&format!("{key}.attests"), attests, Some("jwks"));
+        self.may_be_attested(
+            &format!("{key}.attests"),
+            attests,
+            &["jwks", "token_endpoint_auth_method"],
+        );
         let verifiable = VerifiableCredentialPolicy {
             types: self.types(key, section),
             formats: self.formats(key, section),
             holder_binding: section.holder_binding.unwrap_or_default(),
             unbound: self.unbound(key, section),
+            attesters: named_attesters(section).collect(),
         };
         let policy = AuthorityPolicy {
             // `jwks`: for credentials that name no key of a holder.
@@ -75,6 +81,21 @@ impl Checker<'_> {
             ..policy
         };
         found.policies.insert(authority.clone(), policy);
+    }
+
+    /// `attesters`: attesters, which may be written after the entry.
+    pub(super) fn attesters_of_credentials(&mut self, sections: &[IssuerSection], found: &Issuers) {
+        for (position, section) in sections.iter().enumerate() {
+            let key = format!("issuers[{position}].attesters");
+            let names = section.attesters.as_deref().unwrap_or_default();
+            for (entry, name) in names.iter().enumerate() {
+                if Authority::issuer(name).is_none() {
+                    let problem = format!("{name:?} is not the name of an issuer");
+                    self.report.error(format!("{key}[{entry}]"), problem, None);
+                }
+            }
+            self.attesters_are_configured(&key, names, &found.policies);
+        }
     }
 
     /// `issuer`: what `iss` or `issuer` of the credentials is, byte for byte.
@@ -172,4 +193,10 @@ impl Checker<'_> {
         }
         formats
     }
+}
+
+/// The attesters that an entry names. A name that is none is reported when all entries are known.
+fn named_attesters(section: &IssuerSection) -> impl Iterator<Item = Authority> {
+    let names = section.attesters.as_deref().unwrap_or_default();
+    names.iter().filter_map(|name| Authority::issuer(name))
 }

@@ -141,6 +141,11 @@ name = "at1"
 kind = "attester"
 use = ["client"]
 jwks = { file = "at1.json" }
+[[issuers]]
+name = "at2"
+kind = "attester"
+use = ["client"]
+jwks = { file = "at1.json" }
 [[rules]]
 name = "probe"
 identities = ["spiffe://a.example/ns/{namespace}/sa/{service}"]
@@ -183,6 +188,7 @@ const ROWS: &[Row] = &[
     ("issuers.accept_audiences", "['x']", AS_JWT, InUse(of_attester!(accept_audiences), "x")),
     ("issuers.attestation_age_max", "'77s'", &[], InUse(of_attester!(attestation_age_max), "77")),
     ("issuers.attested_metadata", "['client_name']", &[], InUse(of_attester!(attested_metadata), "client_name")),
+    ("issuers.attesters", "['at2']", CREDENTIALS, InUse(of_attester!(verifiable), "at2")),
     ("issuers.attests", "['client_name']", CREDENTIALS, InUse(of_attester!(attested_metadata), "client_name")),
     ("issuers.captures", "{ r = 'probe_claim' }", &[], InUse(of_policy!(rules), "probe_claim")),
     ("issuers.challenge", "'none'", &[], InUse(of_attester!(challenge), "None")),

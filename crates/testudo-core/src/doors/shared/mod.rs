@@ -1,6 +1,7 @@
 //! Code that the doors share: how credentials arrive, which facts their verification needs, and the checks of claims.
 
 pub(crate) mod attested_claims;
+pub mod attested_holder;
 pub mod audience;
 pub mod authority_keys;
 pub mod claims;

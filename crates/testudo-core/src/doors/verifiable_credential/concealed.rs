@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use testudo_protocol::credentials::disclosures::Concealed;
 
 /// Members of client metadata that reduce what a client may do.
-const LIMITS: [&str; 7] = [
+const LIMITS: [&str; 8] = [
     "scope",
+    "token_endpoint_auth_method",
     "grant_types",
     "response_types",
     "dpop_bound_access_tokens",

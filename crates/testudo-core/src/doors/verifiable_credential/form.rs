@@ -124,9 +124,9 @@ impl Form {
         }
     }
 
-    /// True if a DPoP proof may take the place of the signature of the holder. [RFC9901 §7.3] For an SD-JWT the KB-JWT
-    /// also states which disclosures the holder sent.
-    pub(super) fn may_be_proven_by_dpop(&self) -> bool {
+    /// True if a DPoP proof, or an attestation of the key of the holder, may take the place of its signature. [RFC9901 §7.3]
+    /// For an SD-JWT the KB-JWT also states which disclosures the holder sent.
+    pub(super) fn may_be_proven_beside(&self) -> bool {
         match self {
             Form::SdJwt { .. } => false,
             Form::Jwt { .. } => true,

@@ -70,9 +70,9 @@ pub(super) fn proven(
             .map(Holder::Presented)
             .map_err(VerifiableReason::HolderProof);
     }
-    match (is_required, form.may_be_proven_by_dpop()) {
+    match (is_required, form.may_be_proven_beside()) {
         (false, _) => Ok(Holder::Unproven),
-        (true, true) => Ok(Holder::ByDpop),
+        (true, true) => Ok(Holder::Beside),
         (true, false) => Err(VerifiableReason::HolderProofMissing),
     }
 }

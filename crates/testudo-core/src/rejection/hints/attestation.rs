@@ -56,6 +56,12 @@ pub(in crate::rejection) fn of_attestation(reason: &AttestationReason) -> Cow<'s
         AttestationReason::AttesterNotOfRule { attester, .. } => {
             format!("add {:?} to `attested_by` of the rule if this attester may attest the client", attester.name()).into()
         }
+        AttestationReason::AttesterNotOfIssuer { issuer, attester } => {
+            format!("add {:?} to `attesters` of {} if this attester may attest its clients", attester.name(), issuer.described()).into()
+        }
+        AttestationReason::OtherKeyAttested { .. } => {
+            "the attester must attest the key that the credential of the client names; after a change of the key, the client must register again with a new credential".into()
+        }
         AttestationReason::OtherClientAttested { client_id, .. } => {
             format!("the attester must set sub to `{client_id}` for this client").into()
         }

@@ -410,6 +410,13 @@ fn attestation_reasons() -> Vec<AttestationReason> {
             rule: "R".into(),
             attester: Authority::issuer("at1").unwrap(),
         },
+        AttestationReason::AttesterNotOfIssuer {
+            issuer: Authority::issuer("agents").unwrap(),
+            attester: Authority::issuer("at1").unwrap(),
+        },
+        AttestationReason::OtherKeyAttested {
+            client_id: "agents:urn:example:agent:7".into(),
+        },
         AttestationReason::OtherClientAttested {
             attested: "c5".into(),
             client_id: "c6".into(),

@@ -4,10 +4,11 @@ use super::ErrorAnswer;
 use crate::config::file_fault::FileFault;
 use crate::config::pem_files;
 use crate::credential_status;
+use crate::fault::Stop;
 use crate::gather::gather;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use crate::verify::review;
+use crate::verify::{attested_client, review};
 use std::sync::Arc;
 use testudo_core::doors::{self, Credential, Facts, PeerCertificates, Presented, Purpose, Terms};
 use testudo_core::grants::ScopeAndResource;
@@ -147,7 +148,11 @@ impl<'a> Given<'a> {
             },
             now: app.now(),
         };
-        let identity = credential.verify(&facts, terms, trace)?;
+        let mut identity = credential.verify(&facts, terms, trace)?;
+        if !is_statement && let Some(client) = client_of(app, in_force, &identity).await? {
+            trace.passed("key of the client attested", || client.subject.to_string());
+            identity = client;
+        }
         // As at the token endpoint, a token is reviewed only if a rule governs its identity.
         let is_governed = app.govern(&identity, self.occasion, policy).is_ok();
         if let (Form::Token(token), true) = (self.form, is_governed) {
@@ -158,6 +163,19 @@ impl<'a> Given<'a> {
             trace.passed("status", || counted(credential.status.len(), "reference"));
         }
         Ok(identity)
+    }
+}
+
+/// The client of a verifiable credential for which the attestation is. If the store cannot be read, it is treated as unknown.
+async fn client_of(
+    app: &App,
+    in_force: &InForce,
+    attested: &AttestedIdentity,
+) -> Result<Option<AttestedIdentity>, Rejection> {
+    match attested_client(app, in_force, attested).await {
+        Ok(found) => Ok(found.map(|(identity, _)| identity)),
+        Err(Stop::Refused(rejection)) => Err(rejection),
+        Err(Stop::Failed(_)) => Err(CredentialReason::UnknownClient.into()),
     }
 }
 

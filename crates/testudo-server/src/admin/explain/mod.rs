@@ -149,7 +149,7 @@ pub(super) async fn explain(
 async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAnswer> {
     let event = find::event_of(app, request_id).await?;
     let then = then::verdict(&event);
-    let (steps, today, notes) = match then::identity(&event) {
+    let (steps, today, notes) = match then::identity(&event, &app.in_force.load().policy) {
         None => {
             let (today, notes) = Today::of(app, &event).verdict(&then);
             (Vec::new(), today, notes)

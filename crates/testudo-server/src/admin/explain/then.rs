@@ -1,7 +1,8 @@
 //! Reads from the event of a request how it was answered and what it contained.
 
 use super::Verdict;
-use testudo_core::identity::Proof;
+use testudo_core::identity::{Proof, VerifiedCredential};
+use testudo_core::policy::Policy;
 use testudo_core::records::{Event, EventClass, RequestDetails};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind};
 use testudo_protocol::Timestamp;
@@ -43,7 +44,7 @@ fn allowed(event: &Event) -> String {
 
 /// The identity that the request proved. `None` where it proved none, or proved it by a registration access token,
 /// which only the client has.
-pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
+pub(super) fn identity(event: &Event, policy: &Policy) -> Option<AttestedIdentity> {
     let managed = event
         .request
         .as_ref()
@@ -58,13 +59,17 @@ pub(super) fn identity(event: &Event) -> Option<AttestedIdentity> {
         let sponsor = details?.sponsor.clone().map(Box::new);
         return Some(AttestedIdentity::named_here(subject, kind, sponsor));
     }
-    let proof = match details {
+    let is_of_credential = policy.issuer_of_client(subject).as_ref() == Some(&authority);
+    let mut proof = match details {
         Some(details) => details.proof(expires),
         None => Proof {
             is_for_registration: true,
             ..Proof::until(expires)
         },
     };
+    if is_of_credential && kind == CredentialKind::Attestation {
+        proof.credential = Some(Box::new(VerifiedCredential::of_client(Vec::new())));
+    }
     // A sponsor beside the evidence belongs to the request.
     Some(AttestedIdentity::proven(authority, subject, kind, proof))
 }

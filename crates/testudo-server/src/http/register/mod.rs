@@ -35,8 +35,8 @@ use hyper::{Request, Response, StatusCode, header};
 use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
-use testudo_core::admission::governed::GovernedIdentity;
-use testudo_core::doors::{self, PeerCertificates, Presented, Purpose};
+use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
+use testudo_core::doors::{self, PeerCertificates, Presented, Purpose, attest_holder};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -275,6 +275,13 @@ async fn verify_evidence(
         let (identity, _) = verify_credential(app, in_force, peer, credential, purpose).await?;
         match &mut proven {
             None => proven = Some(identity),
+            // An attestation proves that the sender of a verifiable credential is its holder.
+            Some(first)
+                if first.proof.credential.is_some() && identity.kind == CredentialKind::Attestation =>
+            {
+                is_switched_on(&identity, &app.switches.load())?;
+                attest_holder(first, identity, policy)?;
+            }
             // The certificate proves that the subject of the statement is the other end of the connection; an attestation
             // names a key of the subject, which the request must prove.
             Some(first) if first.subject == identity.subject => {

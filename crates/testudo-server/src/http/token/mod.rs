@@ -20,7 +20,7 @@ use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use crate::verify::{review, verify_credential};
+use crate::verify::{attested_client, review, verify_credential};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
@@ -36,7 +36,7 @@ use testudo_core::policy::{NonceUse, Policy};
 use testudo_core::records::{ClientCredential, Event};
 use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
-use testudo_core::{AttestedIdentity, Moment, OccasionKind};
+use testudo_core::{AttestedIdentity, CredentialKind, Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// The outcome of a token request that was decided.
@@ -130,6 +130,7 @@ async fn serve_token<B: RequestBody>(
         .of_client(trail.details.client_id.as_deref(), policy, is_registered)
         .of_issuer(policy);
     let proven = identify(app, in_force, peer, &presented).await?; // gather, verify
+    let proven = proven.client(app, in_force).await?; // gather, verify
     let identity = &proven.identity;
     trail.identity = Some(identity.clone());
     let beside = match attestations.is_empty() {
@@ -229,6 +230,19 @@ struct Proven {
 }
 
 impl Proven {
+    /// The same, or the client of a verifiable credential if an attestation is for one.
+    async fn client(self, app: &App, in_force: &InForce) -> Result<Proven, Stop> {
+        if self.identity.kind != CredentialKind::Attestation {
+            return Ok(self);
+        }
+        // Boxed: only these requests need the memory of this future.
+        let found = Box::pin(attested_client(app, in_force, &self.identity)).await?;
+        Ok(found.map_or(self, |(identity, facts)| Proven {
+            identity: Arc::new(identity),
+            facts: Some(facts),
+        }))
+    }
+
     /// What is kept of the verifiable credential with which the client registered, if it did.
     fn credential(&self) -> Option<&ClientCredential> {
         match &self.facts {

@@ -35,6 +35,24 @@ fn each_fault_of_an_entry_is_reported_at_its_key() {
             "is not a use of kind",
         ),
         (
+            "attester that is not configured",
+            with("attesters = [\"unknown\"]"),
+            "attesters[0]",
+            "is no attester",
+        ),
+        (
+            "attester that is another kind of issuer",
+            with("attesters = [\"agents\"]"),
+            "attesters[0]",
+            "is no attester",
+        ),
+        (
+            "name of an attester",
+            with("attesters = [\"Not A Name\"]"),
+            "attesters[0]",
+            "is not the name of an issuer",
+        ),
+        (
             "no issuer",
             instead("issuer = \"https://issuer.example\"\n", ""),
             "issuer",

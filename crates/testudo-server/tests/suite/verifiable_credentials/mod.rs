@@ -1,5 +1,6 @@
 //! Verifiable credentials of `[[issuers]]` entries with `kind = "verifiable_credential"`, as software statements.
 
+mod attested;
 mod clients;
 mod configuration;
 mod disclosed;

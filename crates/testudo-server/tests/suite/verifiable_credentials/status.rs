@@ -434,3 +434,45 @@ async fn document_of_the_type_is_not_fetched() {
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(lists.web.take_requests().len(), 1);
 }
+
+// Row VC-34.
+#[tokio::test]
+async fn revoked_credential_freezes_also_a_client_that_authenticates_by_attestation() {
+    let lists = Lists::start("").await;
+    let wallets = generate_key(Algorithm::ES256, Some("w1"));
+    let issuers = lists.issuers("attesters = [\"wallets\"]");
+    let attester = "[[issuers]]\nname = \"wallets\"\nkind = \"attester\"\nuse = [\"client\"]\n\
+                    jwks = { file = \"wallets.json\" }\nchallenge = \"none\"\n";
+    lists.configure(&format!("{issuers}{attester}")).await;
+    lists.site.world.publish_keys("wallets", &[&wallets]).await;
+    lists.publish("/1", &[0]);
+    assert_eq!(lists.register_at("/1", 0).await.status, 201);
+    let ask = async |jti: &str| {
+        let site = &lists.site;
+        let attestation = Draft::attestation(&wallets, CLIENT, &site.holder, site.now()).sign();
+        let pop = Draft::attestation_pop(&site.holder, ISSUER, jti, site.now()).sign();
+        let fields = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("OAuth-Client-Attestation", attestation.as_str()),
+            ("OAuth-Client-Attestation-PoP", pop.as_str()),
+        ];
+        let mut connection = site.world.connect().await;
+        let body = testudo_testkit::form(&[("grant_type", "client_credentials")]);
+        connection.send("POST", "/token", &fields, body).await
+    };
+    assert_eq!(ask("1").await.status, 200);
+    lists.publish("/1", &[1]);
+    lists.later(301);
+    let refused = ask("2").await;
+    assert_eq!(
+        (refused.status, refused.error()),
+        (400, "invalid_client".to_owned())
+    );
+    assert_eq!(lists.site.world.reason_of(&refused).await, "credential_revoked");
+    assert_eq!(lists.shown().await["state"], "frozen");
+    // The client stays frozen when its list changes again.
+    lists.publish("/1", &[0]);
+    lists.later(301);
+    let refused = ask("3").await;
+    assert_eq!(lists.site.world.reason_of(&refused).await, "client_frozen");
+}
