@@ -15,12 +15,24 @@ pub struct Entropy {
 }
 
 impl Entropy {
-    /// How many random bytes one decision gets: 16 for the `jti`, 3 for ids of events.
-    pub const RANDOM_BYTES: usize = 20;
+    /// How many random bytes one decision gets: 16 for the `jti` or the id of a grant, 3 for ids of events, 32 for a
+    /// secret.
+    pub const RANDOM_BYTES: usize = 52;
 
     /// A `jti` of 128 random bits. [RFC9068 §2.2]
     pub fn jwt_id(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.random.first_chunk::<16>().unwrap_or(&[0; 16]))
+        URL_SAFE_NO_PAD.encode(self.id())
+    }
+
+    /// 128 random bits for the id of a grant or a person. A decision that issues an access token makes no such id, because
+    /// the `jti` has these bits.
+    pub fn id(&self) -> &[u8; 16] {
+        self.random.first_chunk().unwrap_or(&[0; 16])
+    }
+
+    /// 256 random bits for one secret: a code, a refresh token, a session or a request URI.
+    pub fn secret(&self) -> &[u8; 32] {
+        self.random.last_chunk().unwrap_or(&[0; 32])
     }
 
     /// The value for one of several events of the same kind in one decision, counted from 0.

@@ -19,6 +19,7 @@ pub mod identity;
 pub mod members;
 pub mod metadata;
 pub mod occasions;
+pub mod people;
 pub mod policy;
 pub mod possession;
 pub mod records;

@@ -13,8 +13,8 @@ pub const LAYERS: &[(&str, &[Layer])] = &[("testudo-core", CORE), ("testudo-serv
 
 const CORE: &[Layer] = &[
     Layer {
-        modules: &["entropy", "identity", "members", "trace"],
-        why: "values that every decision takes or returns: randomness as an argument, the identity of the caller, the members of client metadata, the trace of the checks",
+        modules: &["entropy", "identity", "members", "people", "trace"],
+        why: "values that every decision takes or returns: randomness as an argument, the identity of the caller, the members of client metadata, the identifiers and secrets of people, the trace of the checks",
     },
     Layer {
         modules: &["actor", "records", "rejection"],

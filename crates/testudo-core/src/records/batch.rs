@@ -222,7 +222,17 @@ mod tests {
                 | Kind::Event
                 | Kind::ServerSecret
                 | Kind::ClientIdAlias
-                | Kind::SharedBundle => [false; 4],
+                | Kind::SharedBundle
+                | Kind::Person
+                | Kind::PersonLink
+                | Kind::PersonName
+                | Kind::Session
+                | Kind::PushedRequest
+                | Kind::AuthorizationCode
+                | Kind::Grant
+                | Kind::RefreshToken
+                | Kind::Consent
+                | Kind::Invitation => [false; 4],
             };
             assert_eq!(announced(kind, false), expected, "{kind:?}");
             assert_eq!(announced(kind, true), [false; 4], "{kind:?}");

@@ -9,26 +9,35 @@
 mod kinds;
 
 mod alias;
+mod authorization_code;
 mod batch;
 mod block;
 mod bundle_sequence;
 mod client;
 mod configuration_change;
 mod conflict;
+mod consent;
 mod counters;
 mod event;
 mod event_kind;
+mod granted_client;
+mod invitation;
 mod loaded;
 mod needs;
+mod person;
+mod person_grant;
+mod pushed_request;
 mod record;
 mod reload;
 mod request_details;
 mod rfc3339;
 mod secret;
+mod session;
 mod shared_bundle;
 mod switch;
 
 pub use alias::ClientIdAlias;
+pub use authorization_code::{AuthorizationCode, GrantTerms};
 pub use batch::{Batch, Document, Write};
 pub use block::Block;
 pub use bundle_sequence::BundleSequence;
@@ -38,16 +47,23 @@ pub use client::{
 };
 pub use configuration_change::{ConfigurationChange, Names, counted};
 pub use conflict::Conflict;
+pub use consent::Consent;
 pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::Event;
 pub use event_kind::{EventClass, EventKind};
+pub use granted_client::{BoundTo, GrantedClient};
+pub use invitation::Invitation;
 pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
+pub use person::{Passkey, Person, PersonLink, PersonName, PersonState, ProviderAccount};
+pub use person_grant::{Grant, IssuedRefreshToken, RefreshToken, Rotation};
+pub use pushed_request::PushedRequest;
 pub use record::{Announced, Held, Record, Versioned};
 pub use reload::ReloadOrder;
 pub use request_details::{RequestDetails, RequestRef};
 pub use rfc3339::Rfc3339;
 pub use secret::{ServerSecret, StoredSigningKey, WithdrawnKey};
+pub use session::Session;
 pub use shared_bundle::SharedBundle;
 pub use switch::Switch;
 
@@ -78,6 +94,26 @@ kinds! {
     BundleSequence = 12 is bundle_sequence::BundleSequence;
     /// The last good bundle of an authority, encrypted.
     SharedBundle = 13 is shared_bundle::SharedBundle;
+    /// The account of a person.
+    Person = 14 is person::Person;
+    /// Which person an account at a provider belongs to.
+    PersonLink = 15 is person::PersonLink;
+    /// Which person has a name.
+    PersonName = 16 is person::PersonName;
+    /// The session of a person in one browser.
+    Session = 17 is session::Session;
+    /// An authorization request that a client pushed.
+    PushedRequest = 18 is pushed_request::PushedRequest;
+    /// A code, redeemed or not.
+    AuthorizationCode = 19 is authorization_code::AuthorizationCode;
+    /// What a person granted to a client.
+    Grant = 20 is person_grant::Grant;
+    /// A refresh token that was issued.
+    RefreshToken = 21 is person_grant::RefreshToken;
+    /// What a person consented to for a client.
+    Consent = 22 is consent::Consent;
+    /// An invitation to create or recover an account.
+    Invitation = 23 is invitation::Invitation;
 }
 
 #[cfg(test)]

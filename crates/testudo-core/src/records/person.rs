@@ -1,0 +1,209 @@
+//! The account of a person, and the records by which it is found.
+
+use super::Kind;
+use super::record::{Announced, Record};
+use crate::people::PersonId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use testudo_protocol::Timestamp;
+
+/// The account of a person. It is read at each use, so a lock is effective at once on every node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The id, of which `sub` is made; the key of the record.
+    pub id: PersonId,
+    /// The name of the account for administrators, unique at this server.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// The name that people see, as the provider or the person states it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub display: Option<String>,
+    /// A verified e-mail address. It is a label, and no account is found by it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email: Option<String>,
+    /// Groups that administrators gave: plain names.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub groups: Vec<String>,
+    /// Groups that each provider stated at the last sign-in there, by the name of the provider.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub provider_groups: BTreeMap<String, Vec<String>>,
+    /// The passkeys with which the person signs in.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub passkeys: Vec<Passkey>,
+    /// The accounts at providers with which the person signs in.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub links: Vec<ProviderAccount>,
+    /// Whether the person may sign in.
+    pub state: PersonState,
+    /// When the account was created.
+    pub created: Timestamp,
+    /// Sessions that began before this time have ended: the account was locked or recovered then.
+    pub sessions_from: Timestamp,
+}
+
+/// A passkey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// Its credential id in base64url.
+    pub id: String,
+    /// The name that the person gave.
+    pub name: String,
+    /// The public key and its counters, as the server that verifies sign-ins keeps them.
+    pub credential: Value,
+    /// When it was added.
+    pub created: Timestamp,
+    /// When it was used last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_used: Option<Timestamp>,
+}
+
+/// An account at a provider: its issuer and the `sub` there, never an e-mail address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderAccount {
+    /// The issuer identifier of the provider.
+    pub issuer: String,
+    /// The person's `sub` there.
+    pub sub: String,
+}
+
+/// State of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonState {
+    /// The person may sign in.
+    Active,
+    /// An administrator locked the account: nothing that the person granted can be used.
+    Locked,
+    /// The account was removed and its data erased. The id is never used again.
+    Removed,
+}
+
+impl Person {
+    /// True if the account can be used.
+    pub fn is_active(&self) -> bool {
+        match self.state {
+            PersonState::Active => true,
+            PersonState::Locked | PersonState::Removed => false,
+        }
+    }
+
+    /// True if the person is in the group: `PROVIDER/GROUP`, or the plain name of a group of this server.
+    pub fn is_in(&self, group: &str) -> bool {
+        let is_one = |groups: &Vec<String>, name: &str| groups.iter().any(|known| known == name);
+        match group.split_once('/') {
+            None => is_one(&self.groups, group),
+            Some((provider, name)) => {
+                let stated = self.provider_groups.get(provider);
+                stated.is_some_and(|groups| is_one(groups, name))
+            }
+        }
+    }
+
+    /// True if the person may use a client of a rule with these groups. Without groups, every person may.
+    pub fn may_use(&self, groups: &[String]) -> bool {
+        groups.is_empty() || groups.iter().any(|group| self.is_in(group))
+    }
+}
+
+impl Record for Person {
+    const KIND: Kind = Kind::Person;
+    const ANNOUNCED: Announced = Announced::Never;
+    fn key(&self) -> Vec<u8> {
+        self.id.key().to_vec()
+    }
+}
+
+/// Which person an account at a provider belongs to. The store inserts it only where none is there, so that two persons
+/// cannot have one such account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonLink {
+    /// The account at the provider.
+    pub account: ProviderAccount,
+    /// The person.
+    pub person: PersonId,
+}
+
+impl PersonLink {
+    /// The key of the record of this account. An issuer identifier contains no NUL.
+    pub fn key_of(issuer: &str, sub: &str) -> Vec<u8> {
+        [issuer.as_bytes(), &[0], sub.as_bytes()].concat()
+    }
+}
+
+impl Record for PersonLink {
+    const KIND: Kind = Kind::PersonLink;
+    const ANNOUNCED: Announced = Announced::Never;
+    fn key(&self) -> Vec<u8> {
+        PersonLink::key_of(&self.account.issuer, &self.account.sub)
+    }
+}
+
+/// Which person has a name. The store inserts it only where none is there, so that names are unique.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonName {
+    /// The name; the key of the record.
+    pub name: String,
+    /// The person.
+    pub person: PersonId,
+}
+
+impl Record for PersonName {
+    const KIND: Kind = Kind::PersonName;
+    const ANNOUNCED: Announced = Announced::Never;
+    fn key(&self) -> Vec<u8> {
+        self.name.as_bytes().to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person() -> Person {
+        Person {
+            id: PersonId::of_random(&[1; 16]),
+            name: Some("alice".to_owned()),
+            display: None,
+            email: None,
+            groups: vec!["auditors".to_owned()],
+            provider_groups: BTreeMap::from([(
+                "corp".to_owned(),
+                vec!["staff".to_owned(), "a/b".to_owned()],
+            )]),
+            passkeys: Vec::new(),
+            links: Vec::new(),
+            state: PersonState::Active,
+            created: Timestamp(5),
+            sessions_from: Timestamp(5),
+        }
+    }
+
+    #[test]
+    fn group_of_a_provider_and_group_of_this_server_are_different() {
+        let person = person();
+        for group in ["auditors", "corp/staff", "corp/a/b"] {
+            assert!(person.is_in(group), "{group}");
+        }
+        for group in [
+            "staff",
+            "corp/auditors",
+            "other/staff",
+            "corp",
+            "corp/",
+            "",
+            "/staff",
+            "Auditors",
+        ] {
+            assert!(!person.is_in(group), "{group}");
+        }
+    }
+
+    #[test]
+    fn rule_with_groups_is_for_their_members_and_rule_without_groups_for_every_person() {
+        let groups = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert!(person().may_use(&[]));
+        assert!(person().may_use(&groups(&["other", "corp/staff"])));
+        assert!(!person().may_use(&groups(&["other", "staff"])));
+    }
+}

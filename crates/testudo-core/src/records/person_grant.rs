@@ -1,0 +1,97 @@
+//! What a person granted to a client, and the refresh tokens of it.
+
+use super::Kind;
+use super::authorization_code::GrantTerms;
+use super::granted_client::{BoundTo, GrantedClient};
+use super::record::{Announced, Record};
+use crate::people::{GrantId, PresentedSecret, SecretDigest};
+use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
+
+/// What a person granted to a client once. It is read at each refresh and introspection, and deleted when it is revoked,
+/// so a revocation is effective at once on every node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its id; the key of the record. It names the person.
+    pub id: GrantId,
+    /// The client.
+    pub client: GrantedClient,
+    /// What was granted.
+    pub terms: GrantTerms,
+    /// When the code was redeemed.
+    pub created: Timestamp,
+    /// What the client must prove at each refresh.
+    pub bound_to: BoundTo,
+    /// Its refresh tokens; absent if the client may not refresh.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub refresh: Option<Rotation>,
+    /// Until when a token of it may be valid. The record may be deleted then.
+    pub live_until: Timestamp,
+}
+
+/// The refresh tokens of a grant: one is valid at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// The token that is valid.
+    pub current: IssuedRefreshToken,
+    /// The token in whose place the valid one was issued first, and when. For a short time it may be sent again, because
+    /// the answer with its successor may have been lost.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaced: Option<(SecretDigest, Timestamp)>,
+    /// Earlier tokens whose records are kept, oldest first: if one is sent again, it was stolen.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub earlier: Vec<IssuedRefreshToken>,
+    /// How many tokens were issued.
+    pub number: u32,
+}
+
+/// A refresh token that was issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedRefreshToken {
+    /// Its digest; the key of its record.
+    pub digest: SecretDigest,
+    /// When it ends if it is not used.
+    pub expires: Timestamp,
+}
+
+impl Grant {
+    /// True if the authorization has ended.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.terms.ends.is_some_and(|ends| now >= ends)
+    }
+}
+
+impl Record for Grant {
+    const KIND: Kind = Kind::Grant;
+    const ANNOUNCED: Announced = Announced::Never;
+    fn key(&self) -> Vec<u8> {
+        self.id.key().to_vec()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.live_until)
+    }
+}
+
+/// A refresh token that was issued for a grant. It is never changed: the grant states which one is valid. Without this
+/// record, a text that was never issued would look like a stolen token, and a resource server, which reads the
+/// `grant_id` in access tokens, could end the grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// Its digest, which is the key of the record, and its grant.
+    pub name: PresentedSecret,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it ends if it is not used. The end of the authorization is in the grant.
+    pub expires: Timestamp,
+}
+
+impl Record for RefreshToken {
+    const KIND: Kind = Kind::RefreshToken;
+    const ANNOUNCED: Announced = Announced::Never;
+    fn key(&self) -> Vec<u8> {
+        self.name.digest.key().to_vec()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.expires)
+    }
+}
