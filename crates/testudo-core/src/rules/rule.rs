@@ -7,9 +7,10 @@ use super::client_id::ClientIdTemplate;
 use super::label::ConfiguredLabel;
 use super::matched::Matched;
 use super::pattern::Pattern;
+use super::people::PeopleRule;
 use super::redirect_uris::{HostTemplate, RedirectTemplate};
 use super::rule_error::{RuleError, fault, fault_of_entry};
-use super::spec::{FirstUse, GrainOfClient, RegistrationForm, RuleSpec};
+use super::spec::{FirstUse, GrainOfClient, PushedAuthorization, RegistrationForm, RuleSpec};
 use crate::identity::{Authority, AuthorityKind, CredentialKind, OccasionKind, SenderConstraint};
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, Resource, Scope, ScopeSet, redirect_uri};
@@ -48,6 +49,7 @@ pub struct Rule {
     pub clients_max: Option<u64>,
     pub first_use: Option<FirstUse>,
     pub enabled: bool,
+    pub people: PeopleRule,
     /// First bytes of the hash of the rule's text, which change with every change of the rule.
     pub revision: String,
 }
@@ -65,12 +67,14 @@ impl Rule {
             faults.push(fault("name", "is missing"));
         }
         let matched = Matched::of(spec, of_claims, &mut faults);
-        Rule::compile_permissions(spec, matched, faults)
+        Rule::compile_permissions(spec, matched, PushedAuthorization::Required, faults)
     }
 
     /// Compiles the rule of a `[[clients]]` entry, which has no patterns and governs only that client.
     pub fn compile_for_client(spec: &RuleSpec) -> Result<Rule, Vec<RuleError>> {
-        Rule::compile_permissions(spec, Matched::default(), Vec::new())
+        // Its redirect URIs are written down, so a browser may bring its requests.
+        let pushed_authorization = PushedAuthorization::Optional;
+        Rule::compile_permissions(spec, Matched::default(), pushed_authorization, Vec::new())
     }
 
     /// The authorities whose identities the rule can match.
@@ -89,6 +93,7 @@ impl Rule {
     fn compile_permissions(
         spec: &RuleSpec,
         matched: Matched,
+        pushed_authorization: PushedAuthorization,
         mut faults: Vec<RuleError>,
     ) -> Result<Rule, Vec<RuleError>> {
         let Matched {
@@ -196,6 +201,7 @@ impl Rule {
         let client_idle_lifetime = lifetime("client_idle_lifetime", &spec.client_idle_lifetime);
         let client_lifetime = lifetime("client_lifetime", &spec.client_lifetime);
         let access_token_lifetime = lifetime("access_token_lifetime", &spec.access_token_lifetime);
+        let people = PeopleRule::compile(spec, pushed_authorization, &redirect_uris, &mut faults);
         for (key, count) in [
             (
                 "registrations_per_minute",
@@ -256,6 +262,7 @@ impl Rule {
             clients_max: spec.clients_max,
             first_use: spec.first_use,
             enabled: spec.enabled.unwrap_or(true),
+            people,
             revision: revision(spec),
         })
     }

@@ -79,6 +79,34 @@ pub struct RuleSpec {
     pub first_use: Option<FirstUse>,
     /// False refuses every identity that the rule matches. Default: `true`.
     pub enabled: Option<bool>,
+    /// Whether authorization requests must be pushed. If `"optional"`, a browser may bring a request of a client that is
+    /// not known yet, and the client registers when it redeems the code. Default: `"required"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization: Option<PushedAuthorization>,
+    /// Whether a person is asked before a client of the rule gets access: `"trusted"` asks never, and is for applications
+    /// of your own with https redirect URIs. Default: `"explicit"`.
+    #[serde(skip_serializing_if = "ConsentForm::is_default")]
+    pub consent: ConsentForm,
+    /// Lifetime of a code, at most `"10m"`. Default: `"60s"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_lifetime: Option<String>,
+    /// For how long a person grants access, or `"none"` for no end. Default: `"90d"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_lifetime: Option<String>,
+    /// A refresh token that was not used for this time ends. Default: `"14d"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_idle_lifetime: Option<String>,
+    /// For how long a refresh token may be sent again after its first use, until its successor is used: the answer may
+    /// have been lost. Only for clients that prove a key or their identity; `"0s"` for never. Default: `"30s"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_grace: Option<String>,
+    /// Groups of people who may use the clients of the rule: `PROVIDER/GROUP`, or a group of this server. Default: none;
+    /// then every person may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Audiences whose tokens the client may introspect, besides tokens of its own. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub introspects: Vec<String>,
 }
 
 impl RuleSpec {
@@ -104,6 +132,35 @@ pub enum RegistrationForm {
     Narrowing,
     /// None: the limits are always those of the rule.
     Fixed,
+}
+
+/// Whether the authorization requests of a client must be pushed. [RFC9126 §5]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PushedAuthorization {
+    /// The client sends each request to the pushed authorization request endpoint first.
+    Required,
+    /// The browser may bring the request.
+    Optional,
+}
+
+/// Whether a person is asked before a client gets access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentForm {
+    /// The person is asked, unless the person consented to the same before.
+    #[default]
+    Explicit,
+    /// The person is not asked.
+    Trusted,
+}
+
+impl ConsentForm {
+    /// True for the value of a rule that names none. Then it is left out, so that the revision of such a rule does not
+    /// depend on the version of the server.
+    fn is_default(&self) -> bool {
+        *self == ConsentForm::Explicit
+    }
 }
 
 /// What happens at the first use of an identity.

@@ -7,13 +7,16 @@ const ADDRESS: &str = "an address with a port";
 const AUDIENCE: &str = "a text that `aud` may be";
 const CLAIM: &str = "the name of a claim, or a JSON Pointer";
 const DURATION: &str = "a number with its unit (s, m, h or d)";
+const DURATION_OR_NONE: &str = "a number with its unit (s, m, h or d), or \"none\"";
 const FIRST_USE: &str = "one of \"off\", \"observe\", \"on\"";
 const GRANT: &str = "a grant type";
+const GROUP: &str = "PROVIDER/GROUP, or the name of a group of this server";
 const HEADER: &str = "the name of a header field";
 const HTTPS: &str = "an https URL";
 const PATH: &str = "the path of a file, from the folder of the configuration file";
 const PATTERN: &str =
     "a pattern of identities: whole segments, each a literal, {name} or *, the last may be **";
+const PUSHED: &str = "\"required\" or \"optional\"";
 const RESOURCE: &str = "an absolute URI without a fragment";
 const SCOPE: &str = "a scope value without spaces";
 const SVID: &str = "one of \"jwt_svid\", \"x509_svid\", \"wit_svid\"";
@@ -281,6 +284,7 @@ pub const KEYS: &[Key] = &[
         "names of claims or JSON Pointers, each with a text, a whole number or a switch",
         "{ repository_id = \"12345\" }",
     ),
+    key("rules.authorization_lifetime", DURATION_OR_NONE, "\"90d\""),
     key("rules.client", "\"workload\" or \"instance\"", "\"workload\""),
     key(
         "rules.client_id",
@@ -300,24 +304,23 @@ pub const KEYS: &[Key] = &[
         "\"https://{service}.apps.example.net/\"",
     ),
     count("rules.clients_max", "clients", "1000"),
+    key("rules.code_lifetime", DURATION, "\"60s\""),
+    key("rules.consent", "\"explicit\" or \"trusted\"", "\"explicit\""),
     key("rules.credentials", SVID, "\"jwt_svid\"").list(),
-    key(
-        "rules.default_scopes",
-        "one of the values in `scopes`",
-        "\"orders.read\"",
-    )
-    .list(),
+    key("rules.default_scopes", SCOPE, "\"orders.read\"").list(),
     key("rules.enabled", SWITCH, "true"),
     key("rules.entire_authority", SWITCH, "false"),
     key("rules.entire_trust_domain", SWITCH, "false"),
     key("rules.first_use", FIRST_USE, "\"on\""),
     key("rules.grant_types", GRANT, "\"client_credentials\"").list(),
+    key("rules.groups", GROUP, "\"corp/staff\"").list(),
     key(
         "rules.identities",
         PATTERN,
         "\"spiffe://prod.example/ns/{namespace}/sa/{service}\"",
     )
     .list(),
+    key("rules.introspects", RESOURCE, "\"https://api.example.net\"").list(),
     key(
         "rules.logo_uri",
         HTTPS,
@@ -325,6 +328,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("rules.name", "a name that no other rule has", "\"payments\""),
     key("rules.occasions", "\"token\" or \"registration\"", "\"token\"").list(),
+    key("rules.pushed_authorization", PUSHED, "\"required\""),
     key(
         "rules.redirect_uri_hosts",
         "a host name; {name} stands for a whole label",
@@ -337,11 +341,9 @@ pub const KEYS: &[Key] = &[
         "\"https://{service}.apps.example.net/callback\"",
     )
     .list(),
-    key(
-        "rules.registration",
-        "\"narrowing\" or \"fixed\"",
-        "\"narrowing\"",
-    ),
+    key("rules.refresh_token_grace", DURATION, "\"30s\""),
+    key("rules.refresh_token_idle_lifetime", DURATION, "\"14d\""),
+    key("rules.registration", "\"narrowing\" or \"fixed\"", "\"fixed\""),
     count("rules.registrations_burst", "clients", "60"),
     count("rules.registrations_per_minute", "clients per minute", "60"),
     key("rules.resources", RESOURCE, "\"https://api.example.net/orders\"").list(),
