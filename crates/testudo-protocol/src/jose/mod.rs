@@ -9,6 +9,8 @@ mod key_error;
 mod material;
 mod proof_key;
 mod sign;
+#[cfg(test)]
+pub(crate) mod test_keys;
 mod thumbprint;
 
 pub use algorithm::Algorithm;

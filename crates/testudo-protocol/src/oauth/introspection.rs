@@ -142,7 +142,8 @@ pub fn accepts_signed(accept: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::{Algorithm, Jws, KeySet, PublicKey};
+    use crate::jose::Jws;
+    use crate::jose::test_keys::{key_set, signing_key};
     use crate::oauth::access_token::{self, Expectation, SUB_TYPE_USER, TokenError};
     use serde_json::{Value, json};
 
@@ -187,13 +188,8 @@ mod tests {
     // Rows IN-07, IN-08.
     #[test]
     fn rfc9701_5_signed_answer_is_for_its_caller_and_is_no_access_token() {
-        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-        let random = aws_lc_rs::rand::SystemRandom::new();
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let key = SigningKey::from_pkcs8(Algorithm::ES256, document.as_ref(), Some("k")).unwrap();
-        let mut keys = KeySet::default();
-        let jwk = serde_json::from_value(key.public_jwk("sig", true)).unwrap();
-        keys.push(PublicKey::from_jwk(&jwk).unwrap());
+        let key = signing_key();
+        let keys = key_set(&key);
         for (answer, content) in [
             (active(), serde_json::to_value(active()).unwrap()),
             (IntrospectionAnswer::Inactive, json!({ "active": false })),

@@ -2,27 +2,13 @@
 
 use super::super::authorization::{AuthorizationRequest, AuthorizationRequestError};
 use super::*;
-use crate::jose::{Algorithm, PublicKey, SigningKey};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use crate::jose::test_keys::{key_set as keys, signing_key as key};
 use serde_json::json;
 
 const NOW: Timestamp = Timestamp(1_795_000_000);
 const ISSUER: &str = "https://as.example";
 const CLIENT: &str = "spiffe://prod.example/web";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-fn key() -> SigningKey {
-    let random = aws_lc_rs::rand::SystemRandom::new();
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-    SigningKey::from_pkcs8(Algorithm::ES256, document.as_ref(), Some("k")).unwrap()
-}
-
-fn keys(key: &SigningKey) -> KeySet {
-    let mut set = KeySet::default();
-    let jwk = serde_json::from_value(key.public_jwk("sig", true)).unwrap();
-    set.push(PublicKey::from_client_jwk(&jwk).unwrap());
-    set
-}
 
 fn claims() -> Value {
     json!({
