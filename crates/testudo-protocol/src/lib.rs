@@ -18,6 +18,7 @@ pub mod kubernetes;
 pub mod limits;
 mod loopback;
 pub mod oauth;
+pub mod openid;
 pub mod printable;
 pub mod specifications;
 pub mod spiffe;

@@ -117,3 +117,16 @@ pub const STATUS_LIST_TOKEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The status values of one list, bytes after decompression: 2^26 entries of one bit. The compression ratio is not
 /// limited, because a list without revoked credentials compresses 1,000 : 1.
 pub const STATUS_LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The answer of an OpenID provider's token endpoint, bytes. It contains an ID token of at most 16 KiB.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Values in `aud` of an ID token. Some providers list all clients of one project.
+pub const ID_TOKEN_AUDIENCES_MAX: usize = 32;
+/// `sub` of an ID token, bytes. [OIDCC §2]
+pub const SUBJECT_BYTES_MAX: usize = 255;
+/// A name or an e-mail address of a person, bytes.
+pub const PERSON_LABEL_BYTES_MAX: usize = 255;
+/// Groups of a person at one provider.
+pub const GROUPS_MAX: usize = 500;
+/// The name of a group, bytes.
+pub const GROUP_BYTES_MAX: usize = 256;
