@@ -58,8 +58,8 @@ pub struct IssuerSection {
     /// For `verifiable_credential`: whether a credential that names no key registers a client with the keys in `jwks` of
     /// the request. Default: `"refuse"`.
     pub unbound: Option<Unbound>,
-    /// For `verifiable_credential`: whether the status of its credentials is checked, in a Token Status List or a Bitstring
-    /// Status List. Default: `"if_present"`.
+    /// For `verifiable_credential`: whether the status of its credentials is checked, in a Token Status List (a JWT; a
+    /// CWT is not read) or a Bitstring Status List. Default: `"if_present"`.
     pub status: Option<StatusUse>,
     /// For `verifiable_credential`: the origins from which status lists are fetched. A credential that names another one is
     /// refused. Default: none, required with `status = "required"`.

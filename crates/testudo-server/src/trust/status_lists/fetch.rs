@@ -125,8 +125,15 @@ fn check_media_type(fetched: &Fetched, form: ListForm) -> Result<(), Fault> {
         .any(|allowed| allowed.eq_ignore_ascii_case(media_type));
     if !is_allowed {
         let expected = form.media_types().join(" or ");
+        // [SD-JWT-VC §2.2.2.3] The list of an SD-JWT VC must be a JWT, and readers of others choose the form. [TSL §8.1]
+        let is_cwt = media_type.eq_ignore_ascii_case("application/statuslist+cwt");
+        let form = if is_cwt {
+            "the list is a CWT, which this server does not read: "
+        } else {
+            ""
+        };
         return Err(Fault::Refused(format!(
-            "Content-Type is {media_type:?}; expected: {expected}"
+            "{form}Content-Type is {media_type:?}; expected: {expected}"
         )));
     }
     // The request accepts no encoding, and an encoded body would pass the limit of its size.

@@ -336,6 +336,8 @@ async fn other_media_type_is_refused() {
         let decided = publisher.decide(path, 0).await;
         assert_eq!(decided.is_ok(), is_good, "{media_type}: {decided:?}");
         assert_eq!(is_refused(&decided), !is_good, "{media_type}");
+        let says_why = decided.is_err_and(|refused| refused.to_string().contains("is a CWT, which"));
+        assert_eq!(says_why, media_type.ends_with("+cwt"), "{media_type}");
     }
 }
 
