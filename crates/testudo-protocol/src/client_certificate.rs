@@ -179,6 +179,13 @@ impl ClientChain {
         sha256(self.leaf())
     }
 
+    /// The key of the leaf.
+    pub fn key(&self) -> Result<PublicKey, ClientCertificateError> {
+        let (_, leaf) =
+            X509Certificate::from_der(self.leaf()).map_err(|_| ClientCertificateError::Malformed)?;
+        key_of(&leaf)
+    }
+
     /// True if the chain has at most two certificates.
     pub fn is_short(&self) -> bool {
         self.0.len() <= 2

@@ -112,6 +112,7 @@ impl VerifiableCredential {
         let key = holder::key(&mut claims)?;
         let expected = holder::Expected {
             key: key.as_ref(),
+            names_certificate: claims.certificate.is_some(),
             entry: accepted,
             server: policy.issuer.as_str(),
             now,
@@ -144,6 +145,7 @@ impl VerifiableCredential {
                 status: claims.status,
                 is_unbound,
                 key: key.map(Arc::new),
+                certificate: claims.certificate,
                 holder,
             })),
             ..Proof::until(end)

@@ -15,6 +15,8 @@ pub struct VerifiedCredential {
     pub status: Vec<StatusReference>,
     /// The key of its holder, if it names one.
     pub key: Option<Arc<HolderKey>>,
+    /// SHA-256 of the certificate of its holder, if it names one. [RFC8705 §3.1]
+    pub certificate: Option<[u8; 32]>,
     /// True if it neither names a key nor states `jwks`, and the entry allows it: the keys of the client are those in the request.
     pub is_unbound: bool,
     /// How the sender proves that key.
@@ -29,8 +31,8 @@ pub enum Holder {
     /// A proof in the credential has a signature of the key. That its nonce is of this server and unused remains to be
     /// checked.
     Presented(HolderProof),
-    /// Beside the credential, the request must have an attestation of the key with its proof, or else a DPoP proof of the
-    /// key.
+    /// Beside the credential, the request must have the client certificate that it names, an attestation of the key with
+    /// its proof, or else a DPoP proof of the key.
     Beside,
 }
 
@@ -39,7 +41,7 @@ impl fmt::Display for Holder {
         f.write_str(match self {
             Holder::Unproven => "not proven, and not required",
             Holder::Presented(_) => "signed the credential",
-            Holder::Beside => "to be proven by an attestation or a DPoP proof beside it",
+            Holder::Beside => "to be proven by a certificate, an attestation or a DPoP proof beside it",
         })
     }
 }
@@ -50,6 +52,7 @@ impl VerifiedCredential {
         VerifiedCredential {
             status,
             key: None,
+            certificate: None,
             is_unbound: false,
             holder: Holder::Beside,
         }

@@ -130,15 +130,20 @@ impl Possession {
         let held = terms
             .identity
             .and_then(|identity| identity.proof.credential.as_deref());
+        let has_certificate = terms.identity.is_some_and(AttestedIdentity::has_certificate);
         let held_by_dpop = match held.map(|held| (&held.holder, held.proven_key())) {
             Some((Holder::Presented(proof), Some(key))) => {
                 holder::verify(proof, key, terms, &mut possession, trace)?;
                 None
             }
             // An attested key is that of the holder (`doors/shared/attested_holder.rs`), and its proof was verified above,
-            // or is the DPoP proof that is verified below.
-            Some((Holder::Beside, _)) if confirmation.is_some() => None,
-            Some((Holder::Beside, _)) => held.and_then(|held| held.key.as_deref()),
+            // or is the DPoP proof that is verified below. A certificate is that of the holder, too
+            // (`doors/shared/holder_certificate.rs`), and the TLS handshake proved its key.
+            Some((Holder::Beside, _)) if confirmation.is_some() || has_certificate => None,
+            Some((Holder::Beside, _)) => {
+                let key = held.and_then(|held| held.key.as_deref());
+                Some(key.ok_or(VerifiableReason::HolderProofMissing)?)
+            }
             Some((Holder::Unproven | Holder::Presented(_), _)) | None => None,
         };
         let is_nonce_required = terms.policy.tokens.dpop_nonce == NonceUse::Required

@@ -53,6 +53,8 @@ pub enum VerifiableReason {
     HolderProofMissing,
     /// The DPoP proof beside the credential is signed with another key than that of the holder.
     HolderKeyNotProven,
+    /// The connection has another client certificate than the one that the credential names.
+    HolderCertificateDiffers,
     /// The proof of the holder is refused.
     HolderProof(CredentialError),
     /// The nonce in the proof of the holder is too old, or is not from this server.
@@ -117,6 +119,10 @@ impl VerifiableReason {
                 "holder_key_not_proven",
                 "the DPoP proof beside software_statement must be signed with the key of the holder",
             ),
+            VerifiableReason::HolderCertificateDiffers => by_holder(
+                "holder_certificate_differs",
+                "the client certificate must be the one that cnf of software_statement names",
+            ),
             VerifiableReason::HolderProof(_) => by_holder(
                 "holder_proof_refused",
                 "the proof of the holder in software_statement is not valid: it needs aud with the issuer identifier of this server, the present time in iat, and the key of the holder",
@@ -177,7 +183,7 @@ impl fmt::Display for VerifiableReason {
                 f.write_str("the client ended, and a newer credential had registered it before")
             }
             VerifiableReason::HolderKeysDiffer => {
-                f.write_str("cnf and the DID of the subject name different keys")
+                f.write_str("cnf, the certificate that it names and the DID of the subject have different keys")
             }
             VerifiableReason::HolderKeyMissing => f.write_str(
                 "the credential names no key of its holder, neither in cnf nor as a did:key or did:jwk of its subject",
@@ -185,6 +191,9 @@ impl fmt::Display for VerifiableReason {
             VerifiableReason::HolderProofMissing => f.write_str("the request has no proof of the holder"),
             VerifiableReason::HolderKeyNotProven => {
                 f.write_str("the DPoP proof is signed with another key than that of the holder")
+            }
+            VerifiableReason::HolderCertificateDiffers => {
+                f.write_str("the client certificate is not the one that cnf of the credential names")
             }
             VerifiableReason::HolderProof(error) => write!(f, "the proof of the holder is refused: {error}"),
             VerifiableReason::NonceNotAccepted => {

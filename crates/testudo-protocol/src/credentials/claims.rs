@@ -6,6 +6,8 @@ use super::did::Did;
 use super::status::StatusReference;
 use crate::jose::{Jwk, ProofKey};
 use crate::time::{Seconds, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 /// A verified credential. That its issuer, type, holder and status are accepted remains to be checked.
@@ -21,6 +23,8 @@ pub struct CredentialClaims {
     pub times: Times,
     /// `cnf.jwk`.
     pub confirmation: Option<HolderKey>,
+    /// `cnf.x5t#S256`: SHA-256 of the certificate of the holder. [RFC8705 §3.1]
+    pub certificate: Option<[u8; 32]>,
     /// The members that may be client metadata.
     pub about_client: Map<String, Value>,
     /// Where its status is.
@@ -180,6 +184,34 @@ pub(super) fn confirmation(payload: &Map<String, Value>) -> Result<Option<Holder
     }
     HolderKey::of(members.get("jwk").ok_or_else(wrong)?).map(Some)
 }
+
+/// `cnf` of a credential as a JWT, which may name the certificate of the holder in the place of its key or beside it.
+/// [RFC8705 §3.1]
+pub(super) fn confirmations(
+    payload: &Map<String, Value>,
+) -> Result<(Option<HolderKey>, Option<[u8; 32]>), CredentialError> {
+    let cnf = payload.get("cnf").and_then(Value::as_object);
+    let Some((cnf, stated)) = cnf.and_then(|cnf| Some((cnf, cnf.get(CERTIFICATE)?))) else {
+        return confirmation(payload).map(|key| (key, None));
+    };
+    let mut digest = [0; 32];
+    let text = stated.as_str().unwrap_or_default();
+    let decoded = URL_SAFE_NO_PAD.decode_slice(text, &mut digest).ok();
+    if decoded != Some(digest.len()) {
+        let problem = "must be the SHA-256 of a certificate, in base64url";
+        return Err(CredentialError::member("cnf.x5t#S256", problem));
+    }
+    let mut others = cnf.clone();
+    others.remove(CERTIFICATE);
+    let key = match others.is_empty() {
+        true => None,
+        false => confirmation(&Map::from_iter([("cnf".to_owned(), Value::Object(others))]))?,
+    };
+    Ok((key, Some(digest)))
+}
+
+/// The member of `cnf` that names a certificate.
+const CERTIFICATE: &str = "x5t#S256";
 
 /// `status` of a JWT or SD-JWT. [TSL §6] Other mechanisms beside `status_list` are ignored.
 pub(super) fn status_reference(

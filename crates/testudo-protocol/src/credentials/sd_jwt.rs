@@ -120,7 +120,9 @@ pub fn read(disclosed: &Disclosed) -> Result<CredentialClaims, CredentialError> 
             .ok_or(CredentialError::member("sub", "is missing or empty"))?,
         types: vec![vct],
         times,
+        // [RFC9901 §4.1.2] The KB-JWT is signed with a key, which a certificate does not replace.
         confirmation: confirmation(payload)?,
+        certificate: None,
         about_client: payload
             .iter()
             .filter(|(name, _)| is_about_client(name))

@@ -1,7 +1,7 @@
 //! W3C credentials as JWTs: of data model 2.0 with JOSE, and of data model 1.1. [VC-JOSE-COSE §3] [VCDM1 §6.3.1]
 
 use super::CredentialError;
-use super::claims::{CredentialClaims, Times, confirmation, date, status_reference, text};
+use super::claims::{CredentialClaims, Times, confirmations, date, status_reference, text};
 use super::status::StatusReference;
 use crate::jose::Jws;
 use crate::time::Timestamp;
@@ -109,12 +109,14 @@ fn claims(
     same("jti", text(payload, "jti")?, text(credential, "id")?)?;
     let mut status = status_entries(credential)?;
     status.extend(status_reference(payload)?);
+    let (confirmation, certificate) = confirmations(payload)?;
     Ok(CredentialClaims {
         issuer: same("iss", text(payload, "iss")?, issuer_of(credential)?)?,
         subject: subject_id(payload, subject)?,
         types: types(credential)?,
         times,
-        confirmation: confirmation(payload)?,
+        confirmation,
+        certificate,
         about_client: about_client(subject),
         status,
     })

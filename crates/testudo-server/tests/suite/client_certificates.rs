@@ -1,5 +1,6 @@
 //! Clients with certificates that are no SVIDs: `tls_client_auth` and `self_signed_tls_client_auth`. [RFC8705 §2]
 
+mod credentials;
 mod names;
 mod registered;
 mod self_signed;

@@ -11,6 +11,7 @@ pub mod client_keys;
 pub mod confirmation;
 pub mod credential_status;
 pub mod facts;
+pub mod holder_certificate;
 pub mod issued_token;
 pub mod issuer_certificates;
 pub mod presented;

@@ -16,6 +16,8 @@ use testudo_protocol::credentials::key_binding::HolderExpectation;
 pub(super) struct Expected<'a> {
     /// The key of the holder, if the credential names one.
     pub(super) key: Option<&'a HolderKey>,
+    /// True if the credential names the certificate of the holder.
+    pub(super) names_certificate: bool,
     /// `holder_binding` and `unbound` of the entry.
     pub(super) entry: &'a VerifiableCredentialPolicy,
     /// The issuer identifier of this server.
@@ -54,9 +56,11 @@ pub(super) fn proven(
     let is_required = expected.entry.holder_binding == HolderBinding::Required;
     let Some(key) = expected.key else {
         let needs_key = is_required && expected.entry.unbound == Unbound::Refuse;
-        return match has_proof || needs_key {
-            true => Err(VerifiableReason::HolderKeyMissing),
-            false => Ok(Holder::Unproven),
+        return match (has_proof, is_required && expected.names_certificate) {
+            (false, true) => Ok(Holder::Beside),
+            (true, _) => Err(VerifiableReason::HolderKeyMissing),
+            (false, false) if needs_key => Err(VerifiableReason::HolderKeyMissing),
+            (false, false) => Ok(Holder::Unproven),
         };
     };
     if has_proof {

@@ -38,6 +38,9 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
         VerifiableReason::HolderProofMissing | VerifiableReason::HolderKeyNotProven => {
             "the client gets a registration_nonce from /challenge, and signs a KB-JWT (SD-JWT) or a presentation (JWT) with its key".into()
         }
+        VerifiableReason::HolderCertificateDiffers => {
+            "the client must connect with the certificate whose SHA-256 is cnf.x5t#S256 of its credential; after a change of the certificate it needs a new credential".into()
+        }
         VerifiableReason::HolderProof(_) => {
             "the proof must have aud with the issuer identifier of this server alone, the present time in iat, and be signed with the key that the credential names".into()
         }

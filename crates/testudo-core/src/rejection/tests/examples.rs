@@ -157,6 +157,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         verifiable(VerifiableReason::HolderKeyMissing),
         verifiable(VerifiableReason::HolderProofMissing),
         verifiable(VerifiableReason::HolderKeyNotProven),
+        verifiable(VerifiableReason::HolderCertificateDiffers),
         verifiable(VerifiableReason::HolderProof(CredentialError::NotSdJwt(
             "has no proof of its holder (KB-JWT)",
         ))),

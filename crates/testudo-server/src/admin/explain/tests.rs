@@ -117,6 +117,7 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
                 **reason,
                 VerifiableReason::HolderProofMissing
                     | VerifiableReason::HolderKeyNotProven
+                    | VerifiableReason::HolderCertificateDiffers
                     | VerifiableReason::HolderProof(_)
                     | VerifiableReason::NonceNotAccepted
                     | VerifiableReason::ProofReplayed

@@ -36,7 +36,9 @@ use initial_access::{refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
-use testudo_core::doors::{self, PeerCertificates, Presented, Purpose, attest_holder};
+use testudo_core::doors::{
+    self, Evidence, PeerCertificates, Presented, Purpose, attest_holder, certify_holder,
+};
 use testudo_core::identity::{CredentialKind, Sponsor};
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
@@ -270,6 +272,17 @@ async fn verify_evidence(
     let endpoint = policy.registration_endpoint().unwrap_or_default();
     let mut proven: Option<AttestedIdentity> = None;
     for presented in shown.into_iter().flatten() {
+        // The certificate that a verifiable credential names needs no authority that issued it.
+        if let (Some(holder), Evidence::Certificates(certificates)) = (&mut proven, &presented.evidence)
+            && holder
+                .proof
+                .credential
+                .as_ref()
+                .is_some_and(|held| held.certificate.is_some())
+        {
+            certify_holder(holder, certificates, app.now())?;
+            continue;
+        }
         let credential = doors::recognise(&presented)?;
         let purpose = Purpose::Statement { endpoint: &endpoint };
         let (identity, _) = verify_credential(app, in_force, peer, credential, purpose).await?;
