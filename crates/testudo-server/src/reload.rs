@@ -275,6 +275,13 @@ async fn read_and_apply(app: &Arc<App>, note: Note<'_>) -> Result<Reloaded, Repo
     *app.file.read.lock().unwrap_or_else(PoisonError::into_inner) = configuration_digest(app);
     let generation = app.in_force.load().policy.generation + 1;
     let (configuration, mut warnings) = config::load(&path, generation)?;
+    if app.in_force.load().arrival.exposes_development(&configuration) {
+        return Err(Report::of(config::Problem::error(
+            "login.development",
+            "signs any visitor in without proof, and this server has listeners beyond loopback until it is started again",
+            Some("start the server again with listeners on loopback alone".to_owned()),
+        )));
+    }
     take_settings(app, &configuration)?;
     let mut at_next_start = renew_certificates(app, &configuration, note, &mut warnings).await;
     let differ = app.started_with.differ_from(&configuration).into_iter();
@@ -397,6 +404,8 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
         policy: configuration.policy,
         anchors,
         reviews: configuration.reviews,
+        login: configuration.login,
+        pages: configuration.pages,
         arrival,
         serving,
         written: configuration.written,

@@ -4,6 +4,7 @@ mod authority;
 mod client;
 mod credential_status;
 mod issuers;
+mod scopes;
 mod verifiable_credential;
 
 pub use authority::{
@@ -12,6 +13,7 @@ pub use authority::{
 pub use client::{ClientMethod, ConfiguredClient};
 pub use credential_status::{StatusPolicy, StatusUse};
 pub use issuers::Issuers;
+pub use scopes::{ScopeDescription, ScopeDescriptions};
 pub use verifiable_credential::{HolderBinding, Unbound, VerifiableCredentialPolicy};
 
 use crate::administration::Administration;
@@ -46,6 +48,8 @@ pub struct Policy {
     pub reserved_ids: ReservedIds,
     /// Settings of access tokens.
     pub tokens: TokenPolicy,
+    /// What scopes mean, for the people who are asked to grant them.
+    pub scopes: ScopeDescriptions,
     /// Which unfinished drafts are enabled.
     pub experiments: Experiments,
     /// Who may register at the registration endpoint.
@@ -154,6 +158,7 @@ impl Policy {
                 access_token_lifetime: Seconds(300),
                 dpop_nonce: NonceUse::Optional,
             },
+            scopes: Default::default(),
             experiments: Default::default(),
             registration: Default::default(),
             administration: Default::default(),

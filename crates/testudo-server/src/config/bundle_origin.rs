@@ -1,6 +1,6 @@
 //! Where the keys of an authority come from.
 
-use super::keys_token::KeysToken;
+use super::sent_secret::SentSecret;
 use super::spiffe_endpoint::{EndpointKeys, SpiffeEndpoint};
 use std::path::PathBuf;
 use testudo_core::Authority;
@@ -70,7 +70,7 @@ pub enum BundleOrigin {
         /// PEM: the only roots with which the server of the URL is verified, if `ca` names some.
         roots: Option<Vec<u8>>,
         /// The token that the server of the URL requires.
-        token: Option<KeysToken>,
+        token: Option<SentSecret>,
     },
     /// The `jwks_uri` of the metadata of an issuer. [OIDCD §4] [RFC8414 §3]
     Discovery {
@@ -81,7 +81,7 @@ pub enum BundleOrigin {
         /// PEM: the only roots with which the server of the issuer is verified, if `ca` names some.
         roots: Option<Vec<u8>>,
         /// The token that the server of the issuer requires.
-        token: Option<KeysToken>,
+        token: Option<SentSecret>,
     },
     /// A bundle endpoint whose server has an X.509-SVID. [SPIFFE-FED §5.2.2]
     HttpsSpiffe(SpiffeEndpoint),
@@ -107,7 +107,7 @@ pub enum BundleOrigin {
         /// PEM: the only roots with which the server of the issuer is verified, if `ca` names some.
         roots: Option<Vec<u8>>,
         /// The token that the server of the issuer requires.
-        token: Option<KeysToken>,
+        token: Option<SentSecret>,
     },
     /// The certificate authorities of an issuer of credentials, in PEM. [RFC7515 §4.1.6]
     Certificates {

@@ -5,7 +5,7 @@ use super::checker::Checker;
 use std::net::SocketAddr;
 
 /// True if other machines can connect to this address.
-fn is_beyond_loopback(address: &SocketAddr) -> bool {
+pub(super) fn is_beyond_loopback(address: &SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
 

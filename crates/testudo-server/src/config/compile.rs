@@ -6,7 +6,9 @@ use super::checker::Checker;
 use super::issuers::Reviews;
 use super::listeners::ServerSettings;
 use super::log::LogSettings;
+use super::login::{LoginSettings, Places};
 use super::outbound::OutboundSettings;
+use super::pages::PagesSettings;
 use super::problem::Report;
 use super::sections::ConfigFile;
 use super::store::StoreSettings;
@@ -33,6 +35,10 @@ pub struct Configuration {
     pub admin: AdminSettings,
     /// The log. `reloading.rs` lists what takes effect only at the next start.
     pub log: LogSettings,
+    /// How people sign in; `None`: they cannot. A reload replaces it.
+    pub login: Option<LoginSettings>,
+    /// Name, logo and colour of the pages for people. A reload replaces them.
+    pub pages: PagesSettings,
     /// The client of outgoing requests. A reload replaces it.
     pub outbound: OutboundSettings,
 }
@@ -58,6 +64,17 @@ pub(super) fn compile(
     let log = checker.log(&file.log);
     let tokens = checker.tokens(&file.tokens);
     let experiments = checker.experiments(&file.experiments, &file.trust_domains);
+    let places = match (&issuer, &server, &admin) {
+        (Some(issuer), Some(server), Some(admin)) => Some(Places {
+            issuer,
+            server,
+            admin,
+        }),
+        _ => None,
+    };
+    let login = checker.login(file.login.as_ref(), places.as_ref());
+    let pages = checker.pages(&file.pages);
+    let scopes = checker.scopes(&file.scopes);
     let outbound = checker.outbound(&file.outbound);
     let (mut authorities, mut bundles) = checker.trust_domains(&file.trust_domains);
     let issuers = checker.issuers(file.issuer.as_deref(), &file.issuers);
@@ -82,6 +99,7 @@ pub(super) fn compile(
             rules,
             reserved_ids: issuers.reserved,
             tokens: tokens?,
+            scopes,
             experiments,
             registration,
             administration,
@@ -92,6 +110,8 @@ pub(super) fn compile(
         store: store?,
         admin: admin?,
         log,
+        login,
+        pages,
         outbound: outbound?,
     })
 }

@@ -20,7 +20,17 @@ const TABLES: &[(&str, &str)] = &[
         "issuers.jwks",
         "a table with one of file, url, such as { file = \"jwks.json\" }",
     ),
+    ("login", "a table: [login]"),
+    (
+        "login.providers",
+        "a list of tables, each beginning with [[login.providers]]",
+    ),
+    (
+        "login.providers.claims",
+        "a table, such as { groups = \"groups\" }",
+    ),
     ("outbound", "a table: [outbound]"),
+    ("pages", "a table: [pages]"),
     ("registration", "a table: [registration]"),
     ("rules", "a list of tables, each beginning with [[rules]]"),
     ("server", "a table: [server]"),

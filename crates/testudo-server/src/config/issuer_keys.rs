@@ -3,7 +3,7 @@
 use super::bundle_origin::{BundleOrigin, BundleSource, KeyChanges};
 use super::checker::Checker;
 use super::issuer_documents::{CertificatesSection, KeyChange};
-use super::keys_token::KeysToken;
+use super::sent_secret::SecretForm;
 use super::store::SecretText;
 use super::trust::MAX_STALENESS;
 use base64::Engine as _;
@@ -12,7 +12,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::Authority;
 use testudo_protocol::oauth::IssuerMetadataUrls;
-use zeroize::Zeroizing;
 
 /// `issuers.jwks`: exactly one of `file`, `url` and `discovery`; for `verifiable_credential` also `did`, `jwt_vc_issuer` and
 /// `x5c`.
@@ -155,22 +154,13 @@ impl Checker<'_> {
             self.report.error(key, problem, Some("remove it"));
             return None;
         };
-        let bytes = self.secret(key, secret)?;
-        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
         // [RFC6750 §2.1] The syntax of a bearer token; anything else could not be sent in a header field.
-        if !testudo_protocol::oauth::is_token68(text) {
-            let hint = "write the token alone, without `Bearer`";
-            self.report.refuse(key, "is not a bearer token", Some(hint));
-            return None;
-        }
-        *token = Some(match secret {
-            SecretText::File { file } => {
-                let path = self.path(file);
-                self.warn_if_exposed(key, &path);
-                KeysToken::File(path)
-            }
-            SecretText::Env { .. } | SecretText::Text(_) => KeysToken::Text(Zeroizing::new(text.to_owned())),
-        });
+        let form = SecretForm {
+            is_met: testudo_protocol::oauth::is_token68,
+            problem: "is not a bearer token",
+            hint: "write the token alone, without `Bearer`",
+        };
+        *token = Some(self.sent_secret(key, secret, &form)?);
         Some(origin)
     }
 

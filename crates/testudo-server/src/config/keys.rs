@@ -1,6 +1,8 @@
 //! Every key of the configuration: its form, an example, and whether a reload applies it. Its meaning is the comment of
 //! its field in the section.
 
+mod issuers;
+
 use super::key::{Key, count, key};
 
 const ADDRESS: &str = "an address with a port";
@@ -24,7 +26,26 @@ const SWITCH: &str = "true or false";
 const TEXT: &str = "a text";
 
 /// All keys, in the order of their paths.
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key] = &joined::<{ FIRST.len() + issuers::KEYS.len() + LAST.len() }>();
+
+/// The tables as one.
+const fn joined<const N: usize>() -> [Key; N] {
+    let tables = [FIRST, issuers::KEYS, LAST];
+    let mut all = [FIRST[0]; N];
+    let (mut table, mut row, mut next) = (0, 0, 0);
+    while next < N {
+        if row == tables[table].len() {
+            (table, row) = (table + 1, 0);
+        } else {
+            all[next] = tables[table][row];
+            (row, next) = (row + 1, next + 1);
+        }
+    }
+    all
+}
+
+/// The keys before `issuers`.
+const FIRST: &[Key] = &[
     key("admin.administrators", PATTERN, "\"spiffe://prod.example/ops/*\"").list(),
     key("admin.auditors", PATTERN, "\"spiffe://prod.example/audit/*\"").list(),
     key("admin.listen", ADDRESS, "\"127.0.0.1:8081\"").at_start(),
@@ -99,146 +120,70 @@ pub const KEYS: &[Key] = &[
         "https://host or https://host/path, without a trailing slash",
         "\"https://as.example.net\"",
     ),
-    key(
-        "issuers.accept_audiences",
-        AUDIENCE,
-        "\"https://old.example.net\"",
-    )
-    .list(),
-    key("issuers.attestation_age_max", DURATION, "\"24h\""),
-    key(
-        "issuers.attested_metadata",
-        "a member of client metadata",
-        "\"client_name\"",
-    )
-    .list(),
-    key("issuers.attesters", "the name of an attester", "\"wallets\"").list(),
-    key(
-        "issuers.attests",
-        "a member of client metadata",
-        "\"client_name\"",
-    )
-    .list(),
-    key(
-        "issuers.captures",
-        "names, each with the name of a claim or a JSON Pointer",
-        "{ repository = \"repository\" }",
-    ),
-    key(
-        "issuers.challenge",
-        "one of \"required\", \"none\"",
-        "\"required\"",
-    ),
-    count("issuers.clients_max", "clients", "100000"),
-    key("issuers.default_service_accounts", SWITCH, "false"),
-    key("issuers.first_use", FIRST_USE, "\"on\""),
-    key(
-        "issuers.formats",
-        "one of \"dc+sd-jwt\", \"vc+jwt\", \"vc1-jwt\"",
-        "\"dc+sd-jwt\"",
-    )
-    .list(),
-    key(
-        "issuers.holder_binding",
-        "one of \"required\", \"none\"",
-        "\"required\"",
-    ),
-    key(
-        "issuers.issuer",
-        "the `iss` of its credentials",
-        "\"https://token.actions.example\"",
-    ),
-    key("issuers.jwks.ca", PATH, "\"roots.pem\""),
-    key("issuers.jwks.did", SWITCH, "true"),
-    key("issuers.jwks.discovery", SWITCH, "true"),
-    key("issuers.jwks.file", PATH, "\"jwks.json\""),
-    key("issuers.jwks.jwt_vc_issuer", SWITCH, "true"),
-    key(
-        "issuers.jwks.key_change",
-        "one of \"alarm\", \"hold\"",
-        "\"hold\"",
-    ),
-    key(
-        "issuers.jwks.pin",
-        "a JWK thumbprint (RFC 7638): SHA-256 in base64url",
-        "\"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"",
-    )
-    .list(),
-    key(
-        "issuers.jwks.token",
-        "a bearer token, or the file or the variable that contains it",
-        "{ file = \"token\" }",
-    )
-    .secret(),
-    key(
-        "issuers.jwks.url",
-        HTTPS,
-        "\"https://attester.example.net/jwks.json\"",
-    ),
-    key("issuers.jwks.x5c.anchors", PATH, "\"ca.pem\""),
-    key("issuers.jwks.x5c.dns_san", "a host name", "\"issuer.example\""),
-    key("issuers.jwks.x5c.uri_san", "a URI", "\"https://issuer.example\""),
-    key(
-        "issuers.kind",
-        "one of \"kubernetes\", \"attester\", \"verifiable_credential\", \"jwt\"",
-        "\"kubernetes\"",
-    ),
-    key("issuers.lifetime_max", DURATION, "\"24h\""),
-    key(
-        "issuers.name",
-        "lower-case letters, digits and -, a letter first",
-        "\"cluster-a\"",
-    ),
-    count("issuers.registrations_per_minute", "clients per minute", "600"),
-    key(
-        "issuers.status",
-        "one of \"required\", \"if_present\", \"ignore\"",
-        "\"required\"",
-    ),
-    key("issuers.status_max_stale", DURATION, "\"1h\""),
-    key(
-        "issuers.status_origins",
-        "the origin of an https URL",
-        "\"https://status.example\"",
-    )
-    .list(),
-    key("issuers.subject_claim", CLAIM, "\"repository_id\""),
-    key("issuers.token_review.accept_for", DURATION, "\"5m\""),
-    key("issuers.token_review.ca", PATH, "\"cluster-ca.pem\""),
-    key("issuers.token_review.cache", DURATION, "\"10s\""),
-    key(
-        "issuers.token_review.on_outage",
-        "one of \"refuse\", \"accept\"",
-        "\"refuse\"",
-    ),
-    key("issuers.token_review.timeout", DURATION, "\"2s\""),
-    key(
-        "issuers.token_review.token",
-        "a bearer token, or the file or the variable that contains it",
-        "{ file = \"token\" }",
-    )
-    .secret(),
-    key(
-        "issuers.token_review.url",
-        HTTPS,
-        "\"https://cluster-a.example.net:6443/apis/authentication.k8s.io/v1/tokenreviews\"",
-    ),
-    key("issuers.types", TEXT, "\"https://vct.example/oauth-client/1\"").list(),
-    key("issuers.unbound", "\"refuse\" or \"allow\"", "\"allow\""),
-    key(
-        "issuers.use",
-        "one of \"client\", \"registration\", \"grant\"",
-        "\"client\"",
-    )
-    .list(),
+];
+
+/// The keys behind `issuers`.
+const LAST: &[Key] = &[
     key("log.format", "\"json\" or \"text\"", "\"json\"").at_start(),
     key("log.token_issued", SWITCH, "true"),
+    key(
+        "login.development",
+        "lower-case letters, digits, ., _ and -",
+        "\"alice\"",
+    )
+    .list(),
+    key("login.passkeys", SWITCH, "true"),
+    key(
+        "login.providers.acr",
+        "a value of the claim acr",
+        "\"urn:example:mfa\"",
+    )
+    .list(),
+    key(
+        "login.providers.allow",
+        "names of claims or JSON Pointers, each with a text, a whole number or a switch",
+        "{ hd = \"example.net\" }",
+    ),
+    key("login.providers.allow_everyone", SWITCH, "false"),
+    key("login.providers.claims.groups", CLAIM, "\"groups\""),
+    key("login.providers.client_id", TEXT, "\"testudo\""),
+    key(
+        "login.providers.client_secret",
+        "a client secret, or the file or the variable that contains it",
+        "{ file = \"client-secret\" }",
+    )
+    .secret(),
+    key(
+        "login.providers.issuer",
+        "an https URL without query and fragment",
+        "\"https://login.example.net\"",
+    ),
+    key("login.providers.label", TEXT, "\"Company sign-in\""),
+    key(
+        "login.providers.name",
+        "lower-case letters, digits and -, a letter first",
+        "\"corp\"",
+    ),
+    key("login.providers.scopes", SCOPE, "\"openid\"").list(),
+    key(
+        "login.session_idle_lifetime",
+        "a time from \"1m\" to `session_lifetime`",
+        "\"1h\"",
+    ),
+    key(
+        "login.session_lifetime",
+        "a time from \"1m\" to \"90d\"",
+        "\"12h\"",
+    ),
     key("outbound.ca", PATH, "\"extra-roots.pem\""),
     key(
         "outbound.resolve",
         "a table of host names with an IP address each",
         "{ \"spire.prod.example\" = \"127.0.0.1\" }",
     ),
+    key("pages.accent", "# and six hexadecimal digits", "\"#1d4ed8\""),
+    key("pages.logo", PATH, "\"logo.png\""),
+    key("pages.name", TEXT, "\"Example Corporation\""),
     key("registration.initial_access_tokens", SWITCH, "false"),
     key(
         "registration.open",
@@ -352,6 +297,11 @@ pub const KEYS: &[Key] = &[
         "rules.sender_constraint",
         "one of \"none\", \"dpop\", \"mtls\", \"any\"",
         "\"none\"",
+    ),
+    key(
+        "scopes",
+        "names of scopes, each with a text, or with a table of text and authorization_lifetime",
+        "{ \"orders.read\" = \"see your orders\" }",
     ),
     key("server.body_timeout", DURATION, "\"10s\""),
     count("server.clients_in_memory", "clients", "100000"),

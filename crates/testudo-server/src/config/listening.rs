@@ -3,6 +3,7 @@
 
 use super::admin::AdminSettings;
 use super::checker::Checker;
+use super::cleartext::is_beyond_loopback;
 use super::listeners::ServerSettings;
 use super::store::{StoreUrl, database_files, key_encryption_key_beside};
 use std::fmt;
@@ -52,6 +53,11 @@ pub fn listening(server: &ServerSettings, admin: &AdminSettings) -> Vec<Listenin
 }
 
 impl Listening {
+    /// True if other machines can connect to the address.
+    pub fn is_beyond_loopback(&self) -> bool {
+        is_beyond_loopback(&self.address)
+    }
+
     /// `server.listen[0]`
     fn path(&self) -> String {
         let entry = self.entry.map(|entry| format!("[{entry}]"));

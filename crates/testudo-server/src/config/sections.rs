@@ -5,8 +5,11 @@ pub use super::clients::{ClientSection, JwksSection};
 pub use super::experiments::ExperimentsSection;
 pub use super::issuers::IssuerSection;
 pub use super::log::LogSection;
+pub use super::login::{LoginSection, ProviderClaims, ProviderSection};
 pub use super::outbound::OutboundSection;
+pub use super::pages::PagesSection;
 pub use super::registration::{OpenDoor, OpenSection, RegistrationSection};
+pub use super::scopes::{ScopeSection, ScopeWords};
 pub use super::server::{MtlsSection, ProxySection, ServerSection};
 pub use super::store::{SecretText, StoreSection};
 pub use super::tls::TlsSection;
@@ -14,6 +17,7 @@ pub use super::tokens::TokensSection;
 pub use super::trust::{BundleSection, TrustDomainSection};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use testudo_core::rules::RuleSpec;
 
 /// The whole configuration file.
@@ -45,6 +49,14 @@ pub struct ConfigFile {
     pub issuers: Vec<IssuerSection>,
     /// The registration endpoint; off when absent.
     pub registration: Option<RegistrationSection>,
+    /// How people sign in; without the section, people cannot sign in at this server.
+    pub login: Option<LoginSection>,
+    /// Name, logo and colour of the pages for people.
+    pub pages: PagesSection,
+    /// Names of scopes, each with the words in which the consent page asks for it: a text that continues "The application
+    /// may …", or `{ text = "…", authorization_lifetime = "1d" }`, with which a person grants the scope for that time at
+    /// most. A scope without words is shown by its name.
+    pub scopes: BTreeMap<String, ScopeWords>,
     /// What unfinished drafts specify. Nothing of it is enabled by default.
     pub experiments: ExperimentsSection,
     /// Settings of the HTTP client for all outgoing requests.

@@ -2,7 +2,7 @@
 
 use super::bundle_origin::BundleOrigin;
 use super::checker::Checker;
-use super::keys_token::KeysToken;
+use super::sent_secret::SentSecret;
 use super::store::SecretText;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub struct ReviewSource {
     /// PEM: the only roots that verify the API server, if `ca` names some.
     pub roots: Option<Vec<u8>>,
     /// The token of this server for the API.
-    pub token: Option<KeysToken>,
+    pub token: Option<SentSecret>,
     /// The longest time for one review.
     pub timeout: Duration,
     /// How long an answer is used.

@@ -123,6 +123,7 @@ fn is_read_with_the_configuration(key: &str) -> bool {
         "clients.tls_client_ca",
         "issuers.jwks.ca",
         "outbound.ca",
+        "pages.logo",
         "store.ca",
         "store.key_encryption_key.file",
         "store.url.file",

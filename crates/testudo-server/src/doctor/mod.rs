@@ -5,6 +5,7 @@
 
 mod finding;
 mod places;
+mod providers;
 mod reviews;
 mod sources;
 mod store;
@@ -34,6 +35,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
             };
             findings.extend(sources::examine(&checked).await);
             findings.extend(reviews::examine(configuration, &fetcher).await);
+            findings.extend(providers::examine(configuration, &fetcher).await);
         }
         Err(why) => findings.push(finding("outbound TLS", Err(why.into()))),
     }

@@ -229,6 +229,8 @@ impl App {
                 policy: configuration.policy,
                 anchors,
                 reviews: configuration.reviews,
+                login: configuration.login,
+                pages: configuration.pages,
                 arrival,
                 serving,
                 written: configuration.written,

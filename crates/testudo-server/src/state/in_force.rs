@@ -1,7 +1,7 @@
 //! The configuration in force. A reload replaces it as a whole, and a request uses the same one from beginning to end:
 //! it is never judged by the keys of one configuration and the policy of another.
 
-use crate::config::{Configuration, Reviews, Written};
+use crate::config::{Configuration, Listening, LoginSettings, PagesSettings, Reviews, Written, listening};
 use crate::peer::{Peer, Proxy};
 use crate::state::moment::Moment;
 use crate::trust::{Anchor, BundleChanges, ClusterGroup};
@@ -48,6 +48,10 @@ pub struct InForce {
     pub reviews: Reviews,
     /// The proxy, TLS and client certificates with which requests arrive.
     pub arrival: Arrival,
+    /// How people sign in; `None`: they cannot.
+    pub login: Option<LoginSettings>,
+    /// Name, logo and colour of the pages for people.
+    pub pages: PagesSettings,
     /// Settings of background work and of the shutdown.
     pub serving: Serving,
     /// The content of the files of this configuration, to be compared with the next one.
@@ -93,6 +97,8 @@ pub struct Arrival {
     pub takes_certificates: bool,
     /// True where the public listeners have TLS. A reload does not change it.
     has_tls: bool,
+    /// True where other machines can reach a listener of this server. A reload does not change it.
+    is_beyond_loopback: bool,
 }
 
 impl Arrival {
@@ -107,9 +113,19 @@ impl Arrival {
         let at_start = Arrival {
             mtls_url: server.mtls.as_ref().map(|mtls| mtls.url.clone()),
             has_tls: server.tls.is_some(),
+            is_beyond_loopback: listening(server, &configuration.admin)
+                .iter()
+                .any(Listening::is_beyond_loopback),
             ..Arrival::default()
         };
         at_start.reloaded(configuration)
+    }
+
+    /// True if a configuration would let visitors sign in without proof at listeners that other machines can reach. Its
+    /// own listeners are checked with it; but a reload opens no listener, and these are the listeners in use.
+    pub fn exposes_development(&self, configuration: &Configuration) -> bool {
+        let login = configuration.login.as_ref();
+        self.is_beyond_loopback && login.is_some_and(|login| !login.development.is_empty())
     }
 
     /// These settings with the proxy of a reloaded configuration. Listeners do not change.

@@ -12,6 +12,20 @@ const LIMITS: FetchLimits = FetchLimits {
     deadline: Duration::from_secs(5),
 };
 
+/// The key set that the metadata of an OpenID provider names. [OIDCD §4] The error is a sentence.
+pub(crate) async fn key_set_of_provider(
+    fetcher: &Fetcher,
+    issuer: &str,
+    metadata: &url::Url,
+) -> Result<FoundKeySet, String> {
+    let fetched = fetcher.get_with(metadata, Access::default(), LIMITS).await;
+    let fetched = fetched.map_err(|fault| fault.to_string())?;
+    match fetched.status {
+        200 => FoundKeySet::parse(&fetched.body, issuer),
+        status => Err(format!("the server of the provider answers {status}")),
+    }
+}
+
 /// The key set that the metadata of this issuer names. The error is a sentence.
 pub(super) async fn key_set(
     fetcher: &Fetcher,

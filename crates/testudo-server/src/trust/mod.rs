@@ -9,7 +9,7 @@ mod anchor;
 mod authorities;
 mod bundle_keys;
 mod clusters;
-mod discovery;
+pub(crate) mod discovery;
 mod first_seen;
 mod floor;
 mod issuer_documents;

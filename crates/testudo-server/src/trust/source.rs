@@ -3,7 +3,7 @@
 use super::discovery;
 use super::issuer_documents;
 use super::workload_api::{self, Expected};
-use crate::config::{BundleOrigin, BundleSource, KeysToken};
+use crate::config::{BundleOrigin, BundleSource, SentSecret};
 use std::time::{Duration, SystemTime};
 use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, SpiffeServer, UrlOrigin};
 use testudo_protocol::credentials::issuer_metadata::IssuerKeys;
@@ -85,11 +85,11 @@ pub(super) async fn fetch(
 }
 
 /// The token, read again from its file: the tokens that platforms write into files expire.
-pub(super) async fn bearer_token(token: Option<&KeysToken>) -> Result<Option<Zeroizing<String>>, String> {
+pub(super) async fn bearer_token(token: Option<&SentSecret>) -> Result<Option<Zeroizing<String>>, String> {
     let path = match token {
         None => return Ok(None),
-        Some(KeysToken::Text(text)) => return Ok(Some(text.clone())),
-        Some(KeysToken::File(path)) => path,
+        Some(SentSecret::Text(text)) => return Ok(Some(text.clone())),
+        Some(SentSecret::File(path)) => path,
     };
     let bytes = Zeroizing::new(read_file(path).await?);
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();

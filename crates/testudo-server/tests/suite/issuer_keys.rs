@@ -4,7 +4,7 @@ use crate::world::{RULES, World, domains, load_with};
 use serde_json::{Value, json};
 use testudo_fetch::Network;
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_server::config::{self, BundleOrigin, KeysToken};
+use testudo_server::config::{self, BundleOrigin, SentSecret};
 use testudo_server::doctor;
 use testudo_testkit::generate_key;
 use testudo_testkit::scratch::folder;
@@ -232,6 +232,45 @@ async fn doctor_fetches_the_keys_by_discovery_and_says_that_a_token_is_missing()
     assert!(!found.is_good && hint.contains("set `token`"), "{found:?}");
 }
 
+#[tokio::test]
+async fn doctor_tries_the_metadata_of_each_provider_at_which_people_sign_in() {
+    let discovered = Discovered::start("").await;
+    let path = discovered.world.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let login = format!(
+        "\n[login]\npasskeys = false\n[[login.providers]]\nname = \"corp\"\nissuer = \"{}\"\nclient_id = \"testudo\"\nallow_everyone = true\n",
+        discovered.issuer
+    );
+    let outbound = "[outbound]\nca = \"ca.pem\"\nresolve = { localhost = \"127.0.0.1\" }\n";
+    assert!(!text.contains("[outbound]"), "{text}");
+    std::fs::write(&path, format!("{text}{login}{outbound}")).unwrap();
+    let examine = async || {
+        let (configuration, _) = config::load(&path, 1).unwrap();
+        let findings = doctor::examine(&configuration).await;
+        let mut found = findings.into_iter();
+        found.find(|found| found.subject == "provider corp").unwrap()
+    };
+    let found = examine().await;
+    assert!(found.is_good && found.detail.contains(OPENID), "{found:?}");
+    // The metadata of OAuth is not that of an OpenID provider.
+    let oauth = json!({ "issuer": discovered.issuer, "jwks_uri": format!("{}/keys", discovered.issuer) });
+    discovered.publisher.answers_at(OAUTH, 200, &oauth.to_string());
+    for (status, body, saying) in [
+        (404, "", "answers 404"),
+        (200, "{}", "issuer"),
+        (
+            200,
+            "{\"issuer\": \"https://other.example\", \"jwks_uri\": \"https://other.example/k\"}",
+            "issuer",
+        ),
+    ] {
+        discovered.publisher.answers_at(OPENID, status, body);
+        let found = examine().await;
+        assert!(!found.is_good && found.detail.contains(saying), "{found:?}");
+        assert!(found.hint.is_some(), "{found:?}");
+    }
+}
+
 #[test]
 fn each_fault_of_the_keys_of_an_issuer_is_an_error_of_its_key() {
     let folder = folder("issuer-keys");
@@ -245,11 +284,11 @@ fn each_fault_of_the_keys_of_an_issuer_is_an_error_of_its_key() {
     let (good, _) = load(issuer, "discovery = true, token = { file = \"token\" }").unwrap();
     assert!(matches!(
         &good.bundles[0].origin,
-        BundleOrigin::Discovery { issuer, token: Some(KeysToken::File(_)), .. } if **issuer == *"https://at1.example"
+        BundleOrigin::Discovery { issuer, token: Some(SentSecret::File(_)), .. } if **issuer == *"https://at1.example"
     ));
     let (good, _) = load("", "url = \"https://at1.example/keys\", token = \"abc\"").unwrap();
     let shown = format!("{:?}", good.bundles[0].origin);
-    assert!(shown.contains("a token") && !shown.contains("abc"), "{shown}");
+    assert!(shown.contains("a secret") && !shown.contains("abc"), "{shown}");
     for (name, issuer, jwks, key, problem) in [
         (
             "no source",

@@ -110,6 +110,9 @@ macro_rules! of_proxy {
     };
 }
 
+/// A PNG of one pixel.
+const LOGO: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+
 const DOMAIN: &str = "spiffe://a.example";
 const ATTESTER: &str = "at1:";
 
@@ -230,8 +233,25 @@ const ROWS: &[Row] = &[
     ("issuers.use", "['registration']", &[], OtherValueIsRefused),
     ("log.format", "'json'", &[], AtNextStart),
     ("log.token_issued", "true", &[], InUse(|app| format!("{:?}", app.in_force.load().serving.logs_tokens), "true")),
+    ("login.development", "['probe']", &["issuer = 'https://localhost'"], InUse(LOGIN, "probe")),
+    ("login.passkeys", "true", &[], InUse(LOGIN, "passkeys: Some")),
+    ("login.providers.acr", "['urn:probe']", PROVIDER, InUse(LOGIN, "urn:probe")),
+    ("login.providers.allow", "{ hd = 'probe.example' }", PROVIDER, InUse(LOGIN, "probe.example")),
+    ("login.providers.allow_everyone", "true", PROVIDER_FOR_ALL, InUse(LOGIN, "Everyone")),
+    ("login.providers.claims.groups", "'probe'", PROVIDER, InUse(LOGIN, "probe")),
+    ("login.providers.client_id", "'probe'", PROVIDER, InUse(LOGIN, "probe")),
+    ("login.providers.client_secret", "'probe'", PROVIDER, InUse(LOGIN, "client_secret: Some")),
+    ("login.providers.issuer", "'https://probe.example'", PROVIDER, InUse(LOGIN, "probe.example")),
+    ("login.providers.label", "'Probe'", PROVIDER, InUse(LOGIN, "Probe")),
+    ("login.providers.name", "'probe'", PROVIDER, InUse(LOGIN, "probe")),
+    ("login.providers.scopes", "['openid', 'probe']", PROVIDER, InUse(LOGIN, "probe")),
+    ("login.session_idle_lifetime", "'77s'", &[], InUse(LOGIN, "77")),
+    ("login.session_lifetime", "'7777s'", &[], InUse(LOGIN, "7777")),
     ("outbound.ca", "'roots.pem'", &[], InUse(|app| format!("{:?}", app.outbound.settings.lock().unwrap().extra_roots_pem.is_some()), "true")),
     ("outbound.resolve", "{ 'x.example' = '127.0.0.9' }", &[], InUse(|app| format!("{:?}", app.outbound.settings.lock().unwrap().resolve), "127.0.0.9")),
+    ("pages.accent", "'#123456'", &[], InUse(PAGES, "red: 18, green: 52, blue: 86")),
+    ("pages.logo", "'logo.png'", &[], InUse(PAGES, "logo: Some")),
+    ("pages.name", "'Probe'", &[], InUse(PAGES, "Probe")),
     ("registration.initial_access_tokens", "true", &[], InUse(of_policy!(registration.takes_initial_access_tokens), "true")),
     ("registration.open", "false", &[], InUse(of_open!(takes_jwks_uri), "None")),
     ("registration.open.access_token_lifetime", "'77s'", &[], InUse(of_open!(rule.access_token_lifetime), "77")),
@@ -277,6 +297,7 @@ const ROWS: &[Row] = &[
     ("rules.resources", "['https://api.example/']", &[], InUse(of_rule!(resources), "api.example")),
     ("rules.scopes", "['s1', 's3']", &[], InUse(of_rule!(scopes), "s3")),
     ("rules.sender_constraint", "'dpop'", &[], InUse(of_rule!(sender_constraint), "Dpop")),
+    ("scopes", "{ s1 = 'probe the orders' }", &[], InUse(of_policy!(scopes), "probe the orders")),
     ("server.body_timeout", "'77s'", &[], InUse(of_connections!(body_timeout), "77s")),
     // A multiple of the number of shards of the memory, which rounds up.
     ("server.clients_in_memory", "768", &[], InUse(|app| app.memory.clients.clients_max().to_string(), "768")),
@@ -363,6 +384,15 @@ const CLUSTER_IN_OUTAGE: &[&str] = &[
     "issuers.token_review.token = 'abc'",
     "issuers.token_review.on_outage = 'accept'",
 ];
+const PROVIDER: &[&str] = &[
+    "login.providers.name = 'corp'",
+    "login.providers.issuer = 'https://login.example'",
+    "login.providers.client_id = 'testudo'",
+    "login.providers.allow = { hd = 'example.net' }",
+];
+const PROVIDER_FOR_ALL: &[&str] = &[PROVIDER[0], PROVIDER[1], PROVIDER[2]];
+const LOGIN: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().login);
+const PAGES: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().pages);
 const REVIEWS: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().reviews);
 const SPIFFE: [&str; 5] = [
     "trust_domains.bundle.file",
@@ -394,7 +424,7 @@ fn set(table: &mut Table, key: &str, value: Option<Value>) {
         };
         return;
     };
-    let is_list = ["rules", "trust_domains", "issuers", "clients"].contains(&first);
+    let is_list = ["rules", "trust_domains", "issuers", "clients", "providers"].contains(&first);
     let inner = table.entry(first).or_insert_with(|| match is_list {
         true => Value::Array(vec![Value::Table(Table::new())]),
         false => Value::Table(Table::new()),
@@ -442,6 +472,7 @@ impl Site {
                 format!("[[rules]]\nname = \"{name}\"\nidentities = [\"spiffe://a.example/{name}/*\"]\n");
             write(&format!("{name}/rules.toml"), &rule);
         }
+        std::fs::write(folder.join("logo.png"), LOGO).unwrap();
         write("testudo.toml", BASE);
         Site {
             running: run_in(&folder).await.unwrap(),
@@ -540,6 +571,10 @@ fn names_the_change(path: &str, change: &Json) -> bool {
     match path.split('.').next().unwrap() {
         "include" => change["settings"].is_object() && change["rules"].is_object(),
         list @ ("rules" | "trust_domains" | "issuers" | "clients") => change[list].is_object(),
+        // A list in a section is compared as a whole.
+        "login" if path.starts_with("login.providers.") => {
+            change["settings"].to_string().contains("\"login.providers\"")
+        }
         _ => change["settings"].to_string().contains(&format!("\"{path}\"")),
     }
 }

@@ -1,10 +1,12 @@
 //! Tests of reloads: policy and keys are replaced together, so that no request is decided with the keys of one
 //! configuration and the policy of another.
 
-use crate::world::{ISSUER, World};
-use serde_json::Value;
+use crate::world::{ISSUER, World, run_in};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use testudo_server::config::{FIXED_AT_START, KEYS};
+use testudo_testkit::http::over_socket;
+use testudo_testkit::scratch::folder;
 use testudo_testkit::{TestIssuer, svid_form};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -326,4 +328,31 @@ async fn trust_domain_that_accepts_certificates_since_a_reload_is_served_at_the_
     assert!(certificate.asks());
     reloaded_with(&world, |text| text.replace(both, "[\"jwt_svid\"]")).await;
     assert!(!takes(&world) && !certificate.asks());
+}
+
+/// A reload opens no listener: the listeners in use decide, and not those that the new file names.
+#[tokio::test]
+async fn reload_enables_no_sign_in_without_proof_while_a_listener_of_the_start_is_beyond_loopback() {
+    const LOGIN: &str = "[login]\npasskeys = false\ndevelopment = [\"alice\"]\n";
+    for (listen, is_applied) in [("0.0.0.0:0", false), ("[::]:0", false), ("127.0.0.1:0", true)] {
+        let folder = folder("development");
+        let text = |listen: &str, login: &str| {
+            format!(
+                "issuer = \"http://localhost:8080\"\n[server]\nlisten = [\"{listen}\"]\nwatch = false\n\
+                 [store]\nurl = \"memory:\"\n[admin]\nsocket = \"admin.sock\"\n{login}"
+            )
+        };
+        std::fs::write(folder.join("testudo.toml"), text(listen, "")).unwrap();
+        let running = run_in(&folder).await.unwrap();
+        std::fs::write(folder.join("testudo.toml"), text("127.0.0.1:0", LOGIN)).unwrap();
+        let socket = folder.join("admin.sock");
+        let (status, answer) = over_socket(&socket, "POST", "/admin/v1/reload", json!({})).await;
+        assert_eq!(status, if is_applied { 200 } else { 400 }, "{listen}: {answer}");
+        let login = running.app.in_force.load_full().login.clone();
+        assert_eq!(login.is_some(), is_applied, "{listen}");
+        if !is_applied {
+            assert!(answer.to_string().contains("login.development"), "{answer}");
+        }
+        running.stop().await;
+    }
 }

@@ -343,6 +343,9 @@ fn examples_of_all_keys_can_be_read_and_keys_are_in_order() {
         let is_list = ["rules", "trust_domains", "issuers", "clients"].contains(first);
         let value = key.example();
         let text = match (is_list, rest) {
+            (false, ["providers", rest @ ..]) => {
+                format!("[[login.providers]]\n{} = {value}", rest.join("."))
+            }
             (true, rest) => format!("[[{first}]]\n{} = {value}", rest.join(".")),
             (false, _) => format!("{} = {value}", key.path),
         };

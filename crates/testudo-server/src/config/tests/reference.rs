@@ -20,6 +20,13 @@ listen = "127.0.0.1:8081"
 [tokens]
 [outbound]
 [registration.open]
+[login]
+[[login.providers]]
+name = "corp"
+issuer = "https://login.example.net"
+client_id = "testudo"
+allow = { hd = "example.net" }
+[pages]
 [[trust_domains]]
 name = "a.example"
 bundle = { url = "https://spire.a.example" }
