@@ -4,6 +4,7 @@
 use crate::http::Connection;
 use crate::x509::X509Chain;
 use hyper::body::Bytes;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,8 @@ pub struct Outcome {
     pub good: usize,
     /// Requests that were answered with another status, or not answered.
     pub bad: usize,
+    /// The number of answers with each other status.
+    pub refused: BTreeMap<u16, usize>,
     /// Duration of the run.
     pub elapsed: Duration,
     /// Latencies, ascending.
@@ -27,6 +30,18 @@ impl Outcome {
     pub fn percentile(&self, share: f64) -> Duration {
         let position = ((self.latencies.len() as f64 - 1.0) * share).round() as usize;
         self.latencies.get(position).copied().unwrap_or_default()
+    }
+
+    /// Adds the requests of another run; the durations are added, too.
+    pub fn add(&mut self, other: Outcome) {
+        self.good += other.good;
+        self.bad += other.bad;
+        for (status, count) in other.refused {
+            *self.refused.entry(status).or_default() += count;
+        }
+        self.elapsed += other.elapsed;
+        self.latencies.extend(other.latencies);
+        self.latencies.sort();
     }
 
     /// Requests per second that were answered with 200.
@@ -137,7 +152,10 @@ pub async fn drive_over(
                     headers.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
                     match connection.try_send("POST", path, &headers, body.clone()).await {
                         Some(answer) if answer.status == success => outcome.good += 1,
-                        Some(_) => outcome.bad += 1,
+                        Some(answer) => {
+                            outcome.bad += 1;
+                            *outcome.refused.entry(answer.status).or_default() += 1;
+                        }
                         None => {
                             outcome.bad += 1;
                             connection = connector.open(address).await;
@@ -150,12 +168,8 @@ pub async fn drive_over(
         .collect();
     let mut all = Outcome::default();
     for worker in workers {
-        let outcome = worker.await.expect("a worker");
-        all.good += outcome.good;
-        all.bad += outcome.bad;
-        all.latencies.extend(outcome.latencies);
+        all.add(worker.await.expect("a worker"));
     }
     all.elapsed = started.elapsed();
-    all.latencies.sort();
     all
 }
