@@ -23,7 +23,7 @@ impl fmt::Debug for Form {
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
 /// Parameters that an error names. Any other name is text of the caller, which an answer must not repeat.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 20] = [
     "grant_type",
     "client_id",
     "client_assertion",
@@ -32,6 +32,18 @@ const KNOWN: [&str; 8] = [
     "scope",
     "resource",
     "audience",
+    "response_type",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "token",
+    "token_type_hint",
 ];
 
 /// Why a form is refused.
@@ -194,6 +206,8 @@ mod tests {
             ("scope=&scope=b", Some("scope")),
             ("scope=a&sc%6fpe=b", Some("scope")),
             ("grant_type=a&grant_type=a", Some("grant_type")),
+            ("redirect_uri=a&redirect_uri=b", Some("redirect_uri")),
+            ("code=a&code=b", Some("code")),
             ("x=1&x=1", None),
         ] {
             assert_eq!(
