@@ -7,6 +7,7 @@ mod disclosed;
 mod held_keys;
 mod holders;
 mod keys;
+mod nodes;
 mod refused;
 mod registration;
 mod sponsors;
@@ -126,12 +127,7 @@ impl Site {
     pub async fn start_with(issuers: &str, rules: &str) -> Site {
         let sections = format!("[registration]\n{}{ISSUERS}{issuers}", domains(""));
         let rules = format!("{rules}{RULES_OF_CREDENTIALS}{RULES}");
-        let site = Site {
-            world: World::start_with(&sections, &rules).await,
-            issuer: generate_key(Algorithm::ES256, Some("k1")),
-            others: generate_key(Algorithm::ES256, Some("k1")),
-            holder: generate_key(Algorithm::ES256, None),
-        };
+        let site = Site::of_world(World::start_with(&sections, &rules).await);
         site.world.publish_keys("agents", &[&site.issuer]).await;
         site.world.publish_keys("papers", &[&site.others]).await;
         site.world.publish_keys("loose", &[&site.others]).await;
@@ -234,6 +230,16 @@ impl Site {
         let answer = self.register(&self.held(&self.sd_jwt_vc(), &[]).await).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()
+    }
+
+    /// This server, with new keys.
+    fn of_world(world: World) -> Site {
+        Site {
+            world,
+            issuer: generate_key(Algorithm::ES256, Some("k1")),
+            others: generate_key(Algorithm::ES256, Some("k1")),
+            holder: generate_key(Algorithm::ES256, None),
+        }
     }
 
     /// Checks that the statement is refused with this code, and that no client exists.

@@ -10,26 +10,36 @@ use testudo_testkit::status_list::{BITSTRING_LIST, TOKEN_LIST};
 use testudo_testkit::token::Draft;
 use testudo_testkit::web::DocumentServer;
 
-const HOST: &str = "status.example";
+pub(super) const HOST: &str = "status.example";
+
+/// Where the publisher is, and the root of its certificate.
+pub(super) const OUTBOUND: &str =
+    "[outbound]\nca = \"roots.crt\"\nresolve = { \"status.example\" = \"127.0.0.1\" }\n";
 
 /// A server that checks the status of credentials of `agents`, and the publisher of their lists.
-struct Lists {
-    site: Site,
-    web: DocumentServer,
+pub(super) struct Lists {
+    pub(super) site: Site,
+    pub(super) web: DocumentServer,
 }
 
 impl Lists {
     /// `settings`: more lines of the entry.
-    async fn start(settings: &str) -> Lists {
+    pub(super) async fn start(settings: &str) -> Lists {
         let (site, web) = (Site::start().await, DocumentServer::start(HOST).await);
         let lists = Lists { site, web };
-        std::fs::write(lists.site.world.folder.join("roots.pem"), &lists.web.root_pem).unwrap();
+        lists.write_roots();
         lists.configure(&lists.issuers(settings)).await;
         lists
     }
 
+    /// Writes the root of the publisher to the file that [`OUTBOUND`] names.
+    pub(super) fn write_roots(&self) {
+        let path = self.site.world.folder.join("roots.crt");
+        std::fs::write(path, &self.web.root_pem).unwrap();
+    }
+
     /// The issuers, where the entry of `agents` has these lines too.
-    fn issuers(&self, settings: &str) -> String {
+    pub(super) fn issuers(&self, settings: &str) -> String {
         let settings = format!(
             "status_origins = [\"{}\"]\n{settings}\nlifetime_max = \"1h\"\n",
             self.url("")
@@ -39,39 +49,37 @@ impl Lists {
 
     /// Puts these issuers in force.
     async fn configure(&self, issuers: &str) {
-        let outbound =
-            format!("[outbound]\nca = \"roots.pem\"\nresolve = {{ \"{HOST}\" = \"127.0.0.1\" }}\n");
-        let sections = format!("{outbound}[registration]\n{}{issuers}", domains(""));
+        let sections = format!("{OUTBOUND}[registration]\n{}{issuers}", domains(""));
         let rules = format!("{RULES_OF_CREDENTIALS}{RULES}");
         self.site.world.reload_with(&sections, &rules).await;
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("https://{HOST}:{}{path}", self.web.address.port())
     }
 
     /// Publishes a list of the issuer with these values.
-    fn publish(&self, path: &str, values: &[u8]) {
+    pub(super) fn publish(&self, path: &str, values: &[u8]) {
         let draft = Draft::token_list(&self.site.issuer, &self.url(path), values, self.site.now());
         self.web.publishes(path, TOKEN_LIST, &draft.sign());
     }
 
-    fn status(&self, path: &str, index: u64) -> Value {
+    pub(super) fn status(&self, path: &str, index: u64) -> Value {
         json!({ "status_list": { "idx": index, "uri": self.url(path) } })
     }
 
     /// Registers with a credential that has this member.
-    async fn register(&self, member: &str, value: Value) -> Answer {
+    pub(super) async fn register(&self, member: &str, value: Value) -> Answer {
         let credential = self.site.sd_jwt_vc().claim(member, value);
         self.site.register(&self.site.held(&credential, &[]).await).await
     }
 
-    async fn register_at(&self, path: &str, index: u64) -> Answer {
+    pub(super) async fn register_at(&self, path: &str, index: u64) -> Answer {
         self.register("status", self.status(path, index)).await
     }
 
     /// A token request of the registered client.
-    async fn ask(&self, jti: &str) -> Answer {
+    pub(super) async fn ask(&self, jti: &str) -> Answer {
         let site = &self.site;
         let assertion = Draft::assertion(&site.holder, CLIENT, ISSUER, jti, site.now());
         site.world.ask_with(assertion, &[]).await
@@ -86,11 +94,11 @@ impl Lists {
             .await
     }
 
-    fn later(&self, seconds: i64) {
+    pub(super) fn later(&self, seconds: i64) {
         self.site.world.running.app.clock.shift(seconds);
     }
 
-    async fn assert_unapproved(&self, answer: &Answer, reason: &str) {
+    pub(super) async fn assert_unapproved(&self, answer: &Answer, reason: &str) {
         Site::assert_refused(answer, UNAPPROVED, reason);
         assert_eq!(self.site.world.reason_of(answer).await, reason);
     }
