@@ -2,18 +2,20 @@
 //! answers.
 
 use crate::x509::{X509Chain, web_certificate};
-use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +36,53 @@ struct Document {
     location: Option<String>,
     content_type: Option<String>,
     body: String,
+    /// Bytes that follow the body, which are made while they are sent. Then the answer does not state its length.
+    more_bytes: u64,
+}
+
+/// Zeros of an answer that is made while it is sent.
+const ZEROS: &[u8] = &[b'0'; 64 * 1024];
+
+/// The body of an answer while it is sent.
+struct Sent {
+    text: Option<Bytes>,
+    more_bytes: u64,
+    state: Arc<State>,
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let sent = self.get_mut();
+        if let Some(text) = sent.text.take() {
+            return Poll::Ready(Some(Ok(Frame::data(text))));
+        }
+        let length = ZEROS
+            .len()
+            .min(usize::try_from(sent.more_bytes).unwrap_or(usize::MAX));
+        if length == 0 {
+            return Poll::Ready(None);
+        }
+        sent.more_bytes -= length as u64;
+        sent.state.made.fetch_add(length as u64, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&ZEROS[..length])))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.text.is_none() && self.more_bytes == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.more_bytes {
+            0 => SizeHint::with_exact(self.text.as_ref().map_or(0, Bytes::len) as u64),
+            _ => SizeHint::default(),
+        }
+    }
 }
 
 struct State {
@@ -43,6 +92,8 @@ struct State {
     at: Mutex<HashMap<String, Document>>,
     requests: Mutex<Vec<SeenRequest>>,
     connections: AtomicUsize,
+    /// Bytes of answers that were made while they were sent.
+    made: AtomicU64,
     /// How long each answer takes.
     delay: Mutex<Duration>,
     /// Requests that are being answered now, and the most at one moment.
@@ -110,6 +161,7 @@ impl DocumentServer {
             at: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
+            made: AtomicU64::new(0),
             delay: Mutex::default(),
             answering: AtomicUsize::new(0),
             answering_max: AtomicUsize::new(0),
@@ -147,6 +199,16 @@ impl DocumentServer {
         locked(&self.state.at).insert(path.to_owned(), answer);
     }
 
+    /// Redirects requests for one path from now on.
+    pub fn redirects_at(&self, path: &str, status: u16, location: &str) {
+        let answer = Document {
+            status,
+            location: Some(location.to_owned()),
+            ..Document::default()
+        };
+        locked(&self.state.at).insert(path.to_owned(), answer);
+    }
+
     /// Sets the document of this media type at one path from now on.
     pub fn publishes(&self, path: &str, media_type: &str, body: &str) {
         let answer = Document {
@@ -156,6 +218,23 @@ impl DocumentServer {
             ..Document::default()
         };
         locked(&self.state.at).insert(path.to_owned(), answer);
+    }
+
+    /// Sets the document of this media type at one path from now on: this many bytes, which are made while they are sent.
+    pub fn streams(&self, path: &str, media_type: &str, bytes: u64) {
+        let answer = Document {
+            status: 200,
+            content_type: Some(media_type.to_owned()),
+            more_bytes: bytes,
+            ..Document::default()
+        };
+        locked(&self.state.at).insert(path.to_owned(), answer);
+    }
+
+    /// Bytes of [`DocumentServer::streams`] that were made so far: those that a client read, and those that the buffers
+    /// between both hold.
+    pub fn made(&self) -> u64 {
+        self.state.made.load(Ordering::SeqCst)
     }
 
     /// Sets how long each answer takes from now on.
@@ -214,7 +293,12 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
                     if let Some(content_type) = answer.content_type {
                         builder = builder.header("content-type", content_type);
                     }
-                    builder.body(Full::new(Bytes::from(answer.body)))
+                    let text = Some(answer.body).filter(|text| !text.is_empty());
+                    builder.body(Sent {
+                        text: text.map(Bytes::from),
+                        more_bytes: answer.more_bytes,
+                        state,
+                    })
                 }
             });
             // The client may have closed the connection.

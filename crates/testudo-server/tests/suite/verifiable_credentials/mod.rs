@@ -7,6 +7,7 @@ mod disclosed;
 mod held_keys;
 mod holders;
 mod keys;
+mod lists;
 mod nodes;
 mod refused;
 mod registration;
