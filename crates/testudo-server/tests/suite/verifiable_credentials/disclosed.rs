@@ -1,12 +1,13 @@
 //! Disclosures of SD-JWTs: each has one meaning, or the whole credential is refused.
 
-use super::{INVALID, Site};
+use super::{INVALID, ISSUER, Site};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use std::time::Duration;
 use testudo_protocol::jose::sha256;
 use testudo_testkit::http::Answer;
-use testudo_testkit::token::disclosure;
+use testudo_testkit::token::{Draft, disclosure};
 
 const URIS: &str = "https://app.example/cb";
 
@@ -138,6 +139,120 @@ async fn disclosure_cannot_deliver_what_the_issuer_must_sign_openly() {
     let answer = site.register(&site.held(&inside, &[&text]).await).await;
     Site::assert_refused(&answer, INVALID, "jwk in cnf");
     site.registered().await;
+}
+
+// Row SD-31.
+#[tokio::test]
+async fn text_of_another_form_than_a_jwt_with_disclosures_and_a_proof_is_refused() {
+    let site = Site::start().await;
+    let (one, digest) = disclosure(&json!(["salt", "redirect_uris", [URIS]]));
+    let credential = site.sd_jwt_vc().claim("_sd", json!([digest]));
+    let held = site.held(&credential, &[&one]).await;
+    let (jwt, rest) = held.split_once('~').unwrap();
+    let (_, proof) = rest.split_once('~').unwrap();
+    // The proof covers what is before it, so that of the changed text is made anew.
+    let proved = async |sd_jwt: String| {
+        let nonce = site.nonce().await;
+        let proof = Draft::key_binding(&site.holder, &sd_jwt, ISSUER, &nonce, site.now());
+        format!("{sd_jwt}{}", proof.sign())
+    };
+    let many = (0..65).map(|number| disclosure(&json!(["s", format!("m{number}"), 1])));
+    let (texts, digests): (Vec<String>, Vec<String>) = many.unzip();
+    let of_many = |count: usize| site.sd_jwt_vc().claim("_sd", json!(digests[..count])).sign();
+    let with_many = |count: usize| format!("{}~{}~", of_many(count), texts[..count].join("~"));
+    for (case, statement) in [
+        ("no last tilde and no proof", jwt.to_owned()),
+        ("no last tilde after the disclosure", format!("{jwt}~{one}")),
+        ("two proofs", format!("{held}~{proof}")),
+        ("two proofs with a tilde", format!("{held}~{proof}~")),
+        ("empty disclosure", proved(format!("{jwt}~~")).await),
+        (
+            "empty disclosure before another",
+            proved(format!("{jwt}~~{one}~")).await,
+        ),
+        ("tilde first", proved(format!("~{jwt}~{one}~")).await),
+        ("65 disclosures", proved(with_many(65)).await),
+    ] {
+        Site::assert_refused(&site.register(&statement).await, INVALID, case);
+    }
+    assert!(site.world.client_ids().await.is_empty());
+    let answer = site.register(&held).await;
+    assert_eq!(answer.status, 201, "none of them used up the nonce: {answer:?}");
+    let most = proved(with_many(64)).await;
+    assert_eq!(site.register(&most).await.status, 201, "64 disclosures");
+}
+
+// Row SD-32.
+#[tokio::test]
+async fn disclosures_that_are_nested_deeply_or_refer_to_each_other_cost_no_more_than_others() {
+    let site = Site::start().await;
+    let statement = async |root: String, texts: &[String]| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let credential = site.sd_jwt_vc().claim("_sd", json!([root]));
+        site.held(&credential, &texts).await
+    };
+    // A chain: each disclosure has the digest of the one before.
+    let chain = |count: usize| {
+        let (mut texts, mut inner) = (Vec::new(), json!(1));
+        for _ in 0..count {
+            let (text, digest) = disclosure(&json!(["s", "x", inner]));
+            texts.push(text);
+            inner = json!({ "_sd": [digest] });
+        }
+        (inner["_sd"][0].as_str().unwrap().to_owned(), texts)
+    };
+    // A tree in which each disclosure refers twice to the one below: 2^63 values if it were followed.
+    let doubling = {
+        let (mut texts, mut inner) = (Vec::new(), json!(1));
+        for _ in 0..63 {
+            let (text, digest) = disclosure(&json!(["s", "x", inner]));
+            texts.push(text);
+            inner = json!({ "a": { "_sd": [digest] }, "b": { "_sd": [digest] } });
+        }
+        let (text, digest) = disclosure(&json!(["s", "x", inner]));
+        texts.push(text);
+        (digest, texts)
+    };
+    let (of_flat, flat) = {
+        let leaves = (0..63).map(|number| disclosure(&json!(["s", format!("m{number}"), 1])));
+        let (mut texts, digests): (Vec<String>, Vec<String>) = leaves.unzip();
+        let (text, digest) = disclosure(&json!(["s", "x", { "_sd": digests }]));
+        texts.push(text);
+        (digest, texts)
+    };
+    let accepted = statement(of_flat, &flat).await;
+    assert_eq!(site.register(&accepted).await.status, 201);
+    // From now on it is refused at the end, since its proof was used.
+    let usual = cost_of(async || site.register(&accepted).await.status == 400).await;
+    for (case, (root, texts)) in [("64 deep", chain(64)), ("twice each", doubling)] {
+        let refused = statement(root, &texts).await;
+        let answer = site.register(&refused).await;
+        Site::assert_refused(&answer, INVALID, case);
+        let cost = cost_of(async || site.register(&refused).await.status == 400).await;
+        println!("{case}: {cost:?}, 64 disclosures in two levels: {usual:?}");
+        assert!(
+            cost < usual * 2 + Duration::from_millis(5),
+            "{case}: {cost:?}, usual {usual:?}"
+        );
+    }
+    let (root, texts) = chain(3);
+    let answer = site.register(&statement(root, &texts).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+/// The CPU time of one of 20 requests, on the thread on which both sides of the test run.
+async fn cost_of(mut request: impl AsyncFnMut() -> bool) -> Duration {
+    let before = cpu();
+    for _ in 0..20 {
+        assert!(request().await);
+    }
+    (cpu() - before) / 20
+}
+
+/// The CPU time of this thread so far.
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 const CONCEALED: &str = "credential_claim_concealed";
