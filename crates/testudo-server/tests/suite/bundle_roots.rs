@@ -1,13 +1,14 @@
 //! `ca` of one source of keys: its server is verified with the roots of this file alone.
 
-use crate::world::{RULES, World, domains, load_with};
+use crate::world::{ISSUER, RULES, World, domains, load_with};
 use serde_json::{Value, json};
 use testudo_server::config::{self, BundleOrigin};
 use testudo_server::doctor;
-use testudo_testkit::TestIssuer;
 use testudo_testkit::scratch::folder;
+use testudo_testkit::token::Draft;
 use testudo_testkit::web::DocumentServer;
-use testudo_testkit::x509::web_certificate;
+use testudo_testkit::x509::{X509Issuer, web_certificate};
+use testudo_testkit::{TestIssuer, svid_form};
 
 /// A publisher of the bundle of z.example.
 async fn publisher() -> DocumentServer {
@@ -263,4 +264,82 @@ fn each_fault_of_ca_is_an_error_of_its_key_with_a_hint() {
         let found = errors[0].hint.as_deref().unwrap_or_default();
         assert!(!found.is_empty() && found.contains(hint), "{name}: {report}");
     }
+}
+
+/// The rules with one more for workloads of z.example.
+fn rules_of_z() -> String {
+    format!("{RULES}[[rules]]\nname = \"Z\"\nidentities = [\"spiffe://z.example/w/*\"]\n")
+}
+
+async fn ask(world: &World, issuer: &TestIssuer, id: &str) -> u16 {
+    let svid = Draft::svid(issuer.key(), id, ISSUER, world.now()).sign();
+    world.send(&svid_form(&svid, &[])).await.status
+}
+
+// Row I-17.
+#[tokio::test]
+async fn source_with_a_web_certificate_that_shows_an_svid_later_is_refused_and_its_last_bundle_stays() {
+    let (leaf, root) = web_certificate("localhost");
+    let (tokens, authority) = (TestIssuer::new("z.example"), X509Issuer::new("z.example"));
+    let publisher = DocumentServer::start_as(&leaf).await;
+    // The bundle has the authority that signs the SVID of the server.
+    let mut bundle = tokens.bundle();
+    bundle["keys"].as_array_mut().unwrap().push(authority.jwk());
+    publisher.answers(200, None, &bundle.to_string());
+    let world = World::start_with(&domains(""), RULES).await;
+    write(&world, "root.pem", &root.chain_pem());
+    let all = format!("{}{}", domains(""), domain(&publisher, ", ca = \"root.pem\""));
+    world.reload_with(&all, &rules_of_z()).await;
+    assert_eq!(state(&world).await, (json!("fresh"), String::new()));
+    let id = "spiffe://z.example/w/1";
+    assert_eq!(ask(&world, &tokens, id).await, 200);
+
+    let svid = authority.leaf("spiffe://z.example/spire/server", |_| {});
+    let refresh = async || {
+        let path = "/admin/v1/trust/z.example/refresh";
+        world.try_admin("POST", path, json!({})).await.0
+    };
+    publisher.shows(&svid);
+    publisher.answers(200, None, "{\"keys\":[]}");
+    assert_eq!(refresh().await, 502);
+    let (shown, error) = state(&world).await;
+    assert_eq!(shown, json!("stale"), "{error}");
+    assert!(error.contains("TLS failed"), "{error}");
+    assert!(
+        publisher.take_requests().len() == 1,
+        "only the first request was sent"
+    );
+    assert_eq!(ask(&world, &tokens, id).await, 200);
+
+    publisher.shows(&leaf);
+    assert_eq!(refresh().await, 200);
+    assert_eq!(
+        ask(&world, &tokens, id).await,
+        400,
+        "the empty bundle is in force"
+    );
+}
+
+// Row I-23.
+#[tokio::test]
+async fn bundle_is_that_of_the_configured_trust_domain_and_not_of_the_one_with_the_name_of_its_host() {
+    let tokens = TestIssuer::new("z.example");
+    let publisher = DocumentServer::start("a.example").await;
+    publisher.answers(200, None, &tokens.bundle().to_string());
+    let world = World::start_with(&domains(""), RULES).await;
+    write(&world, "root.pem", &publisher.root_pem);
+    let outbound = "[outbound]\nresolve = { \"a.example\" = \"127.0.0.1\" }\n";
+    let z = domain(&publisher, ", ca = \"root.pem\"").replacen("localhost", "a.example", 1);
+    world
+        .reload_with(&format!("{outbound}{}{z}", domains("")), &rules_of_z())
+        .await;
+    assert_eq!(state(&world).await, (json!("fresh"), String::new()));
+    assert_eq!(ask(&world, &tokens, "spiffe://z.example/w/1").await, 200);
+    assert_eq!(
+        ask(&world, &tokens, "spiffe://a.example/x/1").await,
+        400,
+        "the key must verify nothing of the trust domain with the name of the host"
+    );
+    assert_eq!(ask(&world, &world.a, "spiffe://a.example/x/1").await, 200);
+    assert_eq!(ask(&world, &world.a, "spiffe://z.example/w/1").await, 400);
 }

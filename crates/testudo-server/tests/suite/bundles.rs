@@ -59,7 +59,7 @@ impl Endpoint {
         *self.behaviour.lock().unwrap() = behaviour;
     }
 
-    fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
@@ -106,7 +106,7 @@ async fn answer(stream: &mut tokio::net::TcpStream, behaviour: Behaviour) {
     }
 }
 
-async fn world_of(endpoint: &Endpoint) -> World {
+pub async fn world_of(endpoint: &Endpoint) -> World {
     let domains = format!(
         "[[trust_domains]]\nname = \"z.example\"\nbundle = {{ url = \"{}\" }}\n\
          [[trust_domains]]\nname = \"b.example\"\nbundle = {{ file = \"b.json\" }}\n",
@@ -117,14 +117,14 @@ async fn world_of(endpoint: &Endpoint) -> World {
     World::start_with(&domains, rules).await
 }
 
-async fn ask(world: &World, issuer: &TestIssuer, path: &str) -> u16 {
+pub async fn ask(world: &World, issuer: &TestIssuer, path: &str) -> u16 {
     world
         .send(&svid_form(&issuer.svid(path, ISSUER, world.now()), &[]))
         .await
         .status
 }
 
-async fn refresh(world: &World) -> (u16, serde_json::Value) {
+pub async fn refresh(world: &World) -> (u16, serde_json::Value) {
     world
         .try_admin("POST", "/admin/v1/trust/z.example/refresh", serde_json::json!({}))
         .await

@@ -8,8 +8,10 @@
 )]
 
 mod admin_contract;
+mod assertions;
 mod attestation;
 mod bad_rows;
+mod bundle_documents;
 mod bundle_roots;
 mod bundles;
 mod chains;
