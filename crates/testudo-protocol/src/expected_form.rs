@@ -14,6 +14,7 @@ pub fn expected_form(error: &str) -> Option<&str> {
         "a map" => "an object",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, at least 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
         other if other.starts_with("struct ") => "an object",
         other => other,
     })
@@ -35,6 +36,7 @@ mod tests {
                 "invalid value: integer `-1`, expected i64",
                 Some("a whole number"),
             ),
+            ("invalid type: string \"60\", expected f64", Some("a number")),
             ("invalid type: null, expected a boolean", Some("true or false")),
             (
                 "invalid type: sequence, expected struct Claims",
