@@ -131,6 +131,7 @@ impl VerifiableCredential {
         let named = VerifiedClaims::of_payload(payload).named(authority, policy);
         let Claimed { attested, unlisted } = entry.claimed(claims.about_client.into_iter().collect());
         let known = named.as_deref();
+        concealed::shows_keys(concealed, is_unbound)?;
         concealed::shows_limits(concealed, entry, &attested)?;
         let absent = policy.rules.absent_claims(authority, &subject, known);
         concealed::shows_claims(concealed, &absent)?;

@@ -43,6 +43,8 @@ pub enum VerifiableReason {
         /// The claim.
         claim: String,
     },
+    /// The credential shows no key, and keys may be among what the SD-JWT does not disclose.
+    KeysMayBeConcealed,
     /// A newer credential registered this client before it ended.
     Superseded,
     /// `cnf` and the DID of the subject are different keys.
@@ -98,6 +100,13 @@ impl VerifiableReason {
                 let sentence = format!("software_statement must disclose {}", excerpt(claim));
                 let code = ErrorCode::InvalidSoftwareStatement;
                 Row::unauthenticated("credential_claim_concealed")
+                    .statement_effect(StatementEffect::Member(code, sentence.into()))
+            }
+            VerifiableReason::KeysMayBeConcealed => {
+                let sentence =
+                    "software_statement that names no key of the client must disclose all its members";
+                let code = ErrorCode::InvalidSoftwareStatement;
+                Row::unauthenticated("credential_keys_concealed")
                     .statement_effect(StatementEffect::Member(code, sentence.into()))
             }
             VerifiableReason::Superseded => {
@@ -178,6 +187,9 @@ impl fmt::Display for VerifiableReason {
                 f,
                 "the claim {:?} is absent, and the credential has digests without a disclosure, which may conceal it",
                 excerpt(claim)
+            ),
+            VerifiableReason::KeysMayBeConcealed => f.write_str(
+                "the credential names no key, and has digests without a disclosure, which may conceal jwks",
             ),
             VerifiableReason::Superseded => {
                 f.write_str("the client ended, and a newer credential had registered it before")

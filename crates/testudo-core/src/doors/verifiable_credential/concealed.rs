@@ -41,6 +41,16 @@ pub(super) fn shows_limits(
     }
 }
 
+/// Checks that a credential which names no key conceals none. The entry accepts the keys of the request for such a
+/// credential (`unbound = "allow"`): an attacker with a copy could withhold `jwks`, and name a key of its own.
+pub(super) fn shows_keys(concealed: Concealed, is_unbound: bool) -> Result<(), VerifiableReason> {
+    match (concealed, is_unbound) {
+        (Concealed::Members, true) => Err(VerifiableReason::KeysMayBeConcealed),
+        // What is concealed within other members is not `jwks` or `cnf`: these would be there.
+        (Concealed::Members | Concealed::Within | Concealed::Nothing, _) => Ok(()),
+    }
+}
+
 /// Checks that none of the claims that rules and captures name, and that were not found, can be concealed.
 pub(super) fn shows_claims(concealed: Concealed, absent: &[&ClaimSource]) -> Result<(), VerifiableReason> {
     let may_be_concealed = |source: &&&ClaimSource| match concealed {

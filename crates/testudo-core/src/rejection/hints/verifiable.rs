@@ -26,6 +26,9 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
         VerifiableReason::Concealed { claim } => {
             format!("the client must disclose {claim}; if the credential does not have it, the issuer must state it, or leave nothing to be disclosed, or attests, captures and claims of rules must not name it").into()
         }
+        VerifiableReason::KeysMayBeConcealed => {
+            "the client must disclose everything at the top level; if it does and this remains, the issuer must leave out decoy digests, or put the key of the client into cnf.jwk".into()
+        }
         VerifiableReason::Superseded => {
             "the client must register with its newest credential; if that one was issued by mistake, the issuer must issue another".into()
         }

@@ -152,6 +152,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         verifiable(VerifiableReason::Concealed {
             claim: "scope".to_owned(),
         }),
+        verifiable(VerifiableReason::KeysMayBeConcealed),
         verifiable(VerifiableReason::Superseded),
         verifiable(VerifiableReason::HolderKeysDiffer),
         verifiable(VerifiableReason::HolderKeyMissing),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
-use testudo_testkit::token::Draft;
+use testudo_testkit::token::{Draft, disclosure};
 
 const COPIES: &str = "https://copies.example";
 const CLIENT: &str = "copies:urn:example:agent:7";
@@ -104,6 +104,51 @@ async fn credential_without_a_key_is_refused_unless_the_entry_allows_it() {
     Site::assert_refused(&answer, "invalid_redirect_uri", "redirect URI");
     assert!(site.world.client_ids().await.is_empty());
     assert_eq!(register(&site, &site.holder).await.status, 201);
+}
+
+// Row DR-135.
+#[tokio::test]
+async fn holder_cannot_withhold_the_keys_that_the_issuer_states_and_name_its_own() {
+    let (site, other) = (Site::start().await, other_key());
+    let stated = keys(&site.holder)["jwks"].clone();
+    let (jwks, of_jwks) = disclosure(&json!(["salt", "jwks", stated]));
+    let (name, of_name) = disclosure(&json!(["salt", "client_name", "Agent 7"]));
+    let credential = site
+        .of([COPIES, VCT, AGENT])
+        .without_claim("cnf")
+        .without_claim("client_name");
+    let concealing = credential.claim("_sd", json!([of_jwks, of_name]));
+    for (case, sent) in [
+        ("keys withheld", vec![name.as_str()]),
+        ("everything withheld", vec![]),
+    ] {
+        let statement = Site::bare(&concealing, &sent);
+        let answer = site.register_with(&statement, keys(&other)).await;
+        Site::assert_refused(&answer, INVALID, case);
+        assert_eq!(
+            site.world.reason_of(&answer).await,
+            "credential_keys_concealed",
+            "{case}"
+        );
+    }
+    // With the keys of the issuer, those of the request are refused as well.
+    let shown = Site::bare(&concealing, &[&jwks, &name]);
+    let answer = site.register_with(&shown, keys(&other)).await;
+    assert_refused(&site, &answer, "keys_of_attested_client").await;
+    assert!(site.world.client_ids().await.is_empty());
+    // Everything at the top level is disclosed; an element of an array may be withheld.
+    let (_, of_element) = disclosure(&json!(["salt", "x"]));
+    let (name, of_name) = disclosure(&json!(["salt", "client_name", "Agent 7"]));
+    let open = site
+        .of([COPIES, VCT, AGENT])
+        .without_claim("cnf")
+        .without_claim("client_name")
+        .claim("_sd", json!([of_name]))
+        .claim("extra", json!([{ "...": of_element }]));
+    let answer = site
+        .register_with(&Site::bare(&open, &[&name]), keys(&site.holder))
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
 }
 
 #[tokio::test]
