@@ -7,7 +7,8 @@ use crate::jose::{Jws, PublicKey};
 use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use webpki::{ExtendedKeyUsageValidator, KeyPurposeIdIter};
+use std::cell::Cell;
+use webpki::{ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter};
 
 /// The key of the leaf of the chain in `x5c`, if it is valid, leads to one of `authorities`, and has the name of the
 /// issuer. A valid path alone names no issuer: every other certificate of the same authority has one too.
@@ -23,10 +24,14 @@ pub fn key_of_chain(
     let ders: Result<Vec<Vec<u8>>, _> = encoded.iter().map(|text| STANDARD.decode(text)).collect();
     let ders = ders.map_err(|_| refused("has a certificate that is not base64"))?;
     let chain = ClientChain::new(&ders).map_err(|error| refused(&error.to_string()))?;
+    let usage = CredentialUse::of(issuer);
     chain
-        .verify_for(authorities, issuer, AnyUse, now)
+        .verify_for(authorities, issuer, &usage, now)
         .map(|(_, key)| key)
         .map_err(|error| match error {
+            ClientCertificateError::Path(_) if usage.found_tls_only.get() => refused(
+                "has a certificate for TLS only: its extended key usage has serverAuth or clientAuth and nothing else",
+            ),
             ClientCertificateError::Path(why) => refused(&format!(
                 "no valid path leads to an authority of the issuer (webpki: {why})"
             )),
@@ -39,11 +44,51 @@ pub fn key_of_chain(
         })
 }
 
-/// Certificates that sign credentials have no key usage of their own: any is accepted.
-struct AnyUse;
+/// The extended key usage of the certificates. Credentials have no usage of their own in the specifications, so any is
+/// accepted, with one exception: a certificate that names its issuer by a host name, and is for TLS only, is one of a web
+/// server. Public authorities issue such certificates to everyone who controls the host for some minutes, and the key of
+/// a web server is on many machines. Public authorities issue none with a URI as its name.
+struct CredentialUse {
+    refuses_tls_only: bool,
+    /// True after a certificate was refused because it is for TLS only.
+    found_tls_only: Cell<bool>,
+}
 
-impl ExtendedKeyUsageValidator for AnyUse {
-    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+impl CredentialUse {
+    fn of(issuer: &ExpectedName) -> CredentialUse {
+        let refuses_tls_only = match issuer {
+            ExpectedName::Dns(_) => true,
+            ExpectedName::Uri(_)
+            | ExpectedName::Subject(_)
+            | ExpectedName::Ip(_)
+            | ExpectedName::Email(_) => false,
+        };
+        CredentialUse {
+            refuses_tls_only,
+            found_tls_only: Cell::new(false),
+        }
+    }
+}
+
+impl ExtendedKeyUsageValidator for CredentialUse {
+    /// [RFC5280 §4.2.1.12] Without the extension, the certificate may be used for anything.
+    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let mut is_for_tls = false;
+        for purpose in purposes {
+            let purpose = purpose?;
+            if TLS.iter().all(|oid| KeyPurposeId::new(oid) != purpose) {
+                return Ok(());
+            }
+            is_for_tls = true;
+        }
+        if is_for_tls && self.refuses_tls_only {
+            self.found_tls_only.set(true);
+            // `key_of_chain` states the reason in the place of this one.
+            return Err(webpki::Error::UnsupportedCriticalExtension);
+        }
         Ok(())
     }
 }
+
+/// serverAuth and clientAuth, as DER encodes them. [RFC5280 §4.2.1.12]
+const TLS: [&[u8]; 2] = [&[43, 6, 1, 5, 5, 7, 3, 1], &[43, 6, 1, 5, 5, 7, 3, 2]];

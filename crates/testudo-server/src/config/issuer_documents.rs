@@ -20,7 +20,8 @@ pub struct CertificatesSection {
     pub anchors: Option<String>,
     /// The URI that the certificate of the issuer has in subjectAltName, exactly. The section needs this or `dns_san`.
     pub uri_san: Option<String>,
-    /// The host name that the certificate of the issuer has in subjectAltName. The section needs this or `uri_san`.
+    /// The host name that the certificate of the issuer has in subjectAltName. The section needs this or `uri_san`. A
+    /// certificate for TLS only (extended key usage serverAuth, clientAuth or both, and nothing else) is refused.
     pub dns_san: Option<String>,
 }
 

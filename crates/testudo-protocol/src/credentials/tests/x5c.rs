@@ -50,10 +50,6 @@ fn chain_leads_to_the_configured_authority_and_its_leaf_has_the_name_of_the_issu
     };
     let good = signed(leaf(ISSUER, |_| {}), &ca);
     verify(std::slice::from_ref(&good)).unwrap();
-    let server_use = leaf(ISSUER, |params| {
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    });
-    verify(&[signed(server_use, &ca)]).unwrap();
     for (case, chain) in [
         (
             "neighbour",
@@ -88,4 +84,48 @@ fn chain_leads_to_the_configured_authority_and_its_leaf_has_the_name_of_the_issu
         key_of_chain(&without, &authorities, &name, NOW).is_err(),
         "no x5c"
     );
+}
+
+// Row SD-22.
+#[test]
+fn certificate_of_a_web_server_is_no_certificate_of_an_issuer_that_is_named_by_its_host() {
+    use rcgen::ExtendedKeyUsagePurpose::{Any, ClientAuth, Other, ServerAuth};
+    const HOST: &str = "issuer4.example";
+    let ca = authority("CA-V");
+    let authorities = ClientAuthorities::new(&[ca.der().to_vec()]).unwrap();
+    // The usage of certificates that sign mobile documents (ISO 18013-5), which issuers use for SD-JWT VCs as well.
+    let documents = || Other(vec![1, 0, 18013, 5, 1, 2]);
+    let verify = |name: &ExpectedName, usages: Vec<rcgen::ExtendedKeyUsagePurpose>| {
+        let (params, key) = leaf(ISSUER, |params| {
+            let host = SanType::DnsName(HOST.try_into().unwrap());
+            params.subject_alt_names.push(host);
+            params.extended_key_usages = usages;
+        });
+        let leaf = params.signed_by(&key, &ca).unwrap().der().to_vec();
+        key_of_chain(
+            &Jws::parse_credential(&token(&[leaf])).unwrap(),
+            &authorities,
+            name,
+            NOW,
+        )
+    };
+    let by_host = ExpectedName::Dns(HOST.to_owned());
+    let by_uri = ExpectedName::Uri(ISSUER.to_owned());
+    for (case, usages) in [
+        ("server", vec![ServerAuth]),
+        ("client", vec![ClientAuth]),
+        ("server and client", vec![ServerAuth, ClientAuth]),
+    ] {
+        let refused = verify(&by_host, usages.clone()).unwrap_err().to_string();
+        assert!(refused.contains("for TLS only"), "{case}: {refused}");
+        assert!(verify(&by_uri, usages).is_ok(), "{case}: named by its URI");
+    }
+    for (case, usages) in [
+        ("no extension", vec![]),
+        ("any", vec![Any]),
+        ("documents", vec![documents()]),
+        ("server and documents", vec![ServerAuth, documents()]),
+    ] {
+        assert!(verify(&by_host, usages).is_ok(), "{case}");
+    }
 }
