@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::private_files::{Exposure, exposure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use std::io::Write as _;
@@ -12,43 +13,90 @@ use zeroize::Zeroizing;
 
 /// Encrypts private keys and secrets for the store: AES-256-GCM, with a random nonce in front of the ciphertext and the
 /// purpose as associated data.
-pub struct KeyEncryption(RandomizedNonceKey);
+pub struct KeyEncryption {
+    store: RandomizedNonceKey,
+    /// Derived from the key-encryption key, for what a browser keeps: a text of a browser is never a record of the store.
+    browser: RandomizedNonceKey,
+}
+
+/// 32 bytes, for HKDF.
+struct KeyBytes;
+
+impl hkdf::KeyType for KeyBytes {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+/// A key of its own for one use. (RFC 5869)
+fn derived(key: &[u8; 32], purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"testudo").extract(key);
+    let info = [purpose.as_bytes()];
+    let mut bytes = Zeroizing::new([0; 32]);
+    extracted
+        .expand(&info, KeyBytes)
+        .ok()?
+        .fill(bytes.as_mut())
+        .ok()?;
+    Some(bytes)
+}
 
 impl KeyEncryption {
     /// The key from its 32 bytes.
     pub fn new(key: &[u8; 32]) -> Result<KeyEncryption, String> {
-        RandomizedNonceKey::new(&AES_256_GCM, key)
-            .map(KeyEncryption)
-            .map_err(|_| "the key-encryption key cannot be used".into())
+        let of = |key: &[u8; 32]| RandomizedNonceKey::new(&AES_256_GCM, key).ok();
+        let browser = derived(key, "state in the browser");
+        let keys = of(key).zip(browser.and_then(|key| of(&key)));
+        let (store, browser) = keys.ok_or("the key-encryption key cannot be used")?;
+        Ok(KeyEncryption { store, browser })
+    }
+
+    /// Encrypts a value for the browser: base64url of the nonce and the ciphertext. The error is a sentence.
+    pub(crate) fn seal_for_browser(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
+        let sealed = encrypt(&self.browser, purpose, plain).ok_or("encryption for the browser failed")?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Decrypts what was encrypted for the browser for this purpose.
+    pub(crate) fn open_from_browser(&self, purpose: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+        decrypt(&self.browser, purpose, URL_SAFE_NO_PAD.decode(sealed).ok()?)
     }
 
     pub(crate) fn wrap(&self, purpose: &str, plain: &[u8]) -> Result<String, String> {
-        let mut sealed = plain.to_vec();
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed)
-            .map_err(|_| "encryption with the key-encryption key failed")?;
-        Ok(STANDARD.encode([nonce.as_ref().as_slice(), &sealed].concat()))
+        let sealed = encrypt(&self.store, purpose, plain);
+        let sealed = sealed.ok_or("encryption with the key-encryption key failed")?;
+        Ok(STANDARD.encode(sealed))
     }
 
     pub(crate) fn unwrap(&self, purpose: &str, wrapped: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-        let wrong = || {
+        let bytes = STANDARD.decode(wrapped).ok();
+        let plain = bytes.and_then(|bytes| decrypt(&self.store, purpose, bytes));
+        plain.ok_or_else(|| {
             "cannot be decrypted: this is not the key-encryption key that it was encrypted with (store.key_encryption_key, \
              or the file beside the database)"
                 .to_owned()
-        };
-        let mut bytes = STANDARD.decode(wrapped).map_err(|_| wrong())?;
-        if bytes.len() < NONCE_LEN {
-            return Err(wrong());
-        }
-        let mut sealed = bytes.split_off(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(&bytes).map_err(|_| wrong())?;
-        let plain = self
-            .0
-            .open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut sealed)
-            .map_err(|_| wrong())?;
-        Ok(Zeroizing::new(plain.to_vec()))
+        })
     }
+}
+
+/// The nonce and the ciphertext.
+fn encrypt(key: &RandomizedNonceKey, purpose: &str, plain: &[u8]) -> Option<Vec<u8>> {
+    let mut sealed = plain.to_vec();
+    let aad = Aad::from(purpose.as_bytes());
+    let nonce = key.seal_in_place_append_tag(aad, &mut sealed).ok()?;
+    Some([nonce.as_ref().as_slice(), &sealed].concat())
+}
+
+fn decrypt(key: &RandomizedNonceKey, purpose: &str, mut bytes: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+    if bytes.len() < NONCE_LEN {
+        return None;
+    }
+    let mut sealed = bytes.split_off(NONCE_LEN);
+    let nonce = Nonce::try_assume_unique_for_key(&bytes).ok()?;
+    let plain = key
+        .open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut sealed)
+        .ok()?;
+    Some(Zeroizing::new(plain.to_vec()))
 }
 
 /// Parses a key of 32 bytes, raw or as base64url text.

@@ -25,7 +25,7 @@ pub mod local_process;
 pub mod log_lines;
 mod open_store;
 mod own_tokens;
-mod pages;
+pub mod pages;
 pub mod peer;
 mod private_files;
 pub mod read_again;

@@ -50,6 +50,10 @@ pub(super) fn of_request(reason: &RequestReason) -> Cow<'static, str> {
         RequestReason::HostNotOne | RequestReason::HostInvalid => {
             "correct the Host field that the client or the proxy sends"
         }
+        RequestReason::HostNotOurs => "open the page at the host of `issuer`; a proxy must forward Host unchanged",
+        RequestReason::OriginNotOurs => "another site may have sent the form, or a proxy removed Origin",
+        RequestReason::FlowNotOurs => "the browser may refuse cookies, or it is another one than before",
+        RequestReason::FlowExpired => "the person must begin again at the application",
         RequestReason::NoSuchEndpoint => {
             "the client must take the URLs of the endpoints from the metadata of the issuer, and a proxy must forward paths unchanged"
         }

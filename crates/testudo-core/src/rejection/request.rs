@@ -36,6 +36,14 @@ pub enum RequestReason {
     HostNotOne,
     /// `Host` is not a valid host, or differs from `:authority`.
     HostInvalid,
+    /// A page for people was requested at a host that is not that of the issuer. [RFC9110 §15.5.20]
+    HostNotOurs,
+    /// A form was not sent by a page of this server.
+    OriginNotOurs,
+    /// The state of a sign-in was not sealed by this server for this form, or is of another browser.
+    FlowNotOurs,
+    /// The state of a sign-in is too old.
+    FlowExpired,
     /// No endpoint has this path.
     NoSuchEndpoint,
     /// The endpoint does not allow this method.
@@ -105,6 +113,23 @@ impl RequestReason {
             RequestReason::HostInvalid => invalid(
                 "host_invalid",
                 "Host must be a host with an optional port, and equal to :authority",
+            ),
+            // [RFC9110 §15.5.20]
+            RequestReason::HostNotOurs => {
+                invalid("host_not_ours", "this page is not served at this host").status(421)
+            }
+            RequestReason::OriginNotOurs => invalid(
+                "origin_not_ours",
+                "this form was not sent by a page of this server",
+            )
+            .status(403),
+            RequestReason::FlowNotOurs => invalid(
+                "flow_not_ours",
+                "this sign-in was begun in another browser, or was changed: begin again at the application",
+            ),
+            RequestReason::FlowExpired => invalid(
+                "flow_expired",
+                "this sign-in took too long: begin again at the application",
             ),
             // [RFC9110 §15.5.5]
             RequestReason::NoSuchEndpoint => invalid(

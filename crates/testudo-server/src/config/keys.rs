@@ -224,12 +224,12 @@ const LAST: &[Key] = &[
         "\"github\"",
     )
     .list(),
+    key("rules.authorization_lifetime", DURATION_OR_NONE, "\"90d\""),
     key(
         "rules.claims",
         "names of claims or JSON Pointers, each with a text, a whole number or a switch",
         "{ repository_id = \"12345\" }",
     ),
-    key("rules.authorization_lifetime", DURATION_OR_NONE, "\"90d\""),
     key("rules.client", "\"workload\" or \"instance\"", "\"workload\""),
     key(
         "rules.client_id",

@@ -1,4 +1,9 @@
-//! HTML pages for people. There is one: it states that people cannot sign in at this server.
+//! HTML pages for people. There is one: it states that people cannot sign in at this server. The parts on which the pages
+//! for sign-in are built: cookies, sealed state, and the checks of where a request comes from.
+
+pub mod cookies;
+pub mod same_origin;
+pub mod sealed;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
