@@ -108,6 +108,7 @@ async fn url_of_a_client_does_not_use_the_name_map_and_ports_of_the_configuratio
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }
 
+// Row DID-27.
 #[tokio::test]
 async fn name_from_a_client_with_one_private_address_is_refused() {
     let fetcher = fetcher(FetcherOptions {

@@ -4,18 +4,19 @@ use super::*;
 use crate::spiffe_server::SpiffeServer;
 use testudo_protocol::Timestamp;
 use testudo_protocol::spiffe::{Bundle, SpiffeId};
+use testudo_testkit::hostile::{HOST, ODD_URLS, PRIVATE_URLS};
 use testudo_testkit::web::DocumentServer;
 use testudo_testkit::x509::{X509Chain, X509Issuer, web_certificate};
 
 const ID: &str = "spiffe://z.example/spire/server";
-const HOST: &str = "keys.example";
 
 /// How the server of a URL is verified, and where the URL comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum FetchKind {
     /// A URL of the configuration, verified with the roots of the system and the extra ones.
     Configuration,
-    /// A URL of the configuration, verified with the roots of one file, and with a token.
+    /// A URL of the configuration, verified with the roots of one file, and with a token: keys of issuers and clusters, their
+    /// metadata, `jwt_vc_issuer`, and documents of DIDs.
     OnlyRoots,
     /// A URL of the configuration, verified by an X.509-SVID.
     Spiffe,
@@ -25,7 +26,7 @@ enum FetchKind {
     /// A POST to a URL of the configuration over a connection that is kept open, with the roots of one file and with a
     /// token: a TokenReview.
     Kept,
-    /// A URL of a client.
+    /// A URL of a client, or a `jwks_uri` of metadata on another server than that of the issuer.
     Client,
 }
 
@@ -48,11 +49,6 @@ struct Publisher {
     root: X509Chain,
     fetcher: Fetcher,
 }
-
-const LIMITS: FetchLimits = FetchLimits {
-    body_bytes_max: 100,
-    deadline: Duration::from_secs(20),
-};
 
 impl Publisher {
     async fn start() -> Publisher {
@@ -104,9 +100,22 @@ impl Publisher {
     }
 
     async fn get(&self, kind: FetchKind, url: &str) -> Result<Fetched, FetchFault> {
+        self.get_within(kind, url, Duration::from_secs(20)).await
+    }
+
+    async fn get_within(
+        &self,
+        kind: FetchKind,
+        url: &str,
+        deadline: Duration,
+    ) -> Result<Fetched, FetchFault> {
+        let limits = FetchLimits {
+            body_bytes_max: 100,
+            deadline,
+        };
         let url: Url = url.parse().unwrap();
         match kind {
-            FetchKind::Configuration => self.fetcher.get(&url, UrlOrigin::Configuration, LIMITS).await,
+            FetchKind::Configuration => self.fetcher.get(&url, UrlOrigin::Configuration, limits).await,
             FetchKind::OnlyRoots | FetchKind::Kept => {
                 let roots = self.root.chain_pem();
                 let access = Access {
@@ -114,14 +123,14 @@ impl Publisher {
                     bearer_token: Some("token"),
                 };
                 if kind == FetchKind::OnlyRoots {
-                    return self.fetcher.get_with(&url, access, LIMITS).await;
+                    return self.fetcher.get_with(&url, access, limits).await;
                 }
                 let review = Outgoing {
                     method: "POST",
                     body: b"{}".to_vec(),
                     ..Outgoing::get(&url)
                 };
-                self.fetcher.send_with(review, access, LIMITS).await
+                self.fetcher.send_with(review, access, limits).await
             }
             FetchKind::Spiffe => {
                 let document = self.authority.bundle().to_string();
@@ -130,16 +139,16 @@ impl Publisher {
                     bundle: Arc::new(Bundle::parse(document.as_bytes()).unwrap()),
                     now: Timestamp::from(SystemTime::now()),
                 };
-                self.fetcher.get_from_spiffe(&url, server, LIMITS).await
+                self.fetcher.get_from_spiffe(&url, server, limits).await
             }
             FetchKind::Sent => {
                 let request = Outgoing {
                     headers: vec![("accept", "application/statuslist+jwt")],
                     ..Outgoing::get(&url)
                 };
-                self.fetcher.send_with(request, Access::default(), LIMITS).await
+                self.fetcher.send_with(request, Access::default(), limits).await
             }
-            FetchKind::Client => self.fetcher.get(&url, UrlOrigin::Client, LIMITS).await,
+            FetchKind::Client => self.fetcher.get(&url, UrlOrigin::Client, limits).await,
         }
     }
 }
@@ -177,36 +186,51 @@ async fn body_over_the_limit_and_every_redirect_are_refused_for_every_kind_of_fe
     }
 }
 
+// Row I-18.
+#[tokio::test]
+async fn body_that_does_not_end_or_comes_too_slowly_is_given_up_for_every_kind_of_fetch() {
+    let publisher = Publisher::start().await;
+    for kind in FetchKind::ALL {
+        let (server, url) = (publisher.of(kind), publisher.url(kind));
+        server.streams("/", "application/json", 10 * 1024 * 1024 * 1024);
+        let before = server.made();
+        let fault = publisher.get(kind, &url).await.err();
+        let too_large = FetchFault::TooLarge { body_bytes_max: 100 };
+        assert_eq!(fault, Some(too_large), "{kind:?}");
+        let made = server.made() - before;
+        // What was sent and not read is in the buffers of both sockets and of both programs.
+        assert!((100..16 * 1024 * 1024).contains(&made), "{kind:?}: {made} bytes");
+        server.takes(Duration::from_secs(60));
+        server.answers_at("/", 200, "{}");
+        let fault = publisher
+            .get_within(kind, &url, Duration::from_secs(1))
+            .await
+            .err();
+        assert_eq!(fault, Some(FetchFault::Deadline { seconds: 1 }), "{kind:?}");
+        server.takes(Duration::ZERO);
+        let fetched = publisher.get(kind, &url).await;
+        assert_eq!(
+            fetched.map(|fetched| fetched.body),
+            Ok(b"{}".to_vec()),
+            "{kind:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_that_must_not_use_it() {
     let publisher = Publisher::start().await;
     let port = publisher.server.address.port();
     use FetchKind::{Client, Configuration, Kept, OnlyRoots, Sent, Spiffe};
-    let of_clients = &[Client][..];
-    let all = &FetchKind::ALL[..];
-    for (url, kinds) in [
-        (format!("ftp://{HOST}/"), all),
-        ("file:///etc/passwd".to_owned(), all),
-        ("data:application/json,{}".to_owned(), all),
-        (format!("http://{HOST}/"), all),
-        (format!("https://user@{HOST}/"), all),
-        (format!("https://user:password@{HOST}/"), all),
-        (format!("http://127.0.0.1:{port}/"), &[Client, Spiffe][..]),
-        (format!("http://localhost:{port}/"), &[Client, Spiffe][..]),
+    let (of_clients, not_of_files) = (&[Client][..], &[Client, Spiffe][..]);
+    let mut urls: Vec<(String, &[FetchKind])> = vec![
+        (format!("http://127.0.0.1:{port}/"), not_of_files),
+        (format!("http://localhost:{port}/"), not_of_files),
         (format!("https://{HOST}:{port}/"), of_clients),
-        ("https://127.0.0.1/".to_owned(), of_clients),
-        ("https://2130706433/".to_owned(), of_clients),
-        ("https://0x7f.1/".to_owned(), of_clients),
-        ("https://[::1]/".to_owned(), of_clients),
-        ("https://[::ffff:127.0.0.1]/".to_owned(), of_clients),
-        ("https://10.0.0.1/".to_owned(), of_clients),
-        ("https://169.254.169.254/latest/meta-data/".to_owned(), of_clients),
-        ("https://100.64.0.1/".to_owned(), of_clients),
-        ("https://0.0.0.0/".to_owned(), of_clients),
-        ("https://[fe80::1]/".to_owned(), of_clients),
-        ("https://[fd00::1]/".to_owned(), of_clients),
-        ("https://[64:ff9b::7f00:1]/".to_owned(), of_clients),
-    ] {
+    ];
+    urls.extend(ODD_URLS.map(|url| (url.to_owned(), &FetchKind::ALL[..])));
+    urls.extend(PRIVATE_URLS.map(|url| (url.to_owned(), of_clients)));
+    for (url, kinds) in urls {
         for kind in kinds {
             let fault = publisher.get(*kind, &url).await.err();
             let is_refused = matches!(

@@ -10,21 +10,21 @@ use testudo_testkit::web::DocumentServer;
 use testudo_testkit::x509::{X509Chain, X509Issuer};
 use testudo_testkit::{generate_key, key_set};
 
-const HOST: &str = "issuer3.example";
-const DID_JSON: &str = "/.well-known/did.json";
-const METADATA: &str = "/.well-known/jwt-vc-issuer/t/1";
+pub(super) const HOST: &str = "issuer3.example";
+pub(super) const DID_JSON: &str = "/.well-known/did.json";
+pub(super) const METADATA: &str = "/.well-known/jwt-vc-issuer/t/1";
 
 /// A server that trusts one issuer, and the web server of the issuer.
-struct Issuer {
-    site: Site,
-    web: DocumentServer,
-    name: String,
-    key: SigningKey,
+pub(super) struct Issuer {
+    pub(super) site: Site,
+    pub(super) web: DocumentServer,
+    pub(super) name: String,
+    pub(super) key: SigningKey,
 }
 
 impl Issuer {
     /// An issuer whose name is `name`, with `PORT` for the port of its web server.
-    async fn start(name: &str, jwks: &str) -> Issuer {
+    pub(super) async fn start(name: &str, jwks: &str) -> Issuer {
         let (site, web) = (Site::start().await, DocumentServer::start(HOST).await);
         let name = name.replace("PORT", &web.address.port().to_string());
         let issuer = Issuer {
@@ -64,7 +64,7 @@ impl Issuer {
             "publicKeyJwk": key.public_jwk("sig", false) })
     }
 
-    fn kid(&self, key: &SigningKey) -> String {
+    pub(super) fn kid(&self, key: &SigningKey) -> String {
         format!("{}#{}", self.name, key.kid())
     }
 
@@ -73,13 +73,13 @@ impl Issuer {
         json!({ "id": self.name, "assertionMethod": methods })
     }
 
-    fn publish(&self, keys: &[&SigningKey]) {
+    pub(super) fn publish(&self, keys: &[&SigningKey]) {
         let document = self.document(keys).to_string();
         self.web.publishes(DID_JSON, "application/did+json", &document);
     }
 
     /// Fetches the keys again; returns what `trust show` states.
-    async fn refresh(&self) -> Value {
+    pub(super) async fn refresh(&self) -> Value {
         let world = &self.site.world;
         world
             .try_admin("POST", "/admin/v1/trust/agents/refresh", json!({}))
@@ -92,14 +92,18 @@ impl Issuer {
         self.register_with(key, |draft| draft).await
     }
 
-    async fn register_with(&self, key: &SigningKey, change: impl FnOnce(Draft<'_>) -> Draft<'_>) -> Answer {
+    pub(super) async fn register_with(
+        &self,
+        key: &SigningKey,
+        change: impl FnOnce(Draft<'_>) -> Draft<'_>,
+    ) -> Answer {
         let (site, names) = (&self.site, [self.name.as_str(), VCT, AGENT]);
         let draft = Draft::sd_jwt_vc(key, names, &site.holder, site.now()).header("kid", self.kid(key));
         site.register(&site.held(&change(draft), &[]).await).await
     }
 
     /// The paths of the requests since the last call.
-    fn paths(&self) -> Vec<String> {
+    pub(super) fn paths(&self) -> Vec<String> {
         let requests = self.web.take_requests().into_iter();
         requests.map(|seen| seen.path).collect()
     }

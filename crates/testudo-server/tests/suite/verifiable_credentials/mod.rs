@@ -4,6 +4,7 @@ mod attested;
 mod clients;
 mod configuration;
 mod disclosed;
+mod fetches;
 mod held_keys;
 mod holders;
 mod keys;
