@@ -4,7 +4,8 @@
 //! used only to find the key that verifies the signature.
 
 use super::algorithm::Algorithm;
-use super::key::{Jwk, KeySet, PublicKey};
+use super::key::{Jwk, PublicKey};
+use super::key_set::KeySet;
 use crate::json::{self, JsonError};
 use crate::limits::{
     ASSERTION_BYTES_MAX, JOSE_HEADER_BYTES_MAX, JSON_MEMBERS_MAX, KEY_ID_BYTES_MAX,

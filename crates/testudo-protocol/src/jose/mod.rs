@@ -6,6 +6,7 @@ mod edwards;
 mod jws;
 mod key;
 mod key_error;
+mod key_set;
 mod material;
 mod proof_key;
 mod sign;
@@ -15,8 +16,9 @@ mod thumbprint;
 
 pub use algorithm::Algorithm;
 pub use jws::{Header, JoseError, Jws, unverified_type};
-pub use key::{Jwk, KeySet, PublicKey};
+pub use key::{Jwk, PublicKey};
 pub use key_error::KeyError;
+pub use key_set::KeySet;
 pub use material::KeyOwner;
 pub use proof_key::ProofKey;
 pub use sign::{SigningFault, SigningKey, encode_segment};
