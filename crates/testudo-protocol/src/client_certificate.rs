@@ -74,6 +74,8 @@ pub struct ClientAuthority {
     pub validity: Validity,
     /// SHA-256 of its certificate.
     pub thumbprint: [u8; 32],
+    /// SHA-256 of its public key, which a renewed certificate of the same authority has as well.
+    pub key_digest: [u8; 32],
     /// The algorithms of its key, by their names in JOSE; none for a key that JOSE does not have.
     pub algorithms: Vec<Algorithm>,
 }
@@ -99,6 +101,7 @@ impl ClientAuthorities {
                 (Some(anchor), Some(validity), Some(parsed)) => {
                     let key = key_of(&parsed).ok();
                     authorities.push(ClientAuthority {
+                        key_digest: sha256(&anchor.subject_public_key_info),
                         anchor: anchor.to_owned(),
                         validity,
                         thumbprint: sha256(der),
@@ -150,6 +153,16 @@ impl ClientAuthority {
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.validity.not_before <= now && now <= self.validity.not_after
     }
+}
+
+/// A leaf with a valid path to an authority, and with the expected name.
+pub(crate) struct VerifiedLeaf {
+    /// The last second at which it is valid.
+    pub(crate) until: Timestamp,
+    /// Its key.
+    pub(crate) key: PublicKey,
+    /// SHA-256 of the public key of the authority.
+    pub(crate) authority: [u8; 32],
 }
 
 /// The certificates of a client, leaf first, each within the limits of its parts.
@@ -217,17 +230,17 @@ impl ClientChain {
     ) -> Result<Timestamp, ClientCertificateError> {
         let usage = webpki::KeyUsage::client_auth();
         self.verify_for(authorities, expected, usage, now)
-            .map(|(until, _)| until)
+            .map(|verified| verified.until)
     }
 
-    /// The same for certificates with this usage; returns the key of the leaf as well.
+    /// The same for certificates with this usage.
     pub(crate) fn verify_for(
         &self,
         authorities: &ClientAuthorities,
         expected: &ExpectedName,
         usage: impl ExtendedKeyUsageValidator,
         now: Timestamp,
-    ) -> Result<(Timestamp, PublicKey), ClientCertificateError> {
+    ) -> Result<VerifiedLeaf, ClientCertificateError> {
         let until = self.valid_until(now)?;
         let valid = authorities.valid_at(now);
         let ders: Vec<CertificateDer<'_>> = self
@@ -238,7 +251,7 @@ impl ClientChain {
         let (leaf, intermediates) = ders.split_first().ok_or(ClientCertificateError::Malformed)?;
         let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.0).unwrap_or(0)));
         let end_entity = webpki::EndEntityCert::try_from(leaf).map_err(ClientCertificateError::path)?;
-        end_entity
+        let path = end_entity
             .verify_for_usage(
                 webpki::ALL_VERIFICATION_ALGS,
                 &valid,
@@ -253,7 +266,11 @@ impl ClientChain {
             X509Certificate::from_der(self.leaf()).map_err(|_| ClientCertificateError::Malformed)?;
         let key = key_of(&leaf)?;
         match expected.is_in(&leaf) {
-            true => Ok((until, key)),
+            true => Ok(VerifiedLeaf {
+                until,
+                key,
+                authority: sha256(&path.anchor().subject_public_key_info),
+            }),
             false => Err(ClientCertificateError::OtherName),
         }
     }

@@ -14,13 +14,15 @@ use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::issued_token::{VerifiedClaims, speaks_for};
 use super::shared::presented::Presented;
 use crate::identity::issuer_subject::segments_of;
-use crate::identity::{AttestedIdentity, CredentialKind, Proof, VerifiedCredential};
+use crate::identity::{AttestedIdentity, CredentialKind, IssuedCredential, Proof, VerifiedCredential};
 use crate::policy::{Claimed, Unbound};
 use crate::rejection::{CredentialReason, Rejection, VerifiableReason};
 use crate::trace::Trace;
 use form::{Form, VerifiedForm};
 use std::sync::Arc;
 use testudo_protocol::Seconds;
+use testudo_protocol::credentials::CredentialError;
+use testudo_protocol::jose::JoseError;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 
 /// Longest lifetime of a credential if the entry has no `lifetime_max`. The registration ends with the credential.
@@ -90,6 +92,10 @@ impl VerifiableCredential {
             hash,
             concealed,
         } = verified.map_err(VerifiableReason::Refused)?;
+        let signer = keys.signer_of(jws).ok_or_else(|| {
+            let forged = CredentialError::Jose(JoseError::BadSignature);
+            VerifiableReason::Refused(forged)
+        })?;
         trace.passed("signature", || jws.header.algorithm_and_key());
         speaks_for(authority, entry, CredentialKind::VerifiableCredential, purpose)?;
         if claims.issuer.as_ref() != Some(issuer) {
@@ -101,7 +107,9 @@ impl VerifiableCredential {
         let end = end.map_err(VerifiableReason::Refused)?;
         trace.passed("times", || format!("valid until {end}"));
         // [SD-JWT-VC §7.6] An issuer may state only the types that the entry lists.
-        if !claims.types.iter().any(|named| accepted.types.contains(named)) {
+        let listed = claims.types.iter().filter(|named| accepted.types.contains(named));
+        let types: Vec<Box<str>> = listed.map(|named| named.as_str().into()).collect();
+        if types.is_empty() {
             return Err(VerifiableReason::TypeNotAllowed {
                 issuer: authority.clone(),
                 types: claims.types,
@@ -143,6 +151,11 @@ impl VerifiableCredential {
             unlisted_claims: unlisted,
             claims: named,
             credential: Some(Box::new(VerifiedCredential {
+                issued: Some(Box::new(IssuedCredential {
+                    signer,
+                    format,
+                    types,
+                })),
                 status: claims.status,
                 is_unbound,
                 key: key.map(Arc::new),

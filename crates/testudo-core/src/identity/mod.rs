@@ -20,7 +20,7 @@ pub use credential::{CredentialKind, VerifiedBy};
 pub use credential_format::CredentialFormat;
 pub use scheme::AuthorityKind;
 pub use sender_constraint::SenderConstraint;
-pub use verified_credential::{Holder, VerifiedCredential};
+pub use verified_credential::{Holder, IssuedCredential, VerifiedCredential};
 
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;

@@ -1,6 +1,7 @@
 //! What a verified credential states besides the identity: when its client registers, and for later requests what is kept
 //! of it.
 
+use super::CredentialFormat;
 use std::fmt;
 use std::sync::Arc;
 use testudo_protocol::credentials::claims::HolderKey;
@@ -11,6 +12,8 @@ use testudo_protocol::credentials::status::StatusReference;
 /// its end is that of the proof.
 #[derive(Debug, Clone)]
 pub struct VerifiedCredential {
+    /// What the entry of its issuer accepted, if the client registers with it now.
+    pub issued: Option<Box<IssuedCredential>>,
     /// Where its status is.
     pub status: Vec<StatusReference>,
     /// The key of its holder, if it names one.
@@ -21,6 +24,17 @@ pub struct VerifiedCredential {
     pub is_unbound: bool,
     /// How the sender proves that key.
     pub holder: Holder,
+}
+
+/// The properties of a credential that the entry of its issuer accepted.
+#[derive(Debug, Clone)]
+pub struct IssuedCredential {
+    /// The key of the issuer: its JWK thumbprint, or SHA-256 of the public key of the authority that certified it.
+    pub signer: [u8; 32],
+    /// Its format.
+    pub format: CredentialFormat,
+    /// Those of its types that the entry lists.
+    pub types: Vec<Box<str>>,
 }
 
 /// How the sender of a credential proves that it is its holder.
@@ -50,6 +64,7 @@ impl VerifiedCredential {
     /// That of a registered client, which authenticates with an attestation of its key.
     pub fn of_client(status: Vec<StatusReference>) -> VerifiedCredential {
         VerifiedCredential {
+            issued: None,
             status,
             key: None,
             certificate: None,

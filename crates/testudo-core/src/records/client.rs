@@ -1,6 +1,7 @@
 //! The record of a client: the values that cannot be computed from the current rules.
 
 use super::Kind;
+use super::accepted_credential::AcceptedCredential;
 use super::record::{Announced, Held, Record};
 use super::rfc3339::Rfc3339;
 use crate::identity::{
@@ -79,6 +80,9 @@ pub struct ClientCredential {
     /// The attested members that limit the tokens of the client.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub limits: BTreeMap<String, Value>,
+    /// What of it the entry of its issuer accepted. Absent in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accepted: Option<Box<AcceptedCredential>>,
     /// Where this server froze the client because a status list states that the credential is revoked: what it states.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revoked: Option<Box<str>>,
@@ -113,6 +117,7 @@ impl ClientCredential {
         let limits = proof.attested_claims.iter().filter(|(name, _)| is_limit(name));
         Some(Box::new(ClientCredential {
             status: proof.credential.as_ref()?.status.clone(),
+            accepted: AcceptedCredential::of(identity).map(Box::new),
             claims: proof.claims.as_deref().cloned().unwrap_or_default(),
             limits: limits
                 .map(|(name, value)| (name.clone(), value.clone()))

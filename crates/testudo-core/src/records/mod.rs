@@ -8,6 +8,7 @@
 #[macro_use]
 mod kinds;
 
+mod accepted_credential;
 mod alias;
 mod authorization_code;
 mod batch;
@@ -36,6 +37,7 @@ mod session;
 mod shared_bundle;
 mod switch;
 
+pub use accepted_credential::{AcceptedCredential, OriginOfKeys};
 pub use alias::ClientIdAlias;
 pub use authorization_code::{AuthorizationCode, GrantTerms};
 pub use batch::{Batch, Document, Write};

@@ -45,6 +45,28 @@ pub enum VerifiableReason {
     },
     /// The credential shows no key, and keys may be among what the SD-JWT does not disclose.
     KeysMayBeConcealed,
+    /// The key of the issuer that signed the credential of the client is not one of its keys any more.
+    KeyWithdrawn {
+        /// The entry.
+        issuer: Authority,
+    },
+    /// The client has this member from its credential, and the entry does not let the issuer state it any more.
+    MemberNotAttested {
+        /// The entry.
+        issuer: Authority,
+        /// `redirect_uris` or `jwks`.
+        member: String,
+    },
+    /// The client registered without a proof of its key, and the entry requires one now.
+    RegisteredUnproven {
+        /// The entry.
+        issuer: Authority,
+    },
+    /// The client registered keys that its credential does not name, and the entry does not allow that any more.
+    RegisteredUnbound {
+        /// The entry.
+        issuer: Authority,
+    },
     /// A newer credential registered this client before it ended.
     Superseded,
     /// `cnf` and the DID of the subject are different keys.
@@ -109,6 +131,12 @@ impl VerifiableReason {
                 Row::unauthenticated("credential_keys_concealed")
                     .statement_effect(StatementEffect::Member(code, sentence.into()))
             }
+            VerifiableReason::KeyWithdrawn { .. } => Row::not_admitted("credential_key_withdrawn"),
+            VerifiableReason::MemberNotAttested { .. } => Row::not_admitted("credential_member_not_attested"),
+            VerifiableReason::RegisteredUnproven { .. } => {
+                Row::not_admitted("credential_registered_unproven")
+            }
+            VerifiableReason::RegisteredUnbound { .. } => Row::not_admitted("credential_registered_unbound"),
             VerifiableReason::Superseded => {
                 let sentence = "software_statement is older than the one that registered this client last";
                 let code = ErrorCode::UnapprovedSoftwareStatement;
@@ -191,6 +219,18 @@ impl fmt::Display for VerifiableReason {
             VerifiableReason::KeysMayBeConcealed => f.write_str(
                 "the credential names no key, and has digests without a disclosure, which may conceal jwks",
             ),
+            VerifiableReason::KeyWithdrawn { issuer } => {
+                write!(f, "the key that signed the credential of the client is not a key of {issuer} any more")
+            }
+            VerifiableReason::MemberNotAttested { issuer, member } => {
+                write!(f, "{member} of the client is from its credential, and attests of {issuer} does not list {member} any more")
+            }
+            VerifiableReason::RegisteredUnproven { issuer } => {
+                write!(f, "the client registered without a proof of its key, and holder_binding of {issuer} requires one now")
+            }
+            VerifiableReason::RegisteredUnbound { issuer } => {
+                write!(f, "the client registered keys that its credential does not name, and unbound of {issuer} refuses that now")
+            }
             VerifiableReason::Superseded => {
                 f.write_str("the client ended, and a newer credential had registered it before")
             }

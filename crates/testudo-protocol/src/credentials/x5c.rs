@@ -10,6 +10,15 @@ use base64::engine::general_purpose::STANDARD;
 use std::cell::Cell;
 use webpki::{ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter};
 
+/// The key of a certificate that names an issuer.
+#[derive(Debug)]
+pub struct CertifiedKey {
+    /// The key.
+    pub key: PublicKey,
+    /// SHA-256 of the public key of the authority to which the certificate leads.
+    pub authority: [u8; 32],
+}
+
 /// The key of the leaf of the chain in `x5c`, if it is valid, leads to one of `authorities`, and has the name of the
 /// issuer. A valid path alone names no issuer: every other certificate of the same authority has one too.
 pub fn key_of_chain(
@@ -17,7 +26,7 @@ pub fn key_of_chain(
     authorities: &ClientAuthorities,
     issuer: &ExpectedName,
     now: Timestamp,
-) -> Result<PublicKey, CredentialError> {
+) -> Result<CertifiedKey, CredentialError> {
     let refused = |problem: &str| CredentialError::Chain(problem.to_owned());
     let encoded = jws.header.x5c.as_deref();
     let encoded = encoded.ok_or(refused("is missing in the header"))?;
@@ -27,7 +36,10 @@ pub fn key_of_chain(
     let usage = CredentialUse::of(issuer);
     chain
         .verify_for(authorities, issuer, &usage, now)
-        .map(|(_, key)| key)
+        .map(|leaf| CertifiedKey {
+            key: leaf.key,
+            authority: leaf.authority,
+        })
         .map_err(|error| match error {
             ClientCertificateError::Path(_) if usage.found_tls_only.get() => refused(
                 "has a certificate for TLS only: its extended key usage has serverAuth or clientAuth and nothing else",

@@ -6,6 +6,7 @@ use crate::limits::{BUNDLE_KEYS_MAX, KEYS_WITHOUT_KID_MAX};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use std::sync::OnceLock;
 
 /// A published JWK Set. [RFC7517 §5]
 #[derive(Deserialize)]
@@ -19,12 +20,15 @@ pub struct KeySet {
     keys: Vec<PublicKey>,
     /// Of the JWK Set of an authority: the keys that cannot be used, and why.
     ignored: Vec<String>,
+    /// The thumbprints of the keys, computed when they are first needed.
+    thumbprints: OnceLock<Box<[[u8; 32]]>>,
 }
 
 impl KeySet {
     /// Adds a key that passed the checks.
     pub fn push(&mut self, key: PublicKey) {
         self.keys.push(key);
+        self.thumbprints = OnceLock::new();
     }
 
     /// Parses a published JWK Set and leaves out the keys that cannot be used here: one key of an unknown type must not
@@ -96,6 +100,7 @@ impl KeySet {
         });
         self.ignored.extend(reasons);
         self.keys = pinned;
+        self.thumbprints = OnceLock::new();
         self
     }
 
@@ -119,6 +124,12 @@ impl KeySet {
         self.keys.iter().any(|key| key.kid() == Some(kid))
     }
 
+    /// True if a key has this thumbprint. [RFC7638 §3]
+    pub fn has_thumbprint(&self, thumbprint: &[u8; 32]) -> bool {
+        let compute = || self.keys.iter().map(PublicKey::thumbprint).collect();
+        self.thumbprints.get_or_init(compute).contains(thumbprint)
+    }
+
     /// The keys to try: the one that `kid` names, or, without `kid`, the first eight that fit the algorithm.
     /// [JWT-SVID §2.2] `kid` is optional.
     pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
@@ -135,6 +146,10 @@ mod tests {
 
     fn import(jwk: &str) -> PublicKey {
         PublicKey::from_jwk(&serde_json::from_str(jwk).unwrap()).unwrap()
+    }
+
+    fn ed25519(x: &str) -> PublicKey {
+        import(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#))
     }
 
     #[test]
@@ -192,5 +207,20 @@ mod tests {
         for private in [r#"{"kty":"AKP","d":"AA"}"#, r#"{"kty":"oct","k":"AA"}"#] {
             assert!(set(&[private]).unwrap_err().contains("private"), "{private}");
         }
+    }
+
+    #[test]
+    fn set_finds_the_thumbprints_of_exactly_the_keys_that_it_has_now() {
+        let point = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let other = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
+        let [first, second] = [point, other].map(|x| ed25519(x).thumbprint());
+        let has = |set: &KeySet| [first, second].map(|thumbprint| set.has_thumbprint(&thumbprint));
+        let mut set = KeySet::default();
+        assert_eq!(has(&set), [false, false]);
+        set.push(ed25519(point));
+        assert_eq!(has(&set), [true, false]);
+        set.push(ed25519(other));
+        assert_eq!(has(&set), [true, true]);
+        assert_eq!(has(&set.only(&[second])), [false, true]);
     }
 }

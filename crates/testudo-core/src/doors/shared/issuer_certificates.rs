@@ -4,8 +4,8 @@ use std::fmt;
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::{ClientAuthorities, ExpectedName};
 use testudo_protocol::credentials::CredentialError;
-use testudo_protocol::credentials::x5c::key_of_chain;
-use testudo_protocol::jose::{Jws, KeySet, PublicKey};
+use testudo_protocol::credentials::x5c::{CertifiedKey, key_of_chain};
+use testudo_protocol::jose::{Jws, KeySet};
 
 /// The certificate authorities of an issuer of credentials, and the name that its certificate has: every other certificate
 /// of the same authorities has a valid path too. [SD-JWT-VC §2.5]
@@ -32,7 +32,7 @@ impl IssuerCertificates {
     }
 
     /// The key of the chain in the header of a credential.
-    pub(super) fn key_of(&self, jws: &Jws, now: Timestamp) -> Result<PublicKey, CredentialError> {
+    pub(super) fn key_of(&self, jws: &Jws, now: Timestamp) -> Result<CertifiedKey, CredentialError> {
         key_of_chain(jws, &self.authorities, &self.name, now)
     }
 

@@ -14,5 +14,6 @@ pub mod facts;
 pub mod holder_certificate;
 pub mod issued_token;
 pub mod issuer_certificates;
+pub mod known_credential;
 pub mod presented;
 pub mod published_keys;

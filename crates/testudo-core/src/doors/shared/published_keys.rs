@@ -7,8 +7,9 @@ use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ExpectedName;
 use testudo_protocol::credentials::did::{Did, document};
+use testudo_protocol::credentials::x5c::CertifiedKey;
 use testudo_protocol::credentials::{CredentialError, IssuerKeys};
-use testudo_protocol::jose::{Jws, KeySet, PublicKey};
+use testudo_protocol::jose::{Jws, KeySet};
 use testudo_protocol::spiffe::Bundle;
 
 /// The form of a document with the keys of an authority.
@@ -80,7 +81,7 @@ pub enum CredentialKeys<'k> {
     /// The key set of the issuer.
     Set(&'k KeySet),
     /// The key of the certificate in the header of the credential.
-    Certificate(Box<PublicKey>),
+    Certificate(Box<CertifiedKey>),
 }
 
 impl CredentialKeys<'_> {
@@ -88,8 +89,26 @@ impl CredentialKeys<'_> {
     pub fn issuer_keys(&self) -> IssuerKeys<'_> {
         match self {
             CredentialKeys::Set(keys) => IssuerKeys::Set(keys),
-            CredentialKeys::Certificate(key) => IssuerKeys::Certificate(key),
+            CredentialKeys::Certificate(certified) => IssuerKeys::Certificate(&certified.key),
         }
+    }
+
+    /// What is kept of the key that verified this signature ([`AuthorityKeys::have_signer`]): its JWK thumbprint, or SHA-256
+    /// of the public key of the authority that certified it.
+    pub fn signer_of(&self, verified: &Jws) -> Option<[u8; 32]> {
+        let keys = match self {
+            CredentialKeys::Set(keys) => keys,
+            CredentialKeys::Certificate(certified) => return Some(certified.authority),
+        };
+        let algorithm = verified.algorithm().ok()?;
+        let candidates = || keys.candidates(verified.header.kid.as_deref(), algorithm);
+        // The signature is verified already: a second verification is needed only to choose among several keys.
+        let mut few = candidates();
+        let signer = match (few.next(), few.next()) {
+            (Some(only), None) => only,
+            (Some(_) | None, Some(_) | None) => candidates().find(|key| verified.verify_with(key).is_ok())?,
+        };
+        Some(signer.thumbprint())
     }
 }
 
@@ -106,7 +125,18 @@ impl AuthorityKeys {
             AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) => Ok(CredentialKeys::Set(self.token_keys())),
             AuthorityKeys::Certificates(known) => known
                 .key_of(jws, now)
-                .map(|key| CredentialKeys::Certificate(Box::new(key))),
+                .map(|certified| CredentialKeys::Certificate(Box::new(certified))),
+        }
+    }
+
+    /// True if the keys have the one of which [`CredentialKeys::signer_of`] was kept.
+    pub fn have_signer(&self, signer: &[u8; 32]) -> bool {
+        match self {
+            AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) => self.token_keys().has_thumbprint(signer),
+            AuthorityKeys::Certificates(certificates) => {
+                let mut authorities = certificates.authorities().iter();
+                authorities.any(|known| known.key_digest == *signer)
+            }
         }
     }
 }

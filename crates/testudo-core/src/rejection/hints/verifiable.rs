@@ -29,6 +29,19 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
         VerifiableReason::KeysMayBeConcealed => {
             "the client must disclose everything at the top level; if it does and this remains, the issuer must leave out decoy digests, or put the key of the client into cnf.jwk".into()
         }
+        VerifiableReason::KeyWithdrawn { issuer } => {
+            let name = issuer.name();
+            format!("the client must register with a credential that a present key signed (`testudo trust show {name}`); if the key was removed by mistake, publish it again").into()
+        }
+        VerifiableReason::MemberNotAttested { member, .. } => {
+            format!("the client must register again, and then does not get {member} from its credential").into()
+        }
+        VerifiableReason::RegisteredUnproven { .. } => {
+            "the client must register again with a proof of its key".into()
+        }
+        VerifiableReason::RegisteredUnbound { .. } => {
+            "the issuer must put the key of the client into cnf.jwk, and the client must register again".into()
+        }
         VerifiableReason::Superseded => {
             "the client must register with its newest credential; if that one was issued by mistake, the issuer must issue another".into()
         }

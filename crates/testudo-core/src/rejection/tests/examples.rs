@@ -11,11 +11,10 @@ use testudo_protocol::credentials::CredentialError;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
 use testudo_protocol::kubernetes::{ReviewError, ServiceAccountError};
-use testudo_protocol::oauth::FormError;
-use testudo_protocol::oauth::attestation_pop::AttestationPopError;
 use testudo_protocol::oauth::dpop::DpopError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 use testudo_protocol::oauth::workload_proof::WorkloadProofError;
+use testudo_protocol::oauth::{FormError, attestation_pop::AttestationPopError};
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -60,6 +59,10 @@ fn request_reasons() -> Vec<RequestReason> {
             name: Some("client_assertion"),
         }),
     ]
+}
+
+fn agents() -> Authority {
+    Authority::issuer("agents").unwrap()
 }
 
 fn verifiable(reason: VerifiableReason) -> CredentialReason {
@@ -142,7 +145,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
         ))),
         verifiable(VerifiableReason::UnknownIssuer),
         verifiable(VerifiableReason::FormatNotAllowed {
-            issuer: Authority::issuer("agents").unwrap(),
+            issuer: agents(),
             format: CredentialFormat::Vc1Jwt,
         }),
         verifiable(VerifiableReason::KeyIdMissing),
@@ -150,13 +153,20 @@ fn credential_reasons() -> Vec<CredentialReason> {
             expected: "https://issuer.example".to_owned(),
         }),
         verifiable(VerifiableReason::TypeNotAllowed {
-            issuer: Authority::issuer("agents").unwrap(),
+            issuer: agents(),
             types: vec!["https://vct.example/diploma".to_owned()],
         }),
         verifiable(VerifiableReason::Concealed {
             claim: "scope".to_owned(),
         }),
         verifiable(VerifiableReason::KeysMayBeConcealed),
+        verifiable(VerifiableReason::KeyWithdrawn { issuer: agents() }),
+        verifiable(VerifiableReason::MemberNotAttested {
+            issuer: agents(),
+            member: "jwks".to_owned(),
+        }),
+        verifiable(VerifiableReason::RegisteredUnproven { issuer: agents() }),
+        verifiable(VerifiableReason::RegisteredUnbound { issuer: agents() }),
         verifiable(VerifiableReason::Superseded),
         verifiable(VerifiableReason::HolderKeysDiffer),
         verifiable(VerifiableReason::HolderKeyMissing),
@@ -417,7 +427,7 @@ fn attestation_reasons() -> Vec<AttestationReason> {
             attester: Authority::issuer("at1").unwrap(),
         },
         AttestationReason::AttesterNotOfIssuer {
-            issuer: Authority::issuer("agents").unwrap(),
+            issuer: agents(),
             attester: Authority::issuer("at1").unwrap(),
         },
         AttestationReason::OtherKeyAttested {

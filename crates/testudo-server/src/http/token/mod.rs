@@ -29,14 +29,14 @@ use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
 use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
-use testudo_core::doors::{self, Facts, Presented, Purpose};
+use testudo_core::doors::{self, Facts, Presented, Purpose, is_still_accepted};
 use testudo_core::occasions::revoked::Revocation;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
 use testudo_core::policy::{NonceUse, Policy};
 use testudo_core::records::{ClientCredential, Event};
 use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
-use testudo_core::{AttestedIdentity, CredentialKind, Moment, OccasionKind};
+use testudo_core::{AttestedIdentity, Authority, CredentialKind, Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// The outcome of a token request that was decided.
@@ -159,6 +159,7 @@ async fn serve_token<B: RequestBody>(
     take_share(app, &possession, &governed.name.client_id)?;
     // A credential may be revoked after its client registered with it.
     if let Some(credential) = proven.credential() {
+        still_accepted(in_force, &identity.authority, credential)?;
         let checked = credential_status::check(app, in_force, &identity.authority, &credential.status).await;
         if let Err(refused) = checked {
             freeze_if_revoked(app, policy, &governed, credential, &refused).await?;
@@ -183,6 +184,19 @@ async fn serve_token<B: RequestBody>(
         }
     }
     Ok(settled)
+}
+
+/// Refuses a client whose credential the entry of its issuer would not accept any more. Nothing is fetched or read for it.
+fn still_accepted(
+    in_force: &InForce,
+    issuer: &Authority,
+    credential: &ClientCredential,
+) -> Result<(), Rejection> {
+    let (Some(accepted), Some(entry)) = (&credential.accepted, in_force.policy.authority(issuer)) else {
+        return Ok(());
+    };
+    let keys = in_force.anchor(issuer).and_then(|anchor| anchor.of_any_age());
+    Ok(is_still_accepted(accepted, issuer, entry, keys.as_ref())?)
 }
 
 /// Freezes the client if its credential is revoked, so that it stays refused when the list is not published any more.

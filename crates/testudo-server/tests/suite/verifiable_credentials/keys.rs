@@ -1,6 +1,7 @@
 //! Keys of issuers that are found by a DID, by the metadata of the issuer, or by a certificate.
 
-use super::{AGENT, INVALID, Site, VCT};
+use super::clients::ask;
+use super::{AGENT, CLIENT, INVALID, Site, VCT};
 use crate::world::{RULES, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -106,6 +107,11 @@ impl Issuer {
     pub(super) fn paths(&self) -> Vec<String> {
         let requests = self.web.take_requests().into_iter();
         requests.map(|seen| seen.path).collect()
+    }
+
+    /// A token request of the client that registered.
+    async fn ask(&self, jti: &str) -> Answer {
+        ask(&self.site, &self.site.holder, CLIENT, jti, &[]).await
     }
 
     async fn events(&self, kind: &str) -> usize {
@@ -252,8 +258,11 @@ async fn removed_key_and_removed_document_end_at_the_next_fetch_and_an_outage_do
         issuer.publish(&[&new]);
         issuer.refresh().await;
         assert_eq!(issuer.register(&new).await.status, 201);
+        assert_eq!(issuer.ask(&format!("{status} before")).await.status, 200);
         issuer.web.answers_at(DID_JSON, status, "");
         issuer.refresh().await;
+        let known = issuer.ask(&format!("{status} after")).await;
+        assert_eq!(known.error(), "invalid_client", "registered client: {known:?}");
         Site::assert_refused(&issuer.register(&new).await, INVALID, "deactivated");
     }
 }
@@ -473,6 +482,21 @@ async fn certificate_in_the_header_must_lead_to_a_configured_authority_and_name_
     let good = ca.leaf(NAME, |_| {});
     let answer = register(&good).await;
     assert_eq!(answer.status, 201, "{answer:?}");
+    // The client depends on the authority that certified the key of its issuer.
+    let pem = |authorities: &[&X509Issuer]| {
+        let pems = authorities.iter().map(|known| known.as_chain().chain_pem());
+        std::fs::write(folder.join("anchors.pem"), pems.collect::<String>()).unwrap();
+    };
+    for (case, authorities, status) in [
+        ("both", &[&unknown, &ca][..], 200),
+        ("removed", &[&unknown], 400),
+        ("again", &[&ca], 200),
+    ] {
+        pem(authorities);
+        issuer.configure(&x5c).await;
+        issuer.refresh().await;
+        assert_eq!(issuer.ask(case).await.status, status, "{case}");
+    }
     let expired = ca.leaf(NAME, |leaf| leaf.not_after = rcgen::date_time_ymd(2026, 1, 1));
     let authority = ca.leaf(NAME, |leaf| {
         leaf.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)

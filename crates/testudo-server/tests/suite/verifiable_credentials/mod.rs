@@ -16,6 +16,7 @@ mod sponsors;
 mod status;
 mod unbound;
 mod unknown;
+mod withdrawn;
 
 use crate::registration::post;
 use crate::world::{ISSUER, RULES, World, domains};

@@ -5,9 +5,9 @@ use super::{AGENTS, ISSUERS, RULES_OF_CREDENTIALS, Site, VCT};
 use crate::world::{RULES, domains};
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::claims;
+use testudo_testkit::{generate_key, key_set};
 
 const PORTAL: &str = "agents:portal/1";
 const ENDPOINT: &str = "https://as.example/register";
@@ -48,8 +48,7 @@ async fn sponsored(site: &Site, key: &SigningKey, jti: &str) -> Value {
         ("content-type", "application/json"),
         ("authorization", authorization.as_str()),
     ];
-    let body =
-        json!({ "jwks": { "keys": [key.public_jwk("sig", true)] }, "grant_types": ["client_credentials"] });
+    let body = json!({ "jwks": key_set(&[key]), "grant_types": ["client_credentials"] });
     let mut connection = site.world.connect().await;
     let answer = connection
         .send("POST", "/register", &headers, body.to_string())
