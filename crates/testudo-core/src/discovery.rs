@@ -53,13 +53,18 @@ pub fn server_metadata(
         .map(Algorithm::name)
         .collect();
     let algorithms_of_attestations = names_if(has_pops, &of_attestations);
+    let people = PeopleMetadata::default();
     AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks"),
         challenge_endpoint: Some(at("/challenge")),
         registration_endpoint: policy.registration_endpoint(),
-        grant_types_supported: grants::served().map(str::to_owned).collect(),
+        grant_types_supported: grants::served()
+            // [RFC8414 §2] Without an authorization endpoint, no client can use the others.
+            .filter(|grant| people.authorization_endpoint.is_some() || !grants::is_of_people(grant))
+            .map(str::to_owned)
+            .collect(),
         response_types_supported: Vec::new(),
         token_endpoint_auth_methods_supported: usable
             .iter()
@@ -97,7 +102,7 @@ pub fn server_metadata(
             revocation_endpoint: None,
             introspection_endpoint: None,
         }),
-        people: PeopleMetadata::default(),
+        people,
     }
 }
 

@@ -73,14 +73,12 @@ pub(crate) fn create(
             batch.add(clients_of_authority(expired.record.counted_under()), -1, None);
             batch.add(clients_of_rule(&expired.record.rule), -1, None);
             Some((
-                expired.record.generation,
                 expired.record.created,
                 expired.record.expires.unwrap_or(now),
                 EndOfLife::Expired.name(),
             ))
         }
         (None, Some(removed)) => Some((
-            removed.record.client.generation,
             removed.record.client.created,
             removed.record.removed,
             removed.record.reason.as_str(),
@@ -107,8 +105,8 @@ pub(crate) fn create(
         last_used: now,
         idle_lifetime: creation.lifetimes.idle,
         expires: creation.lifetimes.end(now, governed.identity),
-        generation: earlier.map_or(1, |(generation, ..)| generation.saturating_add(1)),
-        predecessor: earlier.map(|(_, created, removed, reason)| Predecessor {
+        generation: stored.next_generation(),
+        predecessor: earlier.map(|(created, removed, reason)| Predecessor {
             created,
             removed,
             reason: reason.to_owned(),

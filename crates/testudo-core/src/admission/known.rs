@@ -34,6 +34,16 @@ impl<'s> StoredClient<'s> {
         }
     }
 
+    /// The generation that a client has which is created now.
+    pub(crate) fn next_generation(&self) -> u32 {
+        let earlier = match (self.client, self.removed) {
+            (Some(expired), _) => Some(expired.record.generation),
+            (None, Some(removed)) => Some(removed.record.client.generation),
+            (None, None) => None,
+        };
+        earlier.map_or(1, |generation| generation.saturating_add(1))
+    }
+
     /// The client, unless its absolute lifetime has ended: then it counts as unknown.
     pub(crate) fn alive(&self, now: Timestamp) -> Option<&'s Versioned<Client>> {
         self.client.filter(|client| !client.record.is_expired(now))

@@ -39,6 +39,7 @@ impl Grant for ClientCredentials {
             scope: self.asked.scope(requester)?,
             resource: self.asked.resource(requester, at.policy)?,
             members: Members::default(),
+            person: None,
             batch: Batch::default(),
         })
     }

@@ -1,6 +1,6 @@
 //! The interface of a grant, and its results.
 
-use super::granted::Members;
+use super::granted::{Members, OfPerson};
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
 use crate::decision::{Moment, Resolution};
@@ -33,6 +33,11 @@ pub(super) trait Grant: Sized {
         at: &Moment<'_>,
     ) -> Result<Allowed, Refusal>;
 
+    /// What is written if the request is refused, for whatever reason: a code is deleted, so that it cannot be tried again.
+    fn given_up(&self, _loaded: &Loaded<'_>) -> Batch {
+        Batch::default()
+    }
+
     /// How a conflict of its own records is resolved; `None` for other records.
     fn conflict(&self, _on: &Conflict) -> Option<Resolution> {
         None
@@ -48,6 +53,8 @@ pub(super) struct Allowed {
     pub resource: Resource,
     /// Members that the answer contains beside the token.
     pub members: Members,
+    /// The person for whom the client acts.
+    pub person: Option<Box<OfPerson>>,
     /// Changes of the grant's own records.
     pub batch: Batch,
 }

@@ -2,22 +2,35 @@
 
 use super::binding::Binding;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
-use testudo_protocol::Seconds;
 use testudo_protocol::oauth::{Resource, ScopeSet};
+use testudo_protocol::{Seconds, Timestamp};
 
 /// Members of the answer that one grant adds, by name, for example `refresh_token`. Their values are secrets.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Members(BTreeMap<&'static str, String>);
+pub struct Members(BTreeMap<&'static str, Value>);
 
 impl Members {
     /// These members and one more.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: String) -> Members {
-        self.0.insert(name, value);
+        self.0.insert(name, value.into());
         self
+    }
+
+    /// These members and a number of seconds.
+    #[must_use]
+    pub fn with_seconds(mut self, name: &'static str, value: Seconds) -> Members {
+        self.0.insert(name, value.0.into());
+        self
+    }
+
+    /// The member with this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 }
 
@@ -40,6 +53,23 @@ pub struct Granted {
     pub binding: Option<Binding>,
     /// Members that the answer contains beside the token.
     pub members: Members,
+    /// The person for whom the client acts; `None` if it acts for itself.
+    pub person: Option<Box<OfPerson>>,
+}
+
+/// The claims of a token that name the person for whom the client acts. [RFC9068 §2.2.1]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfPerson {
+    /// `sub`.
+    pub sub: String,
+    /// When the person signed in.
+    pub auth_time: Timestamp,
+    /// The strength of that sign-in, where it has a name.
+    pub acr: Option<String>,
+    /// What the person granted, by which this server finds whether it was revoked.
+    pub grant_id: String,
+    /// When the authorization ends, which no token outlives. `None`: it has no end.
+    pub ends: Option<Timestamp>,
 }
 
 impl fmt::Display for Granted {

@@ -6,8 +6,11 @@
 
 mod binding;
 mod client_credentials;
+mod code;
 mod grant;
 mod granted;
+mod person;
+mod refresh;
 mod requester;
 mod scope_and_resource;
 
@@ -16,8 +19,10 @@ mod tests;
 
 pub use binding::{BEARER, Binding, DPOP};
 pub use client_credentials::ClientCredentials;
+pub use code::CodeGrant;
 pub use grant::Refusal;
-pub use granted::{Granted, Members};
+pub use granted::{Granted, Members, OfPerson};
+pub use refresh::RefreshGrant;
 pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;
 
@@ -78,6 +83,13 @@ macro_rules! grants {
                 }
             }
 
+            /// What is written if the request is refused, for whatever reason.
+            pub fn given_up(&self, loaded: &Loaded<'_>) -> Batch {
+                match self {
+                    $($(#[cfg($when)])? GrantRequest::$grant(grant) => grant.given_up(loaded),)*
+                }
+            }
+
             /// Requested scope and resource, for events.
             pub fn asked(&self) -> &ScopeAndResource {
                 match self {
@@ -103,6 +115,10 @@ macro_rules! grants {
 grants! {
     /// The client acts for itself. [RFC6749 §4.4]
     ClientCredentials;
+    /// The client acts for a person, who was asked at the authorization endpoint. [RFC6749 §4.1]
+    CodeGrant;
+    /// The client continues to act for a person. [RFC6749 §6]
+    RefreshGrant;
     /// A grant with a record of its own, for tests.
     #[cfg(test)]
     Ticket;
@@ -116,6 +132,11 @@ pub fn served() -> impl Iterator<Item = &'static str> {
 /// True if the token endpoint supports the grant. A client may register other grants, but cannot use them.
 pub fn is_served(name: &str) -> bool {
     served().any(|served| served == name)
+}
+
+/// True if a client can use the grant only after a person was asked at the authorization endpoint.
+pub fn is_of_people(name: &str) -> bool {
+    [CodeGrant::NAME, RefreshGrant::NAME].contains(&name)
 }
 
 impl GrantRequest {
@@ -148,13 +169,17 @@ impl GrantRequest {
         let binding = Binding::check(&requester)?;
         let allowed = self.allowed(&requester, loaded, at)?;
         let life = requester.token_lifetime(at.policy.tokens.access_token_lifetime, at.now);
+        let life = match &binding {
+            Some(binding) => binding.limited(life, &requester, at.now),
+            None => life,
+        };
+        // [RT-EXPIRATION §5] No access token outlives the authorization.
+        let ends = allowed.person.as_ref().and_then(|person| person.ends);
         let granted = Granted {
             scope: allowed.scope,
             resource: allowed.resource,
-            lifetime: match &binding {
-                Some(binding) => binding.limited(life, &requester, at.now),
-                None => life,
-            },
+            lifetime: ends.map_or(life, |ends| life.min(ends - at.now)),
+            person: allowed.person,
             binding,
             members: allowed.members,
         };

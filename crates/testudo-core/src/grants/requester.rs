@@ -5,6 +5,7 @@ use crate::metadata::attested;
 use crate::possession::Possession;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, Rejection};
+use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// The client that requests a token.
@@ -16,6 +17,8 @@ pub struct Requester<'a> {
     pub registration: Option<&'a Registration>,
     /// The end of the verifiable credential with which it or its sponsor registered, if one did.
     pub credential_ends: Option<Timestamp>,
+    /// The generation of its record, or the one that the record will have.
+    pub generation: u32,
     /// The keys that the request proved.
     pub possession: &'a Possession,
 }
@@ -35,6 +38,19 @@ impl Requester<'_> {
             rule: self.rule_name(),
         }
         .into())
+    }
+
+    /// The scope values that it may have today: those of its rule that neither the attester nor the registration excludes.
+    pub fn scope_ceiling(&self) -> Result<ScopeSet, Rejection> {
+        self.lowered(&self.governed.found.rule.scopes)
+    }
+
+    /// What the attester and the registration leave of this scope.
+    pub(super) fn lowered(&self, scope: &ScopeSet) -> Result<ScopeSet, Rejection> {
+        let attested = attested::attested_scope(self.governed.identity)?;
+        let registered = self.registration.and_then(|stands| stands.scope.as_ref());
+        let limits = [attested.as_ref(), registered].into_iter().flatten();
+        Ok(limits.fold(scope.clone(), |scope, limit| scope.intersection(limit)))
     }
 
     /// Lifetime of its access tokens: `configured`, or less if its rule has a shorter one, or if the verifiable credential

@@ -2,7 +2,6 @@
 //! allowed.
 
 use super::requester::Requester;
-use crate::metadata::attested;
 use crate::policy::Policy;
 use crate::rejection::{AdmissionReason, Rejection, RequestReason};
 use testudo_protocol::limits::RESOURCES_MAX;
@@ -30,16 +29,10 @@ impl ScopeAndResource {
     /// attested scope can only reduce what is allowed.
     pub(super) fn scope(&self, requester: &Requester<'_>) -> Result<ScopeSet, Rejection> {
         let rule = requester.governed.found.rule;
-        let attested = attested::attested_scope(requester.governed.identity)?;
-        let registered = requester.registration.and_then(|stands| stands.scope.as_ref());
-        let lowered = |ceiling: &ScopeSet| {
-            let limits = [attested.as_ref(), registered].into_iter().flatten();
-            limits.fold(ceiling.clone(), |ceiling, limit| ceiling.intersection(limit))
-        };
         let Some(asked) = &self.scope else {
-            return Ok(lowered(&rule.default_scopes));
+            return requester.lowered(&rule.default_scopes);
         };
-        let ceiling = lowered(&rule.scopes);
+        let ceiling = requester.scope_ceiling()?;
         match asked
             .iter()
             .find(|scope| !ceiling.iter().any(|allowed| allowed == *scope))

@@ -1,6 +1,10 @@
 //! Rules for every grant, shown with a grant of the tests: a ticket is used once, the answer contains the next one, and
 //! a second use deletes it. It is one file and one row, like every grant.
 
+mod codes;
+mod refresh_tokens;
+mod world;
+
 use super::grant::{Allowed, Grant, Refusal};
 use super::*;
 use crate::admission::attested_by::BesideAttestation;
@@ -83,6 +87,7 @@ impl Grant for Ticket {
             scope: self.asked.scope(requester)?,
             resource: self.asked.resource(requester, at.policy)?,
             members: Members::default().with("ticket", at.entropy.jwt_id()),
+            person: None,
             batch,
         })
     }

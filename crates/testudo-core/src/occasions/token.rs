@@ -72,15 +72,25 @@ impl Occasion for TokenRequest<'_> {
         at: &Moment<'_>,
         trace: &mut Trace,
     ) -> Result<Decision<TokenOutcome>, Rejection> {
-        let stored = StoredClient::of(self.governed, loaded);
-        let alive = stored.alive(at.now);
-        let client_id = alive.map_or(&*self.governed.name.client_id, |client| &client.record.client_id);
-        client_id_agrees(self.client_id, client_id, &self.governed.name)?;
-        trace.passed("client_id agrees", || format!("client `{client_id}`"));
-        attestation_agrees(self.governed, client_id, self.attestation, trace)?;
-        match alive {
-            Some(client) => self.admit_known(client, loaded, at, trace),
-            None => self.admit_new(stored, loaded, at, trace),
+        let refused = |rejection, event| Decision::of(TokenOutcome::Refused(rejection, event));
+        let decision = match self.admit(loaded, at, trace) {
+            Ok(decision) => decision,
+            Err(rejection) => refused(rejection, None),
+        };
+        match decision {
+            // Whatever the reason is, a code whose redemption is refused must not be tried again.
+            Decision {
+                outcome: TokenOutcome::Refused(rejection, event),
+                batch,
+                ..
+            } if batch.is_empty() => match (self.grant.given_up(loaded), event) {
+                (batch, None) if batch.is_empty() => Err(rejection),
+                (batch, event) => Ok(Decision {
+                    batch,
+                    ..refused(rejection, event)
+                }),
+            },
+            decision => Ok(decision),
         }
     }
 
@@ -98,15 +108,35 @@ impl Occasion for TokenRequest<'_> {
 }
 
 impl<'a> TokenRequest<'a> {
+    fn admit(
+        &self,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        trace: &mut Trace,
+    ) -> Result<Decision<TokenOutcome>, Rejection> {
+        let stored = StoredClient::of(self.governed, loaded);
+        let alive = stored.alive(at.now);
+        let client_id = alive.map_or(&*self.governed.name.client_id, |client| &client.record.client_id);
+        client_id_agrees(self.client_id, client_id, &self.governed.name)?;
+        trace.passed("client_id agrees", || format!("client `{client_id}`"));
+        attestation_agrees(self.governed, client_id, self.attestation, trace)?;
+        match alive {
+            Some(client) => self.admit_known(client, loaded, at, trace),
+            None => self.admit_new(stored, loaded, at, trace),
+        }
+    }
+
     fn requester(
         &self,
         registration: Option<&'a Registration>,
         credential_ends: Option<Timestamp>,
+        generation: u32,
     ) -> Requester<'a> {
         Requester {
             governed: self.governed,
             registration,
             credential_ends,
+            generation,
             possession: self.possession,
         }
     }
@@ -131,7 +161,7 @@ impl<'a> TokenRequest<'a> {
             method_is_registered(governed.identity, method, self.possession)?;
         }
         trace.passed("client known", || format!("first seen {}", client.created));
-        let requester = self.requester(registration, client.end_of_credential());
+        let requester = self.requester(registration, client.end_of_credential(), client.generation);
         let (granted, of_grant) = match self.grant.decide(requester, loaded, at) {
             Ok(decided) => decided,
             Err(refusal) => return refused(refusal),
@@ -171,7 +201,8 @@ impl<'a> TokenRequest<'a> {
             trace.passed("metadata resolves", || {
                 metadata.labels.text("client_name").unwrap_or_default().to_owned()
             });
-            let (granted, of_grant) = self.grant.decide(self.requester(None, None), loaded, at)?;
+            let requester = self.requester(None, None, stored.next_generation());
+            let (granted, of_grant) = self.grant.decide(requester, loaded, at)?;
             trace.passed("request allowed", || granted.to_string());
             Ok((metadata, granted, of_grant))
         });

@@ -42,6 +42,12 @@ pub struct Event {
     /// governs it. What a request sent as `client_id` is in `request`. Example: `spiffe://prod.example/ns/pay/sa/api`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client_id: Option<String>,
+    /// `sub` of the person whom the event is about. Example: `u_AQIDBAUGBwgJCgsMDQ4PEA`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub person: Option<String>,
+    /// What the person granted to the client, as access tokens name it in `grant_id`. 43 characters.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grant: Option<String>,
     /// Name of the rule that governed the request or governs the client. None for a refused request that proved no
     /// identity, or whose identity no rule governs. Example: `payments`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -125,6 +131,8 @@ impl Event {
             identity: None,
             instance: None,
             client_id: None,
+            person: None,
+            grant: None,
             rule: None,
             rule_revision: None,
             door: None,

@@ -114,6 +114,14 @@ kinds! {
         "A status list of an issuer of verifiable credentials could not be fetched again in time. The list that was fetched last is used until `status_max_stale` of the issuer is over; after that, credentials that refer to it are refused until a fetch succeeds.";
     StatusUnknown, "authority.status_unknown", Other,
         "A client registered with a verifiable credential that states a status of a kind which this server cannot check, where `status` of the issuer is not `required`: its issuer may have revoked the credential.";
+    ConsentGiven, "consent.given", Granted,
+        "A person consented to what a client asks for. `scope` has the scope values that the page listed.";
+    ConsentDenied, "consent.denied", Refused,
+        "A person refused what a client asks for.";
+    GrantRevoked, "grant.revoked", Other,
+        "What a person granted to a client was revoked: by the client, by the person, by an administrator, or by the server because a code was redeemed twice. Its tokens are refused at this server.";
+    GrantReused, "grant.reused", Refused,
+        "A refresh token was used again after its successor: one of them was stolen. All tokens of the grant are refused at this server.";
 }
 
 impl EventKind {

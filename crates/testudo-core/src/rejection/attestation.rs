@@ -108,6 +108,7 @@ impl AttestationReason {
             | Rejection::Attestation(_)
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
+            | Rejection::Grant(_)
             | Rejection::Admission(_) => rejection,
         }
     }

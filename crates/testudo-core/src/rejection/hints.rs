@@ -4,6 +4,7 @@
 //! never in an answer.
 
 mod attestation;
+mod grant;
 mod proof;
 mod service_account;
 mod status;
@@ -11,6 +12,7 @@ mod verifiable;
 mod workload_proof;
 
 pub(super) use attestation::of_attestation;
+pub(super) use grant::of_grant;
 pub(super) use proof::of_proof;
 
 use super::request::CLIENT_CERTIFICATE;

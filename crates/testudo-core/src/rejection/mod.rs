@@ -1,14 +1,15 @@
 //! Every reason to refuse a request, with three texts: the answer for the caller (a code and a sentence), a hint for
 //! the administrator or the owner of the client, and the exact reason for the log.
 //!
-//! Reasons are in six enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs` and
-//! `admission.rs`. Each reason has one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
+//! Reasons are in seven enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs`,
+//! `admission.rs` and `grant.rs`. Each reason has one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
 //! answer of an endpoint from the row; code, status and challenge are chosen only there.
 
 mod admission;
 mod answer;
 mod attestation;
 mod credential;
+mod grant;
 mod hints;
 mod metadata;
 mod proof;
@@ -25,6 +26,7 @@ pub use admission::{AdmissionReason, ClaimDifference, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use attestation::AttestationReason;
 pub use credential::{CertificateUse, CredentialReason};
+pub use grant::{GrantReason, Presented};
 pub use metadata::MetadataReason;
 pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};
@@ -53,6 +55,8 @@ pub enum Rejection {
     Metadata(MetadataReason),
     /// The identity is proven, but it or its request is refused.
     Admission(AdmissionReason),
+    /// A code or a refresh token is refused.
+    Grant(GrantReason),
 }
 
 impl From<RequestReason> for Rejection {
@@ -115,6 +119,12 @@ impl From<AdmissionReason> for Rejection {
     }
 }
 
+impl From<GrantReason> for Rejection {
+    fn from(reason: GrantReason) -> Rejection {
+        Rejection::Grant(reason)
+    }
+}
+
 impl Rejection {
     /// The name of the reason in logs, events and counters.
     pub fn name(&self) -> &'static str {
@@ -130,6 +140,7 @@ impl Rejection {
             Rejection::Proof(reason) => hints::of_proof(reason),
             Rejection::Metadata(reason) => hints::of_metadata(reason),
             Rejection::Admission(reason) => hints::of_admission(reason),
+            Rejection::Grant(reason) => hints::of_grant(reason),
         }
         .into_owned()
     }
@@ -149,7 +160,8 @@ impl Rejection {
             | Rejection::Attestation(_)
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
-            | Rejection::Admission(_) => None,
+            | Rejection::Admission(_)
+            | Rejection::Grant(_) => None,
         }
     }
 
@@ -162,7 +174,8 @@ impl Rejection {
             | Rejection::Attestation(_)
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
-            | Rejection::Admission(_) => &[],
+            | Rejection::Admission(_)
+            | Rejection::Grant(_) => &[],
         }
     }
 
@@ -174,7 +187,8 @@ impl Rejection {
             | Rejection::Attestation(_)
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
-            | Rejection::Admission(_) => None,
+            | Rejection::Admission(_)
+            | Rejection::Grant(_) => None,
         }
     }
 
@@ -191,6 +205,7 @@ impl Rejection {
             Rejection::Proof(reason) => reason.row(),
             Rejection::Metadata(reason) => reason.row(),
             Rejection::Admission(reason) => reason.row(),
+            Rejection::Grant(reason) => reason.row(),
         }
     }
 }
@@ -206,6 +221,7 @@ impl fmt::Display for Rejection {
             Rejection::Proof(reason) => reason.fmt(f),
             Rejection::Metadata(reason) => reason.fmt(f),
             Rejection::Admission(reason) => reason.fmt(f),
+            Rejection::Grant(reason) => reason.fmt(f),
         }
     }
 }

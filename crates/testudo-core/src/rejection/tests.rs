@@ -120,6 +120,7 @@ fn every_variant_of_the_enums_is_in_the_table() {
         include_str!("proof.rs"),
         include_str!("metadata.rs"),
         include_str!("admission.rs"),
+        include_str!("grant.rs"),
     ];
     let in_table: BTreeSet<String> = reasons()
         .iter()
@@ -159,7 +160,11 @@ fn every_reason_has_a_unique_name() {
 }
 
 /// Parameters of the token endpoint, and members that are in no row of the table.
-const PARAMETERS: [&str; 6] = [
+const PARAMETERS: [&str; 10] = [
+    "code is",
+    "code_verifier",
+    "redirect_uri",
+    "refresh_token",
     "grant_type",
     "client_id",
     "client_assertion",
@@ -184,6 +189,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "attester_not_of_issuer",
     "attester_not_of_rule",
     "authority_disabled",
+    "authorization_ended",
     "binding_missing",
     "body_encoded",
     "body_late",
@@ -218,6 +224,8 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "not_json",
     "origin_not_ours",
     "other_key_attested",
+    "person_not_active",
+    "person_not_in_group",
     "proof_share_used",
     "registration_token_missing",
     "registration_token_refused",

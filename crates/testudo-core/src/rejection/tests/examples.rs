@@ -3,20 +3,27 @@
 
 use super::{
     AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialFormat,
-    CredentialKind, CredentialReason, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason,
-    SenderConstraint, ServiceAccountReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
+    CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason,
+    Rejection, RequestReason, SenderConstraint, ServiceAccountReason, StatusEntry, StatusReason,
+    VerifiableReason, WorkloadProofReason,
 };
+use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientCertificateError;
 use testudo_protocol::credentials::CredentialError;
 use testudo_protocol::jose::{JoseError, KeyError};
 use testudo_protocol::json::JsonError;
 use testudo_protocol::kubernetes::{ReviewError, ServiceAccountError};
-use testudo_protocol::oauth::dpop::DpopError;
+use testudo_protocol::oauth::FormError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriError;
-use testudo_protocol::oauth::workload_proof::WorkloadProofError;
-use testudo_protocol::oauth::{FormError, attestation_pop::AttestationPopError};
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
-use testudo_protocol::{Seconds, Timestamp};
+
+// The path is that of this file, because the tests of the server name it by its path too.
+#[path = "grant_examples.rs"]
+mod grant_examples;
+#[path = "proof_examples.rs"]
+mod proof_examples;
+use grant_examples::grant_reasons;
+use proof_examples::{attestation_reasons, proof_reasons};
 
 fn request_reasons() -> Vec<RequestReason> {
     vec![
@@ -412,81 +419,6 @@ fn admission_reasons() -> Vec<AdmissionReason> {
     ]
 }
 
-fn attestation_reasons() -> Vec<AttestationReason> {
-    vec![
-        AttestationReason::WrongType,
-        AttestationReason::Refused(CredentialReason::Jose(JoseError::BadSignature)),
-        AttestationReason::Refused(CredentialReason::UnknownAuthority {
-            authority: Authority::of_key("spiffe://a.example").unwrap(),
-        }),
-        AttestationReason::UnknownAttester,
-        AttestationReason::SubjectRefused,
-        AttestationReason::Required { rule: "R".into() },
-        AttestationReason::AttesterNotOfRule {
-            rule: "R".into(),
-            attester: Authority::issuer("at1").unwrap(),
-        },
-        AttestationReason::AttesterNotOfIssuer {
-            issuer: agents(),
-            attester: Authority::issuer("at1").unwrap(),
-        },
-        AttestationReason::OtherKeyAttested {
-            client_id: "agents:urn:example:agent:7".into(),
-        },
-        AttestationReason::OtherClientAttested {
-            attested: "c5".into(),
-            client_id: "c6".into(),
-        },
-        AttestationReason::KeyIdMissing,
-        AttestationReason::AudiencePresent,
-        AttestationReason::ConfirmationAlgorithm,
-        AttestationReason::Expired {
-            expired: Timestamp(7),
-        },
-        AttestationReason::TooOld { age_max: Seconds(7) },
-        AttestationReason::ConfirmationKey(KeyError::PrivateMaterial),
-        AttestationReason::ConfirmationsDiffer,
-        AttestationReason::ProofMissing,
-        AttestationReason::ProofWithoutAttestation,
-        AttestationReason::Pop(AttestationPopError::WrongType),
-        AttestationReason::PopReplayed,
-        AttestationReason::ChallengeMissing,
-        AttestationReason::ChallengeNotAccepted,
-        AttestationReason::KeyNotAttested,
-        AttestationReason::Pop(AttestationPopError::Jose(JoseError::BadSignature)),
-        AttestationReason::Pop(AttestationPopError::WrongAudience),
-        AttestationReason::Pop(AttestationPopError::JwtIdRefused),
-        AttestationReason::WorkloadProof(WorkloadProofReason::Off),
-        AttestationReason::WorkloadProof(WorkloadProofReason::NotOne),
-        AttestationReason::WorkloadProof(WorkloadProofReason::BesidePop),
-        AttestationReason::WorkloadProof(WorkloadProofReason::WithoutWit),
-        AttestationReason::WorkloadProof(WorkloadProofReason::ChallengeRequired),
-        AttestationReason::WorkloadProof(WorkloadProofReason::Refused(WorkloadProofError::WrongType)),
-        AttestationReason::WorkloadProof(WorkloadProofReason::Replayed),
-        AttestationReason::Pop(AttestationPopError::TooOld { issued: Timestamp(7) }),
-    ]
-}
-
-fn proof_reasons() -> Vec<ProofReason> {
-    vec![
-        ProofReason::DpopRepeated,
-        ProofReason::DpopMissing,
-        ProofReason::Dpop(DpopError::WrongType),
-        ProofReason::DpopNonceMissing,
-        ProofReason::DpopNonceNotAccepted,
-        ProofReason::DpopReplayed,
-        ProofReason::ShareUsed {
-            retry_after_seconds: 7,
-        },
-        ProofReason::Dpop(DpopError::WrongMethod),
-        ProofReason::Dpop(DpopError::TooOld { issued: Timestamp(7) }),
-        ProofReason::Dpop(DpopError::WrongUri {
-            expected: "https://as.example/token".to_owned(),
-            found: "x".to_owned(),
-        }),
-    ]
-}
-
 /// One of each reason; of some that hold another error, several.
 pub fn reasons() -> Vec<Rejection> {
     let mut all: Vec<Rejection> = request_reasons().into_iter().map(Rejection::from).collect();
@@ -496,5 +428,6 @@ pub fn reasons() -> Vec<Rejection> {
     all.extend(proof_reasons().into_iter().map(Rejection::from));
     all.extend(metadata_reasons().into_iter().map(Rejection::from));
     all.extend(admission_reasons().into_iter().map(Rejection::from));
+    all.extend(grant_reasons().into_iter().map(Rejection::from));
     all
 }

@@ -14,8 +14,8 @@ use testudo_core::identity::{CredentialFormat, Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, CertificateUse, ClaimDifference, CredentialReason,
-    Endpoint, MetadataReason, NotAcceptedBy, ProofReason, Rejection, RequestReason, ServiceAccountReason,
-    StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
+    Endpoint, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason, Rejection, RequestReason,
+    ServiceAccountReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;
@@ -125,6 +125,7 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
             Rejection::Request(_)
             | Rejection::Credential(_)
             | Rejection::Metadata(_)
+            | Rejection::Grant(_)
             | Rejection::Admission(_) => false,
         };
         let is_undecided =
@@ -146,7 +147,11 @@ async fn refused_grant_is_compared_with_the_grants_that_are_supported_now() {
         }));
         Today::of(&app, &event).verdict(&then::verdict(&event))
     };
-    assert!(today(Some("authorization_code")).0.is_some());
+    assert!(
+        today(Some("urn:ietf:params:oauth:grant-type:device_code"))
+            .0
+            .is_some()
+    );
     let (verdict, notes) = today(Some("client_credentials"));
     assert!(verdict.is_none() && notes[0].starts_with("the grant `client_credentials` is supported now"));
     assert_eq!(today(None), (None, Vec::new()), "an event of an earlier version");
