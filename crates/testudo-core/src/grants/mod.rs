@@ -139,6 +139,12 @@ pub fn is_of_people(name: &str) -> bool {
     [CodeGrant::NAME, RefreshGrant::NAME].contains(&name)
 }
 
+/// True if a client can use the grant at this server: people cannot sign in yet, so no client gets a code or a refresh
+/// token.
+pub fn is_offered(name: &str) -> bool {
+    is_served(name) && !is_of_people(name)
+}
+
 impl GrantRequest {
     /// Parses the grant and its parameters in a token request.
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {

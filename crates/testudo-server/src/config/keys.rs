@@ -252,7 +252,12 @@ const LAST: &[Key] = &[
     key("rules.code_lifetime", DURATION, "\"60s\""),
     key("rules.consent", "\"explicit\" or \"trusted\"", "\"explicit\""),
     key("rules.credentials", SVID, "\"jwt_svid\"").list(),
-    key("rules.default_scopes", SCOPE, "\"orders.read\"").list(),
+    key(
+        "rules.default_scopes",
+        "one of the values in `scopes`",
+        "\"orders.read\"",
+    )
+    .list(),
     key("rules.enabled", SWITCH, "true"),
     key("rules.entire_authority", SWITCH, "false"),
     key("rules.entire_trust_domain", SWITCH, "false"),

@@ -147,9 +147,12 @@ impl Checker<'_> {
             clients_max: Some(section.clients_max.unwrap_or(1000)),
             ..RuleSpec::default()
         };
-        // People cannot sign in at the authorization endpoint (`pages/`).
-        let is_served = |grant: &String| grants::is_served(grant) && !grants::is_of_people(grant);
-        if !spec.grant_types.iter().flatten().any(is_served) {
+        if !spec
+            .grant_types
+            .iter()
+            .flatten()
+            .any(|grant| grants::is_offered(grant))
+        {
             let problem = "has only grant types for which a person signs in, and people cannot sign in at this version (/authorize answers with an error page): clients can register and cannot get a token";
             let hint = "add client_credentials for clients with keys";
             self.report

@@ -86,8 +86,7 @@ impl Checker<'_> {
 
     fn grants_are_served(&mut self, key: &str, spec: &RuleSpec) {
         for (entry, grant) in spec.grant_types.iter().flatten().enumerate() {
-            // People cannot sign in at the authorization endpoint (`pages/`).
-            if !grants::is_served(grant) || grants::is_of_people(grant) {
+            if !grants::is_offered(grant) {
                 let problem = format!(
                     "{grant:?} is not served by this version: a client can register for it, and not use it"
                 );

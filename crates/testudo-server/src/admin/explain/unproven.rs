@@ -5,7 +5,7 @@ use super::Verdict;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use testudo_core::Authority;
-use testudo_core::grants::is_served;
+use testudo_core::grants::is_offered;
 use testudo_core::records::Event;
 
 /// What is known of the answer now.
@@ -83,7 +83,7 @@ fn of_grant(event: &Event) -> Today {
     match request.and_then(|request| request.grant_type.as_deref()) {
         // An event of an earlier version does not contain the grant.
         None => Today::Unknown,
-        Some(grant_type) if is_served(grant_type) => {
+        Some(grant_type) if is_offered(grant_type) => {
             Today::Changed(format!("the grant `{grant_type}` is supported now"))
         }
         Some(_) => Today::Same,

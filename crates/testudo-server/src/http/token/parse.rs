@@ -8,7 +8,7 @@ use crate::peer::Peer;
 use crate::state::in_force::Arrival;
 use hyper::{Request, header};
 use testudo_core::doors::{Presented, RequestHeaders};
-use testudo_core::grants::GrantRequest;
+use testudo_core::grants::{self, GrantRequest};
 use testudo_core::possession::PresentedProofs;
 use testudo_core::rejection::{Authorization, CertificateUse, CredentialReason, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
@@ -59,6 +59,18 @@ pub(super) async fn receive<B: RequestBody>(
     })?)
 }
 
+/// Refuses the grants for which a person signs in, as long as people cannot: the metadata does not list them.
+/// [RFC6749 §5.2]
+fn is_offered(form: &Form) -> Result<(), Rejection> {
+    match form.get("grant_type").filter(|name| !grants::is_offered(name)) {
+        Some(name) => Err(RequestReason::UnsupportedGrantType {
+            found: name.to_owned(),
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
+
 /// Parses the body.
 fn parse(body: &[u8], headers: RequestHeaders, proofs: PresentedProofs) -> Result<Arrived, Rejection> {
     let mut form = Form::parse(body).map_err(RequestReason::MalformedForm)?;
@@ -69,6 +81,7 @@ fn parse(body: &[u8], headers: RequestHeaders, proofs: PresentedProofs) -> Resul
     {
         return Err(RequestReason::MalformedClientId.into());
     }
+    is_offered(&form)?;
     let grant = GrantRequest::parse(&form)?;
     let (presented, attestations) = Presented::find(&mut form, headers)?;
     Ok(Arrived {

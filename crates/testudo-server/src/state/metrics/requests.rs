@@ -65,7 +65,7 @@ impl Route {
 }
 
 /// The statuses that this server answers. Any other status is counted under the last one.
-const STATUSES: [(u16, &str); 17] = [
+const STATUSES: [(u16, &str); 18] = [
     (200, "200"),
     (201, "201"),
     (204, "204"),
@@ -78,6 +78,7 @@ const STATUSES: [(u16, &str); 17] = [
     (409, "409"),
     (413, "413"),
     (415, "415"),
+    (421, "421"),
     (429, "429"),
     (500, "500"),
     (502, "502"),
