@@ -63,11 +63,7 @@ impl<'a> AttestedClient<'a> {
         };
         let proof = &self.attested.proof;
         let attested_key = proof.confirmed_key();
-        let is_own_key = client
-            .keys
-            .iter()
-            .any(|key| Some(key.thumbprint()) == attested_key);
-        if !is_own_key {
+        if !attested_key.is_some_and(|key| client.keys.has_thumbprint(&key)) {
             let client_id = self.client_id;
             return Err(AttestationReason::OtherKeyAttested { client_id }.into());
         }
