@@ -5,6 +5,7 @@
 
 #![warn(clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+pub mod base64url;
 pub mod certificate;
 pub mod client_certificate;
 pub mod credentials;

@@ -1,13 +1,11 @@
 //! An identity that an authority attested, with the content of the credential that proved it.
 
 use super::{Authority, AuthorityKind, CredentialKind, NamedClaims, Sponsor, VerifiedCredential};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use testudo_protocol::jose::{self, ProofKey};
-use testudo_protocol::{Seconds, Timestamp};
+use testudo_protocol::{Seconds, Timestamp, base64url};
 
 /// An identity that an authority attested in a credential whose signature, times and audience were checked.
 #[derive(Debug, Clone)]
@@ -102,7 +100,7 @@ impl Proof {
             Some(named) => Some(Cow::Borrowed(named)),
             // The key of a holder is that of the client, and not of one copy of it.
             None if self.credential.is_some() => None,
-            None => Some(Cow::Owned(URL_SAFE_NO_PAD.encode(self.confirmed_key()?))),
+            None => Some(Cow::Owned(base64url::text(&self.confirmed_key()?))),
         }
     }
 }
@@ -148,8 +146,7 @@ impl AttestedIdentity {
     pub fn with_instance(mut self, instance: Option<&str>) -> AttestedIdentity {
         let is_last = |text: &&str| self.subject.rsplit(['/', ':']).next() == Some(text);
         if let Some(text) = instance.filter(|text| !is_last(text)) {
-            let decoded = URL_SAFE_NO_PAD.decode(text).ok();
-            match decoded.and_then(|bytes| bytes.try_into().ok()) {
+            match base64url::parse(text) {
                 Some(thumbprint) => self.proof.recorded_confirmation = Some(Box::new(thumbprint)),
                 None => self.proof.named_instance = Some(text.into()),
             }
@@ -247,7 +244,7 @@ mod tests {
             let named = identity.proof.instance().map(Cow::into_owned);
             (named, identity.proof.confirmed_key())
         };
-        let thumbprint = URL_SAFE_NO_PAD.encode([7; 32]);
+        let thumbprint = base64url::text(&[7; 32]);
         assert_eq!(of("ci:a/b", None), (None, None));
         assert_eq!(of("ci:a/b", Some("b")), (None, None));
         assert_eq!(of("ci:b", Some("b")), (None, None));

@@ -1,8 +1,8 @@
 //! The identifiers of a person and of what a person granted.
 
-use super::text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use testudo_protocol::base64url;
 
 /// The prefix of the `sub` of a person. No template of a rule can make a client id with it (`rules/reserved_ids.rs`), so
 /// that the token of a client is never taken for that of a person. [RFC9700 §4.15]
@@ -11,7 +11,7 @@ const PREFIX: &str = "u_";
 /// A person: an account at this server. It is random, so that `sub` tells nothing about the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PersonId(#[serde(with = "text")] [u8; 16]);
+pub struct PersonId(#[serde(with = "base64url")] [u8; 16]);
 
 impl PersonId {
     /// The id of a new account.
@@ -21,12 +21,12 @@ impl PersonId {
 
     /// `sub`: `u_` and 22 characters of base64url.
     pub fn sub(&self) -> String {
-        format!("{PREFIX}{}", text::of(&self.0))
+        format!("{PREFIX}{}", base64url::text(&self.0))
     }
 
     /// The person with this `sub`.
     pub fn parse_sub(sub: &str) -> Option<PersonId> {
-        sub.strip_prefix(PREFIX).and_then(text::parse).map(PersonId)
+        sub.strip_prefix(PREFIX).and_then(base64url::parse).map(PersonId)
     }
 
     /// The key of the record of the account. The keys of sessions and grants of the person begin with it.
@@ -39,7 +39,7 @@ impl PersonId {
 /// consecutive keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct GrantId(#[serde(with = "text")] [u8; 32]);
+pub struct GrantId(#[serde(with = "base64url")] [u8; 32]);
 
 impl GrantId {
     /// The id of a new grant of this person.
@@ -72,13 +72,13 @@ impl GrantId {
 
     /// The grant with this `grant_id`, as access tokens have it.
     pub fn parse(text: &str) -> Option<GrantId> {
-        text::parse(text).map(GrantId)
+        base64url::parse(text).map(GrantId)
     }
 }
 
 impl fmt::Display for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text::of(&self.0))
+        f.write_str(&base64url::text(&self.0))
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod ids;
 mod secrets;
-mod text;
 
 pub use ids::{GrantId, PersonId};
 pub use secrets::{PresentedSecret, SecretDigest, SessionName};

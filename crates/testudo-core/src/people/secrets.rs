@@ -2,14 +2,14 @@
 //! stored. The text of a secret names the grant or the person as well, so every record that it leads to is read at once.
 
 use super::ids::{GrantId, PersonId};
-use super::text;
 use serde::{Deserialize, Serialize};
+use testudo_protocol::base64url;
 use testudo_protocol::jose::sha256;
 
 /// The SHA-256 of a secret: the key of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SecretDigest(#[serde(with = "text")] [u8; 32]);
+pub struct SecretDigest(#[serde(with = "base64url")] [u8; 32]);
 
 impl SecretDigest {
     /// The digest of a secret text.
@@ -41,7 +41,7 @@ impl PresentedSecret {
     /// Reads a code or a refresh token that a client sent: 86 characters of base64url. `None` if it is no such text, so
     /// that nothing is read from the store for it.
     pub fn parse(sent: &str) -> Option<PresentedSecret> {
-        let bytes: [u8; 64] = text::parse(sent)?;
+        let bytes: [u8; 64] = base64url::parse(sent)?;
         let grant = GrantId::of_bytes(*bytes.first_chunk()?);
         let digest = SecretDigest::of(sent);
         Some(PresentedSecret { grant, digest })
@@ -49,7 +49,7 @@ impl PresentedSecret {
 
     /// A new code or refresh token: its text, which only the client receives, and what is stored.
     pub fn make(grant: GrantId, random: &[u8; 32]) -> (String, PresentedSecret) {
-        let text = text::of(&[*grant.key(), *random].concat());
+        let text = base64url::text(&[*grant.key(), *random].concat());
         let digest = SecretDigest::of(&text);
         (text, PresentedSecret { grant, digest })
     }
@@ -68,7 +68,7 @@ pub struct SessionName {
 impl SessionName {
     /// Reads the value of a session cookie: 64 characters of base64url.
     pub fn parse(cookie: &str) -> Option<SessionName> {
-        let bytes: [u8; 48] = text::parse(cookie)?;
+        let bytes: [u8; 48] = base64url::parse(cookie)?;
         let (person, secret) = bytes.split_first_chunk::<16>()?;
         Some(SessionName {
             person: PersonId::of_random(person),
@@ -78,7 +78,7 @@ impl SessionName {
 
     /// A new session: the value of its cookie, and what is stored.
     pub fn make(person: PersonId, random: &[u8; 32]) -> (String, SessionName) {
-        let cookie = text::of(&[person.key().as_slice(), random].concat());
+        let cookie = base64url::text(&[person.key().as_slice(), random].concat());
         let digest = SecretDigest(sha256(random));
         (cookie, SessionName { person, digest })
     }

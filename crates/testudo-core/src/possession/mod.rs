@@ -21,11 +21,9 @@ use crate::policy::{ChallengeUse, NonceUse, Policy};
 use crate::records::{Batch, Conflict};
 use crate::rejection::{AttestationReason, ProofReason, Rejection, VerifiableReason, WorkloadProofReason};
 use crate::trace::Trace;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::RequestUri;
 use testudo_protocol::oauth::server_nonce::ServerNonces;
+use testudo_protocol::{Timestamp, base64url};
 
 /// The conditions under which the proofs of a request are verified.
 #[derive(Clone, Copy)]
@@ -200,17 +198,15 @@ impl Possession {
     /// The possession of a request whose event has this thumbprint of a DPoP key, in base64url. It contains no mark: the
     /// proof is not used again.
     pub fn of_event(dpop_key: Option<&str>) -> Possession {
-        let mut thumbprint = [0; 32];
-        let decoded = dpop_key.and_then(|text| URL_SAFE_NO_PAD.decode_slice(text, &mut thumbprint).ok());
         Possession {
-            dpop_key: (decoded == Some(thumbprint.len())).then_some(thumbprint),
+            dpop_key: dpop_key.and_then(base64url::parse),
             ..Possession::default()
         }
     }
 
     /// The thumbprint of the key of the DPoP proof in base64url, for the event of the request.
     pub fn shown_dpop_key(&self) -> Option<String> {
-        self.dpop_key.map(|thumbprint| URL_SAFE_NO_PAD.encode(thumbprint))
+        self.dpop_key.map(|thumbprint| base64url::text(&thumbprint))
     }
 
     /// The marks that the proofs were used. They are written when a token is issued, so that a refused request does

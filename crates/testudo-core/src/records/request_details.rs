@@ -4,13 +4,11 @@
 use super::rfc3339::Rfc3339;
 use crate::identity::{AttestedIdentity, NamedClaims, OccasionKind, Proof, SingleUse, Sponsor};
 use crate::members::{Field, Kind, base, member};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use testudo_protocol::Timestamp;
+use testudo_protocol::{Timestamp, base64url};
 
 /// Most bytes of client metadata and claims, together, that one event keeps. Callers can cause up to 200 such
 /// events in a minute.
@@ -151,14 +149,14 @@ impl RequestDetails {
         self.credential_issued = proof.issued;
         self.certificate = proof
             .certificate_thumbprint
-            .map(|digest| URL_SAFE_NO_PAD.encode(digest));
-        self.confirmed_key = proof.confirmed_key().map(|digest| URL_SAFE_NO_PAD.encode(digest));
+            .map(|digest| base64url::text(&digest));
+        self.confirmed_key = proof.confirmed_key().map(|digest| base64url::text(&digest));
         self.named_instance = proof.named_instance.as_deref().map(str::to_owned);
         self.is_for_registration = proof.is_for_registration;
         self.single_use = proof
             .single_use
             .as_ref()
-            .map(|mark| (URL_SAFE_NO_PAD.encode(mark.key), mark.keep_until));
+            .map(|mark| (base64url::text(&mark.key), mark.keep_until));
         self.unlisted_claims = proof.unlisted_claims.to_vec();
         if let Some(sponsor) = identity.sponsor.as_deref() {
             self.sponsor = Some(sponsor.clone());
@@ -205,12 +203,16 @@ impl RequestDetails {
     pub fn proof(&self, expires: Timestamp) -> Proof {
         Proof {
             issued: self.credential_issued,
-            certificate_thumbprint: self.certificate.as_deref().and_then(digest),
-            recorded_confirmation: self.confirmed_key.as_deref().and_then(digest).map(Box::new),
+            certificate_thumbprint: self.certificate.as_deref().and_then(base64url::parse),
+            recorded_confirmation: self
+                .confirmed_key
+                .as_deref()
+                .and_then(base64url::parse)
+                .map(Box::new),
             named_instance: self.named_instance.as_deref().map(Box::from),
             is_for_registration: self.is_for_registration,
             single_use: self.single_use.as_ref().and_then(|(key, keep_until)| {
-                let (key, keep_until) = (digest(key)?, *keep_until);
+                let (key, keep_until) = (base64url::parse(key)?, *keep_until);
                 Some(SingleUse { key, keep_until })
             }),
             attested_claims: self.attested_claims.clone(),
@@ -220,10 +222,6 @@ impl RequestDetails {
             ..Proof::until(expires)
         }
     }
-}
-
-fn digest(text: &str) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
 fn bytes_of(value: &impl Serialize) -> usize {

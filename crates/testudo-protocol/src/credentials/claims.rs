@@ -4,10 +4,9 @@
 use super::CredentialError;
 use super::did::Did;
 use super::status::StatusReference;
+use crate::base64url;
 use crate::jose::{Jwk, ProofKey};
 use crate::time::{Seconds, Timestamp};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 /// A verified credential. That its issuer, type, holder and status are accepted remains to be checked.
@@ -194,13 +193,10 @@ pub(super) fn confirmations(
     let Some((cnf, stated)) = cnf.and_then(|cnf| Some((cnf, cnf.get(CERTIFICATE)?))) else {
         return confirmation(payload).map(|key| (key, None));
     };
-    let mut digest = [0; 32];
-    let text = stated.as_str().unwrap_or_default();
-    let decoded = URL_SAFE_NO_PAD.decode_slice(text, &mut digest).ok();
-    if decoded != Some(digest.len()) {
+    let Some(digest) = stated.as_str().and_then(base64url::parse) else {
         let problem = "must be the SHA-256 of a certificate, in base64url";
         return Err(CredentialError::member("cnf.x5t#S256", problem));
-    }
+    };
     let mut others = cnf.clone();
     others.remove(CERTIFICATE);
     let key = match others.is_empty() {

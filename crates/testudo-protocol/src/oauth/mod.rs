@@ -4,7 +4,6 @@ pub mod access_token;
 pub mod attestation_pop;
 mod audience;
 pub mod authorization;
-mod digest_text;
 pub mod dpop;
 pub mod error;
 pub mod form;

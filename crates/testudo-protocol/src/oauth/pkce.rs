@@ -2,7 +2,7 @@
 //!
 //! The only method is S256. With `plain`, an attacker who reads the request has the verifier. [RFC7636 §7.2]
 
-use super::digest_text;
+use crate::base64url;
 use crate::jose::sha256;
 use aws_lc_rs::constant_time;
 use std::fmt;
@@ -14,7 +14,7 @@ pub const METHOD_S256: &str = "S256";
 /// `code_challenge` of the method S256: the SHA-256 of a verifier. [RFC7636 §4.2]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct CodeChallenge(#[serde(with = "digest_text")] [u8; 32]);
+pub struct CodeChallenge(#[serde(with = "base64url")] [u8; 32]);
 
 /// `code_verifier`: the secret of one authorization request. [RFC7636 §4.1] It has no `Debug`.
 pub struct CodeVerifier(Zeroizing<String>);
@@ -44,7 +44,7 @@ impl fmt::Display for PkceError {
 impl CodeChallenge {
     /// Parses the 43 characters. Trailing bits that are not zero are refused: a challenge has one spelling.
     pub fn parse(text: &str) -> Result<CodeChallenge, PkceError> {
-        digest_text::parse(text)
+        base64url::parse(text)
             .map(CodeChallenge)
             .ok_or(PkceError::MalformedChallenge)
     }
@@ -52,7 +52,7 @@ impl CodeChallenge {
 
 impl fmt::Display for CodeChallenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&digest_text::of(&self.0))
+        f.write_str(&base64url::text(&self.0))
     }
 }
 
@@ -68,7 +68,7 @@ impl CodeVerifier {
 
     /// The verifier of 32 random bytes, as this server and the SDK make it. [RFC7636 §7.1]
     pub fn of_random(bytes: &[u8; 32]) -> CodeVerifier {
-        CodeVerifier(Zeroizing::new(digest_text::of(bytes)))
+        CodeVerifier(Zeroizing::new(base64url::text(bytes)))
     }
 
     /// The text that is sent to the token endpoint.

@@ -6,11 +6,10 @@ use super::issuer_documents::{CertificatesSection, KeyChange};
 use super::sent_secret::SecretForm;
 use super::store::SecretText;
 use super::trust::MAX_STALENESS;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::Authority;
+use testudo_protocol::base64url;
 use testudo_protocol::oauth::IssuerMetadataUrls;
 
 /// `issuers.jwks`: exactly one of `file`, `url` and `discovery`; for `verifiable_credential` also `did`, `jwt_vc_issuer` and
@@ -168,8 +167,7 @@ impl Checker<'_> {
     fn key_changes(&mut self, key: &str, section: &IssuerKeysSection, origin: &BundleOrigin) -> KeyChanges {
         let mut pins = Vec::new();
         for (entry, text) in section.pin.iter().flatten().enumerate() {
-            let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-            match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+            match base64url::parse(text) {
                 Some(thumbprint) => pins.push(thumbprint),
                 None => {
                     let hint = Some("`testudo trust show` prints the thumbprints of the keys of an issuer");

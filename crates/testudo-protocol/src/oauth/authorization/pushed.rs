@@ -1,8 +1,8 @@
 //! The URI that names a pushed request. [RFC9126 §2.2]
 
 use super::AuthorizationRequestError;
+use crate::base64url;
 use crate::jose::sha256;
-use crate::oauth::digest_text;
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
@@ -14,7 +14,7 @@ pub struct PushedRequestUri(Box<str>);
 impl PushedRequestUri {
     /// The URI with these random bytes. [RFC9126 §7.1]
     pub fn of_random(bytes: &[u8; 32]) -> PushedRequestUri {
-        PushedRequestUri(format!("{PREFIX}{}", digest_text::of(bytes)).into())
+        PushedRequestUri(format!("{PREFIX}{}", base64url::text(bytes)).into())
     }
 
     /// Parses a `request_uri`.
@@ -23,7 +23,7 @@ impl PushedRequestUri {
         let handle = text
             .strip_prefix(PREFIX)
             .ok_or(AuthorizationRequestError::UriByReference)?;
-        digest_text::parse(handle).ok_or(AuthorizationRequestError::UriMalformed)?;
+        base64url::parse::<32>(handle).ok_or(AuthorizationRequestError::UriMalformed)?;
         Ok(PushedRequestUri(text.into()))
     }
 

@@ -2,12 +2,13 @@
 
 use super::modes::{Prompt, ResponseMode};
 use super::{AuthorizationParameters, AuthorizationRequestError};
+use crate::base64url;
 use crate::limits::{
     ACR_VALUES_BYTES_MAX, ACR_VALUES_MAX, AUTHORIZATION_REQUEST_BYTES_MAX, LOGIN_HINT_BYTES_MAX,
     MAX_AGE_SECONDS_MAX, RESOURCES_MAX,
 };
 use crate::oauth::pkce::{CodeChallenge, METHOD_S256};
-use crate::oauth::{Resource, ScopeSet, digest_text, is_vschar};
+use crate::oauth::{Resource, ScopeSet, is_vschar};
 use crate::printable::is_printable;
 use crate::time::Seconds;
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub struct AuthorizationRequest {
 /// The SHA-256 thumbprint of a key, as a client names it. [RFC7638 §3]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct KeyThumbprint(#[serde(with = "digest_text")] pub [u8; 32]);
+pub struct KeyThumbprint(#[serde(with = "base64url")] pub [u8; 32]);
 
 impl AuthorizationRequest {
     /// Checks everything in which a request can be wrong by itself, in the order in which the errors are reported.
@@ -154,7 +155,7 @@ fn acr_values(text: &str) -> Result<Vec<String>, AuthorizationRequestError> {
 }
 
 fn dpop_jkt(text: &str) -> Result<KeyThumbprint, AuthorizationRequestError> {
-    digest_text::parse(text)
+    base64url::parse(text)
         .map(KeyThumbprint)
         .ok_or(AuthorizationRequestError::DpopKeyMalformed)
 }
