@@ -8,15 +8,15 @@
 use super::grant::{Allowed, Grant, Refusal};
 use super::granted::Members;
 use super::person::{
-    binding_of_refresh, claims_of, end_grant, is_proven, members_of, new_refresh_token, person_may_grant,
-    resource_of, scope_of,
+    binding_of_refresh, claims_of, conflict_of_person, end_grant, is_proven, members_of, needs_of,
+    new_refresh_token, person_may_grant, resource_of, scope_of,
 };
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
 use crate::decision::{Moment, Resolution};
 use crate::people::PresentedSecret;
 use crate::records::{
-    self, AuthorizationCode, Batch, Conflict, Kind, Loaded, Needs, Person, Rotation, Versioned,
+    self, AuthorizationCode, Batch, Conflict, EventKind, Loaded, Needs, Rotation, Versioned,
 };
 use crate::rejection::{GrantReason, Presented, Rejection};
 use testudo_protocol::oauth::pkce::{CodeChallenge, CodeVerifier};
@@ -55,11 +55,7 @@ impl Grant for CodeGrant {
     }
 
     fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
-        let Some(code) = &self.code else { return needs };
-        needs
-            .and::<AuthorizationCode>(code.digest.key())
-            .and::<records::Grant>(code.grant.key())
-            .and::<Person>(code.grant.person_key())
+        needs_of::<AuthorizationCode>(self.code.as_ref(), needs)
     }
 
     fn decide(
@@ -75,7 +71,7 @@ impl Grant for CodeGrant {
         if code.record.is_redeemed {
             let reason = GrantReason::CodeUsed;
             let grant = loaded.find::<records::Grant>(code.record.name.grant.key());
-            let ended = grant.map(|grant| end_grant(grant, GRANT_REVOKED, &reason, requester, at));
+            let ended = grant.map(|grant| end_grant(grant, EventKind::GrantRevoked, &reason, requester, at));
             return Err(Refusal {
                 rejection: reason.into(),
                 batch: ended.unwrap_or_default(),
@@ -131,8 +127,6 @@ impl Grant for CodeGrant {
         &self.asked
     }
 }
-
-const GRANT_REVOKED: records::EventKind = records::EventKind::GrantRevoked;
 
 impl CodeGrant {
     fn found<'l>(&self, loaded: &'l Loaded<'_>) -> Option<&'l Versioned<AuthorizationCode>> {
@@ -200,13 +194,4 @@ impl CodeGrant {
         };
         (members_of(text, idle, code.terms.ends, at.now), Some(rotation))
     }
-}
-
-/// Another request changed a record of the grant at the same moment: it is decided again with the records of now.
-pub(super) fn conflict_of_person(on: &Conflict) -> Option<Resolution> {
-    let (Conflict::Exists(kind, _) | Conflict::Changed(kind, _)) = on else {
-        return None;
-    };
-    let of_grants = [Kind::AuthorizationCode, Kind::Grant, Kind::RefreshToken];
-    of_grants.contains(kind).then_some(Resolution::Again)
 }

@@ -6,17 +6,35 @@ use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
 use crate::admission::create::describe_identity;
 use crate::admission::lifecycle::event_retention;
-use crate::decision::Moment;
+use crate::decision::{Moment, Resolution};
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::people::{GrantId, PresentedSecret};
 use crate::records::{
-    Batch, BoundTo, Event, EventKind, Grant, GrantTerms, IssuedRefreshToken, Loaded, Person, RefreshToken,
-    Versioned,
+    Batch, BoundTo, Conflict, Event, EventKind, Grant, GrantTerms, IssuedRefreshToken, Kind, Loaded, Needs,
+    Person, Record, RefreshToken, Versioned,
 };
 use crate::rejection::{AdmissionReason, GrantReason, Rejection};
 use testudo_protocol::oauth::authorization::KeyThumbprint;
 use testudo_protocol::oauth::{Resource, ScopeSet};
 use testudo_protocol::{Seconds, Timestamp};
+
+/// Adds the records to which a code or a refresh token leads: its own, the grant and the person.
+pub(super) fn needs_of<'n, R: Record>(presented: Option<&'n PresentedSecret>, needs: Needs<'n>) -> Needs<'n> {
+    let Some(presented) = presented else { return needs };
+    needs
+        .and::<R>(presented.digest.key())
+        .and::<Grant>(presented.grant.key())
+        .and::<Person>(presented.grant.person_key())
+}
+
+/// Another request changed a record of the grant at the same moment: it is decided again with the records of now.
+pub(super) fn conflict_of_person(on: &Conflict) -> Option<Resolution> {
+    let (Conflict::Exists(kind, _) | Conflict::Changed(kind, _)) = on else {
+        return None;
+    };
+    let of_grants = [Kind::AuthorizationCode, Kind::Grant, Kind::RefreshToken];
+    of_grants.contains(kind).then_some(Resolution::Again)
+}
 
 /// Checks that the person may still use this client. The groups of today decide, so a person who leaves a group loses
 /// access at the next refresh.

@@ -5,10 +5,10 @@
 //! the token before it may be sent again by a client that proves its identity or a key. It gets another successor, and
 //! the first one then counts as an earlier token.
 
-use super::code::conflict_of_person;
 use super::grant::{Allowed, Grant, Refusal};
 use super::person::{
-    claims_of, end_grant, is_proven, members_of, new_refresh_token, person_may_grant, resource_of, scope_of,
+    claims_of, conflict_of_person, end_grant, is_proven, members_of, needs_of, new_refresh_token,
+    person_may_grant, resource_of, scope_of,
 };
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
@@ -16,7 +16,7 @@ use crate::decision::{Moment, Resolution};
 use crate::identity::CredentialKind;
 use crate::people::{PresentedSecret, SecretDigest};
 use crate::records::{
-    self, Batch, Conflict, EventKind, IssuedRefreshToken, Kind, Loaded, Needs, Person, RefreshToken, Rotation,
+    self, Batch, Conflict, EventKind, IssuedRefreshToken, Kind, Loaded, Needs, RefreshToken, Rotation,
 };
 use crate::rejection::{GrantReason, Presented, Rejection};
 use testudo_protocol::oauth::{Form, GRANT_REFRESH_TOKEN};
@@ -53,11 +53,7 @@ impl Grant for RefreshGrant {
     }
 
     fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
-        let Some(token) = &self.token else { return needs };
-        needs
-            .and::<RefreshToken>(token.digest.key())
-            .and::<records::Grant>(token.grant.key())
-            .and::<Person>(token.grant.person_key())
+        needs_of::<RefreshToken>(self.token.as_ref(), needs)
     }
 
     fn decide(
