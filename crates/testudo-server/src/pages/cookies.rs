@@ -61,18 +61,14 @@ impl Cookies {
             (found == name).then_some(value)
         });
         let value = values.next()?;
-        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let is_ours = !value.is_empty() && value.len() <= VALUE_BYTES_MAX && value.bytes().all(is_legal);
-        (is_ours && values.next().is_none()).then_some(value)
+        (is_value(value) && values.next().is_none()).then_some(value)
     }
 
     /// The field `Set-Cookie` with a value of base64url characters. The cookie ends with the browser session; the server
     /// ends sessions earlier. `SameSite=Lax`: an application sends the browser here with a link, and the cookie must
     /// be there; a form of another site is sent without it. `None` for a value of other characters.
     pub fn set(self, cookie: Cookie, value: &str) -> Option<HeaderValue> {
-        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let is_ours = !value.is_empty() && value.len() <= VALUE_BYTES_MAX && value.bytes().all(is_legal);
-        is_ours.then(|| self.field(cookie, value, "")).flatten()
+        is_value(value).then(|| self.field(cookie, value, "")).flatten()
     }
 
     /// The field `Set-Cookie` that removes the cookie.
@@ -89,6 +85,12 @@ impl Cookies {
         field.set_sensitive(true);
         Some(field)
     }
+}
+
+/// True for a text that this server may have set: the characters of base64url.
+fn is_value(text: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !text.is_empty() && text.len() <= VALUE_BYTES_MAX && text.bytes().all(is_legal)
 }
 
 #[cfg(test)]
