@@ -220,6 +220,16 @@ impl Jws {
         }))
     }
 
+    /// Refuses the header parameter `b64`, which changes what is signed. [RFC7797 §6]
+    pub fn has_no_b64(&self) -> Result<(), JoseError> {
+        match self.header.has_b64 {
+            true => Err(JoseError::HeaderParameterRefused {
+                name: "b64".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Verifies the signature of a proof of possession with this key; `kid` is not evaluated.
     pub fn verify_with(&self, key: &PublicKey) -> Result<(), JoseError> {
         if self.header.has_crit {

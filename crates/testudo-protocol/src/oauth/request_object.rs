@@ -120,13 +120,7 @@ pub fn verify(
         Some(TYP | "application/oauth-authz-req+jwt") => {}
         _ => return Err(RequestObjectError::WrongType),
     }
-    // [RFC7797 §6] `b64` changes what is signed.
-    if jws.header.has_b64 {
-        let name = "b64".to_owned();
-        return Err(RequestObjectError::Jose(JoseError::HeaderParameterRefused {
-            name,
-        }));
-    }
+    jws.has_no_b64().map_err(RequestObjectError::Jose)?;
     // [RFC9101 §6.2] The key of the client determines the algorithms; `none` is none of them.
     jws.verify(keys).map_err(RequestObjectError::Jose)?;
     let claims: Claims = jws.unverified_claims().map_err(RequestObjectError::Jose)?;

@@ -130,11 +130,7 @@ impl VerifiedIdToken {
         if !jws.header.typ.as_deref().is_none_or(is_id_token) {
             return Err(IdTokenError::WrongType);
         }
-        // [RFC7797 §6] `b64` changes what is signed.
-        if jws.header.has_b64 {
-            let name = "b64".to_owned();
-            return Err(IdTokenError::Jose(JoseError::HeaderParameterRefused { name }));
-        }
+        jws.has_no_b64().map_err(IdTokenError::Jose)?;
         jws.verify(keys).map_err(IdTokenError::Jose)?;
         let claims: Claims = jws.unverified_claims().map_err(IdTokenError::Jose)?;
         if claims.iss != expected.issuer {

@@ -8,7 +8,7 @@ use crate::policy::Policy;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use serde::Deserialize;
-use testudo_protocol::jose::{JoseError, Jws};
+use testudo_protocol::jose::Jws;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Longest lifetime of an assertion. An assertion can be used only once, so a short lifetime is enough.
@@ -44,10 +44,7 @@ pub(crate) fn parse_bearer_assertion(presented: &Presented) -> Result<Jws, Rejec
     }
     // [RFC7515 §4] Other header parameters are ignored: `x5t` and `x5c` of libraries, `jwk`, and unknown ones. Only
     // configured, registered or published keys are used. `crit` is refused where the signature is verified.
-    if jws.header.has_b64 {
-        let name = "b64".to_owned();
-        return Err(CredentialReason::Jose(JoseError::HeaderParameterRefused { name }).into());
-    }
+    jws.has_no_b64().map_err(CredentialReason::Jose)?;
     if jws.algorithm().is_err() {
         return Err(CredentialReason::AlgorithmNotAllowed {
             found: jws.header.alg,
