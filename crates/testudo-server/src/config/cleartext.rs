@@ -1,5 +1,5 @@
-//! Listeners without TLS that other machines can reach. SVIDs and tokens are bearer credentials: an attacker who reads
-//! the traffic can use them. A public listener causes a warning, `admin.listen` an error.
+//! URLs that use http, and listeners without TLS that other machines can reach. SVIDs and tokens are bearer credentials:
+//! an attacker who reads the traffic can use them. A public listener causes a warning, `admin.listen` an error.
 
 use super::checker::Checker;
 use std::net::SocketAddr;
@@ -10,6 +10,12 @@ pub(super) fn is_beyond_loopback(address: &SocketAddr) -> bool {
 }
 
 impl Checker<'_> {
+    /// Warns of a URL that uses http.
+    pub(in crate::config) fn uses_http(&mut self, key: impl AsRef<str>) {
+        self.report
+            .warn(key, "uses http: fit for trials on this machine only", None);
+    }
+
     pub(super) fn plain_public_listeners(&mut self, listen: &[String], has_tls: bool) {
         let addresses = listen.iter().map(|text| text.parse::<SocketAddr>());
         for (entry, address) in addresses.enumerate() {

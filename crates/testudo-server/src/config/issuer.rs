@@ -18,8 +18,7 @@ impl Checker<'_> {
         match IssuerUrl::parse(text) {
             Ok(issuer) => {
                 if issuer.is_cleartext() {
-                    self.report
-                        .warn("issuer", "uses http: fit for trials on this machine only", None);
+                    self.uses_http("issuer");
                 }
                 Some(issuer)
             }

@@ -16,8 +16,7 @@ impl Checker<'_> {
             }
             Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => {
                 if url.scheme() == "http" {
-                    self.report
-                        .warn(key, "uses http: fit for trials on this machine only", None);
+                    self.uses_http(key);
                 }
                 Some(BundleOrigin::HttpsWeb {
                     url,

@@ -211,8 +211,7 @@ impl Checker<'_> {
         match IssuerMetadataUrls::of(issuer) {
             Ok(urls) => {
                 if urls.openid.scheme() == "http" {
-                    self.report
-                        .warn(key, "uses http: fit for trials on this machine only", None);
+                    self.uses_http(key);
                 }
                 Some(urls.openid)
             }
