@@ -72,25 +72,14 @@ impl Occasion for TokenRequest<'_> {
         at: &Moment<'_>,
         trace: &mut Trace,
     ) -> Result<Decision<TokenOutcome>, Rejection> {
-        let refused = |rejection, event| Decision::of(TokenOutcome::Refused(rejection, event));
-        let decision = match self.admit(loaded, at, trace) {
-            Ok(decision) => decision,
-            Err(rejection) => refused(rejection, None),
-        };
-        match decision {
-            // Whatever the reason is, a code whose redemption is refused must not be tried again.
-            Decision {
+        match self.admit(loaded, at, trace) {
+            Err(rejection) => self.give_up(rejection, None, loaded),
+            Ok(Decision {
                 outcome: TokenOutcome::Refused(rejection, event),
                 batch,
                 ..
-            } if batch.is_empty() => match (self.grant.given_up(loaded), event) {
-                (batch, None) if batch.is_empty() => Err(rejection),
-                (batch, event) => Ok(Decision {
-                    batch,
-                    ..refused(rejection, event)
-                }),
-            },
-            decision => Ok(decision),
+            }) if batch.is_empty() => self.give_up(rejection, event, loaded),
+            decided => decided,
         }
     }
 
@@ -108,6 +97,23 @@ impl Occasion for TokenRequest<'_> {
 }
 
 impl<'a> TokenRequest<'a> {
+    /// Refuses the request. Whatever the reason is, a code whose redemption is refused must not be tried again.
+    fn give_up(
+        &self,
+        rejection: Rejection,
+        event: Option<Box<Event>>,
+        loaded: &Loaded<'_>,
+    ) -> Result<Decision<TokenOutcome>, Rejection> {
+        let batch = self.grant.given_up(loaded);
+        if batch.is_empty() && event.is_none() {
+            return Err(rejection);
+        }
+        Ok(Decision {
+            batch,
+            ..Decision::of(TokenOutcome::Refused(rejection, event))
+        })
+    }
+
     fn admit(
         &self,
         loaded: &Loaded<'_>,
