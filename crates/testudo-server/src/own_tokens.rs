@@ -2,11 +2,12 @@
 
 use crate::client_records::client_by_id;
 use crate::state::app::App;
+use std::fmt;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Block, Client, ClientState};
 use testudo_core::{Authority, AuthorityKind};
 use testudo_protocol::Seconds;
-use testudo_protocol::oauth::access_token::{Expectation, TokenError, VerifiedToken, verify};
+use testudo_protocol::oauth::access_token::{Expectation, SubjectType, TokenError, VerifiedToken, verify};
 use testudo_store::StoreFault;
 
 /// How much the clocks of the node that issued the token and of this node may differ.
@@ -21,18 +22,41 @@ pub(crate) struct ProvenKeys<'a> {
     pub(crate) dpop_key: Option<&'a [u8; 32]>,
 }
 
+/// Why this server does not accept a token of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OwnTokenError {
+    /// It is not valid, or not for this endpoint.
+    Invalid(TokenError),
+    /// It was issued to a client that acts for a person.
+    OfPerson,
+}
+
+impl fmt::Display for OwnTokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OwnTokenError::Invalid(error) => error.fmt(f),
+            OwnTokenError::OfPerson => {
+                f.write_str("the token is for a person (sub_type is user), and not for the client itself")
+            }
+        }
+    }
+}
+
 /// Verifies a token for `audience`. A token that is bound to a key or a certificate is refused unless the request proved
 /// it.
 ///
 /// The token is valid for the configured token lifetime at most, even if its `exp` is later: an attacker with a stolen
 /// signing key cannot make tokens that are valid long after the key was revoked.
+///
+/// A token of a person is refused: the endpoints that call this function give the rights of the client that a token names,
+/// and a client must not get them because a person granted it a scope with the same name.
 pub(crate) fn verify_own(
     app: &App,
     policy: &Policy,
     token: &str,
     audience: &str,
     proven: ProvenKeys<'_>,
-) -> Result<VerifiedToken, TokenError> {
+) -> Result<VerifiedToken, OwnTokenError> {
     let expected = Expectation {
         issuer: policy.issuer.as_str(),
         audience,
@@ -41,14 +65,18 @@ pub(crate) fn verify_own(
         dpop_key: proven.dpop_key,
     };
     let now = app.now();
-    let verified = verify(token, &app.keys.load().published, expected, now)?;
+    let verified =
+        verify(token, &app.keys.load().published, expected, now).map_err(OwnTokenError::Invalid)?;
     // Rules and clients can only shorten the configured lifetime.
     let longest = policy.tokens.access_token_lifetime;
     let is_from_the_future = verified.issued > now + CLOCKS_APART_MAX;
     if is_from_the_future || now >= verified.issued + longest {
-        return Err(TokenError::Expired);
+        return Err(OwnTokenError::Invalid(TokenError::Expired));
     }
-    Ok(verified)
+    match verified.subject_type {
+        Some(SubjectType::User) => Err(OwnTokenError::OfPerson),
+        Some(SubjectType::Client) | None => Ok(verified),
+    }
 }
 
 /// The identity to which a token was issued; `None` for a client that registered without evidence.

@@ -13,7 +13,7 @@ use super::reply::ErrorAnswer;
 use super::rules::assumed;
 use crate::audit::{AdminRefusal, note_admin_refusal};
 use crate::http::bearer;
-use crate::own_tokens::{ProvenKeys, holder, identity_of, verify_own};
+use crate::own_tokens::{OwnTokenError, ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
@@ -23,7 +23,6 @@ use std::sync::Arc;
 use testudo_core::administration::{Access, NotAllowed};
 use testudo_core::records::Record as _;
 use testudo_core::{Actor, OccasionKind};
-use testudo_protocol::oauth::access_token::TokenError;
 use testudo_protocol::printable::excerpt;
 use testudo_store::StoreFault;
 
@@ -84,7 +83,7 @@ enum Denied {
     /// The request contains no bearer token.
     NoToken,
     /// The token is not a valid token of this server.
-    BadToken(TokenError),
+    BadToken(OwnTokenError),
     /// The token is valid, but its client is not admitted at this time.
     NotAdmitted { client_id: String, why: String },
     /// The client is admitted, but may not use this operation.

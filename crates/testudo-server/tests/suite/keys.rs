@@ -119,6 +119,33 @@ async fn withdrawn_key_whose_row_is_restored_is_neither_published_nor_used() {
     assert_ne!(world.running.app.keys.load().active.kid(), stolen.kid);
 }
 
+/// Sends a token to the admin API and to the registration endpoint. True for each that accepts it.
+async fn accepted(world: &World, for_admin: &str, for_registration: &str) -> [bool; 2] {
+    let admin = Connection::open(world.running.admin_address.unwrap());
+    let bearer = format!("Bearer {for_admin}");
+    let headers = [("authorization", bearer.as_str())];
+    let of_admin = admin.await.send("GET", "/admin/v1/status", &headers, "").await;
+    let bearer = format!("Bearer {for_registration}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let public = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let body = json!({
+        "jwks": { "keys": [public.public_jwk("sig", true)] },
+        "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+    });
+    let mut connection = world.connect().await;
+    let registered = connection
+        .send("POST", "/register", &headers, body.to_string())
+        .await;
+    let answers = [(of_admin.status, 200), (registered.status, 201)];
+    for (status, good) in answers {
+        assert!([good, 401].contains(&status), "{of_admin:?} {registered:?}");
+    }
+    answers.map(|(status, good)| status == good)
+}
+
 /// An attacker signs a token of 720 hours with a stolen key. The server accepts its own tokens only up to the longest
 /// lifetime that it issues, so such a token ends early even before the administrator withdraws the key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,35 +180,41 @@ async fn own_token_is_refused_after_the_longest_issued_lifetime_even_if_its_exp_
         ("issued at the largest time", i64::MAX, i64::MAX, false),
     ];
     for (what, issued, expires, is_good) in cases {
-        let admin = Connection::open(world.running.admin_address.unwrap());
-        let bearer = format!("Bearer {}", forge(ISSUER, "admin.write", issued, expires));
-        let headers = [("authorization", bearer.as_str())];
-        let answer = admin.await.send("GET", "/admin/v1/status", &headers, "").await;
-        assert_eq!(
-            answer.status == 200,
-            is_good,
-            "admin API, a token {what}: {answer:?}"
-        );
+        let for_admin = forge(ISSUER, "admin.write", issued, expires);
+        let for_registration = forge("https://as.example/register", "client.register", issued, expires);
+        let found = accepted(&world, &for_admin, &for_registration).await;
+        assert_eq!(found, [is_good, is_good], "a token {what}");
+    }
+}
 
-        let endpoint = "https://as.example/register";
-        let bearer = format!("Bearer {}", forge(endpoint, "client.register", issued, expires));
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-        ];
-        let public = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
-        let body = json!({
-            "jwks": { "keys": [public.public_jwk("sig", true)] },
-            "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+/// A person who may use a client could otherwise grant it a scope such as `admin.write`, and the client would have the
+/// rights of an administrator.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_that_a_client_has_for_a_person_gives_no_right_of_the_client() {
+    let world = world().await;
+    let client = "spiffe://a.example/ops/alice";
+    let answer = world.ask("/ops/alice", &[("resource", ISSUER)]).await;
+    assert_eq!(answer.status, 200, "the identity must be registered as a client");
+    let key = world.running.app.keys.load().active.clone();
+    let now = world.now();
+    let signed = |audience: &str, scope: &str, sub: &str, sub_type: &str| {
+        let claims = json!({
+            "iss": ISSUER, "aud": audience, "sub": sub, "client_id": client, "sub_type": sub_type,
+            "jti": "signed", "scope": scope, "iat": now, "exp": now + 300,
         });
-        let mut connection = world.connect().await;
-        let answer = connection
-            .send("POST", "/register", &headers, body.to_string())
-            .await;
-        assert_eq!(
-            answer.status == 201,
-            is_good,
-            "/register, a token {what}: {answer:?}"
-        );
+        key.sign_jwt(Some("at+jwt"), claims.to_string().as_bytes())
+            .unwrap()
+    };
+    let person = "u_BwcHBwcHBwcHBwcHBwcHBw";
+    let cases = [
+        ("of the client", client, "client", true),
+        ("of a person", person, "user", false),
+        ("of a person with the id of the client", client, "user", false),
+    ];
+    for (what, sub, sub_type, is_good) in cases {
+        let for_admin = signed(ISSUER, "admin.write", sub, sub_type);
+        let for_registration = signed("https://as.example/register", "client.register", sub, sub_type);
+        let found = accepted(&world, &for_admin, &for_registration).await;
+        assert_eq!(found, [is_good, is_good], "a token {what}");
     }
 }
