@@ -22,7 +22,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// The name that the certificate of a client must have. [RFC8705 §2.1.2]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ExpectedName {
     /// The subject.
     Subject(DistinguishedName),
@@ -37,6 +37,32 @@ pub enum ExpectedName {
 }
 
 impl ExpectedName {
+    /// The host names, in lower case, and the URIs in subjectAltName of a certificate that is not verified. A
+    /// certificate that exceeds a limit, or is malformed, has none.
+    pub fn unverified_names(der: &[u8]) -> Vec<ExpectedName> {
+        if check_client_key(der).is_err() {
+            return Vec::new();
+        }
+        let Ok(([], leaf)) = X509Certificate::from_der(der) else {
+            return Vec::new();
+        };
+        let names = leaf.subject_alternative_name().ok().flatten();
+        let names = names.iter().flat_map(|names| &names.value.general_names);
+        let named = names.filter_map(|name| match name {
+            GeneralName::DNSName(host) => Some(ExpectedName::Dns(host.to_ascii_lowercase())),
+            GeneralName::URI(uri) => Some(ExpectedName::Uri((*uri).to_owned())),
+            GeneralName::OtherName(..)
+            | GeneralName::RFC822Name(_)
+            | GeneralName::X400Address(_)
+            | GeneralName::DirectoryName(_)
+            | GeneralName::EDIPartyName(_)
+            | GeneralName::IPAddress(_)
+            | GeneralName::RegisteredID(_)
+            | GeneralName::Invalid(..) => None,
+        });
+        named.collect()
+    }
+
     /// True if the certificate has the name.
     fn is_in(&self, leaf: &X509Certificate<'_>) -> bool {
         if let ExpectedName::Subject(expected) = self {

@@ -24,7 +24,7 @@ const SPECIAL: &str = " \"#+,;<=>\\";
 
 /// A distinguished name: its relative names from the most specific one, as the text form has them. Each has at least one
 /// attribute, as (type, value), in the order of the types.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DistinguishedName(Vec<Vec<(String, String)>>);
 
 /// Why a text is not a distinguished name.

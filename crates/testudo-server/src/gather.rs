@@ -5,11 +5,13 @@ use crate::state::app::App;
 use crate::state::client_look_ups::Turn;
 use crate::state::clients::CachedClient;
 use crate::state::in_force::InForce;
+use crate::trust::Found;
 use std::sync::Arc;
 use testudo_core::Authority;
 use testudo_core::doors::{ClientAssertion, ClientKeys, Cluster, Facts, Lookup};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
+use testudo_protocol::client_certificate::ExpectedName;
 use testudo_store::StoreFault;
 
 /// The facts for a lookup.
@@ -27,6 +29,9 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
             unverified_issuer,
             unverified_kid,
         } => Ok(issuer_keys(app, in_force, unverified_issuer, unverified_kid).await),
+        Lookup::CertificateIssuer { unverified_names } => {
+            Ok(certificate_issuer(app, in_force, unverified_names).await)
+        }
         Lookup::Clusters {
             unverified_issuer,
             unverified_kid,
@@ -100,6 +105,18 @@ async fn issuer_keys(app: &App, in_force: &InForce, issuer: &str, kid: Option<&s
     };
     let keys = authority_keys(app, in_force, entry, kid).await;
     Facts::Issuer(entry.clone(), Box::new(keys))
+}
+
+/// The only entry whose issuer has a certificate with one of these names, and its certificate authorities.
+async fn certificate_issuer(app: &App, in_force: &InForce, names: &[ExpectedName]) -> Facts {
+    match in_force.certificate_issuers.named(names) {
+        Found::None => Facts::Nothing,
+        Found::One(entry) => {
+            let keys = authority_keys(app, in_force, entry, None).await;
+            Facts::Issuer(entry.clone(), Box::new(keys))
+        }
+        Found::Several(entries) => Facts::SeveralIssuers(entries.map(Authority::clone)),
+    }
 }
 
 /// The clusters with this issuer that have the key. If none has it, some of them are fetched early, as for every unknown

@@ -14,7 +14,7 @@ use crate::state::app::App;
 use crate::state::certificates::Renewal;
 use crate::state::in_force::{Anchors, InForce, Serving, cluster_groups};
 use crate::state::refused::{self, RefusedRecord};
-use crate::trust::{Anchor, first_bundles, forget, join_verifiers, keep_fresh};
+use crate::trust::{Anchor, CertificateIssuers, first_bundles, forget, join_verifiers, keep_fresh};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -401,6 +401,7 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     first_bundles(app, &fresh).await;
     app.in_force.store(Arc::new(InForce {
         clusters: cluster_groups(&configuration.policy, &anchors, &app.memory.bundle_changes),
+        certificate_issuers: CertificateIssuers::of(&anchors),
         policy: configuration.policy,
         anchors,
         reviews: configuration.reviews,

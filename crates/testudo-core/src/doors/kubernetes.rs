@@ -205,6 +205,7 @@ fn clusters(facts: &Facts) -> Result<&[Cluster], Rejection> {
         .into()),
         Facts::Keys(_)
         | Facts::Issuer(..)
+        | Facts::SeveralIssuers(_)
         | Facts::NoKeys
         | Facts::Disabled
         | Facts::Client(_)

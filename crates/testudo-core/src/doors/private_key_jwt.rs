@@ -82,6 +82,7 @@ impl PrivateKeyJwt {
                 None,
                 Facts::Keys(_)
                 | Facts::Issuer(..)
+                | Facts::SeveralIssuers(_)
                 | Facts::Clusters(_)
                 | Facts::NoKeysOf(_)
                 | Facts::NoKeys

@@ -13,12 +13,15 @@ use super::shared::claims::CLOCK_LEEWAY;
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::issued_token::{VerifiedClaims, speaks_for};
 use super::shared::presented::Presented;
+use super::shared::published_keys::CredentialKeys;
 use crate::identity::issuer_subject::segments_of;
-use crate::identity::{AttestedIdentity, CredentialKind, IssuedCredential, Proof, VerifiedCredential};
+use crate::identity::{
+    AttestedIdentity, Authority, CredentialKind, IssuedCredential, Proof, VerifiedCredential,
+};
 use crate::policy::{Claimed, Unbound};
 use crate::rejection::{CredentialReason, Rejection, VerifiableReason};
 use crate::trace::Trace;
-use form::{Form, VerifiedForm};
+use form::{Form, UnverifiedIssuer, VerifiedForm};
 use std::sync::Arc;
 use testudo_protocol::Seconds;
 use testudo_protocol::credentials::CredentialError;
@@ -31,7 +34,7 @@ pub const CREDENTIAL_LIFETIME_MAX: Seconds = Seconds(86_400);
 /// A parsed credential; nothing in it is verified yet.
 pub struct VerifiableCredential {
     form: Form,
-    unverified_issuer: String,
+    unverified_issuer: UnverifiedIssuer,
     digest: [u8; 32],
 }
 
@@ -52,11 +55,16 @@ impl VerifiableCredential {
         })
     }
 
-    /// The only keys used are those of the entry with this issuer.
+    /// The only keys used are those of the entry with this issuer or, without `iss`, with the name of the certificate.
     pub fn lookups(&self) -> Lookup<'_> {
-        Lookup::Issuer {
-            unverified_issuer: &self.unverified_issuer,
-            unverified_kid: self.form.jws().header.kid.as_deref(),
+        match &self.unverified_issuer {
+            UnverifiedIssuer::Named(issuer) => Lookup::Issuer {
+                unverified_issuer: issuer,
+                unverified_kid: self.form.jws().header.kid.as_deref(),
+            },
+            UnverifiedIssuer::OfCertificate(unverified_names) => {
+                Lookup::CertificateIssuer { unverified_names }
+            }
         }
     }
 
@@ -68,9 +76,7 @@ impl VerifiableCredential {
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
         let Terms { policy, purpose, now } = terms;
-        let Facts::Issuer(authority, facts) = facts else {
-            return Err(VerifiableReason::UnknownIssuer.into());
-        };
+        let (authority, facts) = self.entry(facts)?;
         let (entry, keys) = policy_and_keys(authority, facts, policy, trace)?;
         let (Some(accepted), Some(issuer)) = (&entry.verifiable, &entry.issuer) else {
             return Err(VerifiableReason::UnknownIssuer.into());
@@ -98,7 +104,13 @@ impl VerifiableCredential {
         })?;
         trace.passed("signature", || jws.header.algorithm_and_key());
         speaks_for(authority, entry, CredentialKind::VerifiableCredential, purpose)?;
-        if claims.issuer.as_ref() != Some(issuer) {
+        let is_of_entry = match (&claims.issuer, &self.unverified_issuer) {
+            (Some(named), _) => named == issuer,
+            // The chain leads to an authority of the entry and has its name.
+            (None, UnverifiedIssuer::OfCertificate(_)) => matches!(keys, CredentialKeys::Certificate(_)),
+            (None, UnverifiedIssuer::Named(_)) => false,
+        };
+        if !is_of_entry {
             let expected = issuer.clone();
             return Err(VerifiableReason::IssuerDiffers { expected }.into());
         }
@@ -166,5 +178,23 @@ impl VerifiableCredential {
         };
         let kind = CredentialKind::VerifiableCredential;
         Ok(AttestedIdentity::proven(authority.clone(), subject, kind, proof))
+    }
+
+    /// The entry that was found, and its keys.
+    fn entry<'f>(&self, facts: &'f Facts) -> Result<(&'f Authority, &'f Facts), VerifiableReason> {
+        match facts {
+            Facts::Issuer(authority, facts) => Ok((authority, facts)),
+            Facts::SeveralIssuers(entries) => Err(VerifiableReason::SeveralIssuers {
+                entries: entries.clone(),
+            }),
+            Facts::Keys(_)
+            | Facts::Clusters(_)
+            | Facts::NoKeysOf(_)
+            | Facts::NoKeys
+            | Facts::Disabled
+            | Facts::Client(_)
+            | Facts::KeysElsewhere { .. }
+            | Facts::Nothing => Err(VerifiableReason::UnknownIssuer),
+        }
     }
 }

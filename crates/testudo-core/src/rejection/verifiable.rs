@@ -17,6 +17,11 @@ pub enum VerifiableReason {
     Refused(CredentialError),
     /// The issuer is that of no entry of kind `verifiable_credential`.
     UnknownIssuer,
+    /// The credential has no `iss`, and its certificate has the names of several entries. [SD-JWT-VC §2.2.2.3]
+    SeveralIssuers {
+        /// Two of them.
+        entries: [Authority; 2],
+    },
     /// The entry does not list the format.
     FormatNotAllowed {
         /// The entry.
@@ -105,6 +110,7 @@ impl VerifiableReason {
         match self {
             VerifiableReason::Refused(_) => Row::unauthenticated("credential_malformed_or_forged"),
             VerifiableReason::UnknownIssuer => Row::unauthenticated("credential_issuer_unknown"),
+            VerifiableReason::SeveralIssuers { .. } => Row::unauthenticated("credential_several_issuers"),
             VerifiableReason::FormatNotAllowed { .. } => {
                 Row::unauthenticated("credential_format_not_allowed")
             }
@@ -196,8 +202,12 @@ impl fmt::Display for VerifiableReason {
         match self {
             VerifiableReason::Refused(error) => write!(f, "the credential is refused: {error}"),
             VerifiableReason::UnknownIssuer => {
-                f.write_str("the issuer of the credential is that of no entry of kind verifiable_credential")
+                f.write_str("the issuer of the credential, or without iss the name of its certificate, is that of no entry of kind verifiable_credential")
             }
+            VerifiableReason::SeveralIssuers { entries: [one, other] } => write!(
+                f,
+                "the credential has no iss, and its certificate has the name in jwks.x5c of both {one} and {other}"
+            ),
             VerifiableReason::FormatNotAllowed { issuer, format } => {
                 write!(f, "formats of {issuer} does not list {format}")
             }

@@ -56,6 +56,13 @@ pub fn key_of_chain(
         })
 }
 
+/// The names of the leaf of the chain in `x5c`, to find the issuer of a credential without `iss`. Nothing is verified.
+pub fn unverified_names(jws: &Jws) -> Vec<ExpectedName> {
+    let leaf = jws.header.x5c.as_ref().and_then(|chain| chain.first());
+    let der = leaf.and_then(|text| STANDARD.decode(text).ok());
+    der.map_or_else(Vec::new, |der| ExpectedName::unverified_names(&der))
+}
+
 /// The extended key usage of the certificates. Credentials have no usage of their own in the specifications, so any is
 /// accepted, with one exception: a certificate that names its issuer by a host name, and is for TLS only, is one of a web
 /// server. Public authorities issue such certificates to everyone who controls the host for some minutes, and the key of

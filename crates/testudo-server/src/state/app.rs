@@ -22,7 +22,7 @@ use crate::state::verdicts::Verdicts;
 use crate::trust::remote_keys::RemoteKeys;
 use crate::trust::status_lists::StatusLists;
 use crate::trust::token_reviews::TokenReviews;
-use crate::trust::{Anchor, BundleChanges, join_verifiers};
+use crate::trust::{Anchor, BundleChanges, CertificateIssuers, join_verifiers};
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -226,6 +226,7 @@ impl App {
             clock,
             in_force: ArcSwap::from_pointee(InForce {
                 clusters: cluster_groups(&configuration.policy, &anchors, &bundle_changes),
+                certificate_issuers: CertificateIssuers::of(&anchors),
                 policy: configuration.policy,
                 anchors,
                 reviews: configuration.reviews,

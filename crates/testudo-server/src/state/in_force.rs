@@ -4,7 +4,7 @@
 use crate::config::{Configuration, Listening, LoginSettings, PagesSettings, Reviews, Written, listening};
 use crate::peer::{Peer, Proxy};
 use crate::state::moment::Moment;
-use crate::trust::{Anchor, BundleChanges, ClusterGroup};
+use crate::trust::{Anchor, BundleChanges, CertificateIssuers, ClusterGroup};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct InForce {
     pub anchors: Anchors,
     /// The clusters that share an issuer, by the issuer.
     pub clusters: ClusterGroups,
+    /// The issuers of credentials that are found by their certificate.
+    pub certificate_issuers: CertificateIssuers,
     /// Where tokens of clusters are reviewed.
     pub reviews: Reviews,
     /// The proxy, TLS and client certificates with which requests arrive.

@@ -10,6 +10,7 @@ use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
+use testudo_protocol::client_certificate::ExpectedName;
 
 /// A fact that the verification of a credential needs. The server loads it.
 #[derive(Clone, Copy)]
@@ -34,6 +35,11 @@ pub enum Lookup<'c> {
         unverified_issuer: &'c str,
         /// The key id in the header.
         unverified_kid: Option<&'c str>,
+    },
+    /// The entry whose issuer has a certificate with one of these names, for a credential without `iss`.
+    CertificateIssuer {
+        /// The names of the leaf of the chain in the header.
+        unverified_names: &'c [ExpectedName],
     },
     /// The clusters that may have issued a service account token, and their keys.
     Clusters {
@@ -77,6 +83,8 @@ pub enum Facts {
     Keys(AuthorityKeys),
     /// The entry of `[[issuers]]` that the credential names, and its keys or the reason why there are none.
     Issuer(Authority, Box<Facts>),
+    /// The certificate of a credential without `iss` has the names of these entries, and perhaps of more.
+    SeveralIssuers([Authority; 2]),
     /// The clusters with this issuer that have the key of the token.
     Clusters(Vec<Cluster>),
     /// No cluster has the key of the token, and this one has no loaded keys, or they are older than allowed.
@@ -108,6 +116,7 @@ impl Facts {
                 issuer.map(|cluster| &cluster.keys)
             }
             Facts::NoKeys
+            | Facts::SeveralIssuers(_)
             | Facts::NoKeysOf(_)
             | Facts::Disabled
             | Facts::Client(_)
@@ -164,6 +173,7 @@ pub(crate) fn policy_and_keys<'a>(
         }
         Facts::NoKeys
         | Facts::Issuer(..)
+        | Facts::SeveralIssuers(_)
         | Facts::Clusters(_)
         | Facts::NoKeysOf(_)
         | Facts::Client(_)

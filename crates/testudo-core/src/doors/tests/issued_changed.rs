@@ -63,6 +63,7 @@ impl Issuers {
                 is_current: true,
             }]),
             Lookup::Issuer { .. }
+            | Lookup::CertificateIssuer { .. }
             | Lookup::Clusters { .. }
             | Lookup::Authority { .. }
             | Lookup::Attester { .. }

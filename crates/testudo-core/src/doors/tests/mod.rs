@@ -141,6 +141,7 @@ impl World {
                 .map_or(Facts::Nothing, bundle_of),
             Lookup::Attester { .. }
             | Lookup::Issuer { .. }
+            | Lookup::CertificateIssuer { .. }
             | Lookup::Clusters { .. }
             | Lookup::Client { .. } => Facts::Nothing,
         };

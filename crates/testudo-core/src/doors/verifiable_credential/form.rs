@@ -2,12 +2,14 @@
 
 use crate::identity::CredentialFormat;
 use serde_json::{Map, Value};
+use testudo_protocol::client_certificate::ExpectedName;
 use testudo_protocol::credentials::claims::CredentialClaims;
 use testudo_protocol::credentials::disclosures::{Concealed, DisclosureHash};
 use testudo_protocol::credentials::key_binding::{self, HolderExpectation, HolderProof};
 use testudo_protocol::credentials::presentation::Presentation;
 use testudo_protocol::credentials::sd_jwt::{self, SdJwt};
 use testudo_protocol::credentials::vc_jwt::{self, Model};
+use testudo_protocol::credentials::x5c;
 use testudo_protocol::credentials::{CredentialError, IssuerKeys};
 use testudo_protocol::jose::Jws;
 
@@ -28,6 +30,14 @@ pub(super) enum Form {
         /// The presentation around it, if there is one.
         presentation: Option<Box<Presentation>>,
     },
+}
+
+/// How a credential names its issuer; nothing is verified.
+pub(super) enum UnverifiedIssuer {
+    /// By `iss`, `issuer` or the DID in `kid`.
+    Named(String),
+    /// An SD-JWT VC without `iss`: by these names of its certificate. [SD-JWT-VC §2.2.2.3]
+    OfCertificate(Vec<ExpectedName>),
 }
 
 /// What the issuer signed.
@@ -85,10 +95,18 @@ impl Form {
     }
 
     /// The issuer that the credential names, to find its keys.
-    pub(super) fn unverified_issuer(&self) -> Option<String> {
+    pub(super) fn unverified_issuer(&self) -> Option<UnverifiedIssuer> {
         let jws = self.jws();
         let payload = jws.unverified_claims().ok()?;
-        vc_jwt::unverified_issuer(jws, &payload)
+        match (vc_jwt::unverified_issuer(jws, &payload), self) {
+            (Some(issuer), _) => Some(UnverifiedIssuer::Named(issuer)),
+            // [SD-JWT-VC §2.2.2.3] The certificate names the issuer.
+            (None, Form::SdJwt { jws, .. }) => {
+                let names = x5c::unverified_names(jws);
+                (!names.is_empty()).then_some(UnverifiedIssuer::OfCertificate(names))
+            }
+            (None, Form::Jwt { .. }) => None,
+        }
     }
 
     /// Verifies the signature of the issuer, and reads what it signed.

@@ -9,7 +9,10 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
             "compare the credential with the entry: its issuer, its keys (`testudo trust show NAME`), lifetime_max, and the clock of the issuer".into()
         }
         VerifiableReason::UnknownIssuer => {
-            "to trust the issuer, add an [[issuers]] entry with kind = \"verifiable_credential\" and exactly its `iss` or `issuer`".into()
+            "to trust the issuer, add an [[issuers]] entry with kind = \"verifiable_credential\" and exactly its `iss` or `issuer`; a credential without `iss` needs jwks.x5c with a name of its certificate".into()
+        }
+        VerifiableReason::SeveralIssuers { .. } => {
+            "the issuer must state iss; or only one entry must have this uri_san or dns_san, with the certificates of all its authorities in anchors".into()
         }
         VerifiableReason::FormatNotAllowed { issuer, format } => {
             format!("to accept it, add \"{format}\" to formats of {issuer}").into()

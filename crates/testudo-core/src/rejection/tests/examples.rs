@@ -151,6 +151,9 @@ fn credential_reasons() -> Vec<CredentialReason> {
             "is larger than 32 KiB",
         ))),
         verifiable(VerifiableReason::UnknownIssuer),
+        verifiable(VerifiableReason::SeveralIssuers {
+            entries: ["agents", "papers"].map(|name| Authority::issuer(name).unwrap()),
+        }),
         verifiable(VerifiableReason::FormatNotAllowed {
             issuer: agents(),
             format: CredentialFormat::Vc1Jwt,

@@ -264,6 +264,7 @@ impl Proven {
             Some(
                 Facts::Keys(_)
                 | Facts::Issuer(..)
+                | Facts::SeveralIssuers(_)
                 | Facts::Clusters(_)
                 | Facts::NoKeysOf(_)
                 | Facts::NoKeys

@@ -8,7 +8,6 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
 use testudo_testkit::web::DocumentServer;
-use testudo_testkit::x509::{X509Chain, X509Issuer};
 use testudo_testkit::{generate_key, key_set};
 
 pub(super) const HOST: &str = "issuer3.example";
@@ -47,7 +46,7 @@ impl Issuer {
         issuer
     }
 
-    async fn configure(&self, jwks: &str) {
+    pub async fn configure(&self, jwks: &str) {
         let entry = format!(
             "[[issuers]]\nname = \"agents\"\nkind = \"verifiable_credential\"\nuse = [\"registration\"]\n\
              issuer = \"{}\"\njwks = {{ {jwks} }}\ntypes = [\"{VCT}\"]\nlifetime_max = \"1h\"\n",
@@ -110,7 +109,7 @@ impl Issuer {
     }
 
     /// A token request of the client that registered.
-    async fn ask(&self, jti: &str) -> Answer {
+    pub(super) async fn ask(&self, jti: &str) -> Answer {
         ask(&self.site, &self.site.holder, CLIENT, jti, &[]).await
     }
 
@@ -449,75 +448,4 @@ async fn keys_are_in_the_metadata_of_the_issuer_or_where_it_states() {
         Site::assert_refused(&answer, INVALID, &spelling);
     }
     assert!(issuer.web.take_requests().is_empty());
-}
-
-/// The key of a certificate, and the chain as `x5c` has it.
-fn signer(chain: &X509Chain) -> (SigningKey, Value) {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    let key = SigningKey::from_pkcs8(Algorithm::ES256, &chain.key, None).unwrap();
-    let chain: Vec<String> = chain.chain.iter().map(|der| STANDARD.encode(der)).collect();
-    (key, json!(chain))
-}
-
-// Rows SD-19, SD-20, SD-21, SD-22.
-#[tokio::test]
-async fn certificate_in_the_header_must_lead_to_a_configured_authority_and_name_the_issuer() {
-    const NAME: &str = "https://issuer4.example";
-    let [ca, unknown] = [(); 2].map(|()| X509Issuer::new("ca.example"));
-    let issuer = Issuer::start(NAME, "file = \"agents.json\"").await;
-    let folder = &issuer.site.world.folder;
-    std::fs::write(folder.join("anchors.pem"), ca.as_chain().chain_pem()).unwrap();
-    let x5c = format!("x5c = {{ anchors = \"anchors.pem\", uri_san = \"{NAME}\" }}");
-    issuer.configure(&x5c).await;
-    let register = async |chain: &X509Chain| {
-        let (key, certificates) = signer(chain);
-        // The draft is signed with the key of the certificate.
-        let (site, names) = (&issuer.site, [NAME, VCT, AGENT]);
-        let draft = Draft::sd_jwt_vc(&key, names, &site.holder, site.now())
-            .without_header("kid")
-            .header("x5c", certificates);
-        site.register(&site.held(&draft, &[]).await).await
-    };
-    let good = ca.leaf(NAME, |_| {});
-    let answer = register(&good).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    // The client depends on the authority that certified the key of its issuer.
-    let pem = |authorities: &[&X509Issuer]| {
-        let pems = authorities.iter().map(|known| known.as_chain().chain_pem());
-        std::fs::write(folder.join("anchors.pem"), pems.collect::<String>()).unwrap();
-    };
-    for (case, authorities, status) in [
-        ("both", &[&unknown, &ca][..], 200),
-        ("removed", &[&unknown], 400),
-        ("again", &[&ca], 200),
-    ] {
-        pem(authorities);
-        issuer.configure(&x5c).await;
-        issuer.refresh().await;
-        assert_eq!(issuer.ask(case).await.status, status, "{case}");
-    }
-    let expired = ca.leaf(NAME, |leaf| leaf.not_after = rcgen::date_time_ymd(2026, 1, 1));
-    let authority = ca.leaf(NAME, |leaf| {
-        leaf.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)
-    });
-    let mut long = good.clone();
-    long.chain = vec![good.chain[0].clone(); 11];
-    for (case, chain) in [
-        ("neighbour", ca.leaf("https://issuer9.example", |_| {})),
-        ("unknown root", unknown.leaf(NAME, |_| {})),
-        ("expired", expired),
-        ("authority", authority),
-        ("11 certificates", long),
-    ] {
-        Site::assert_refused(&register(&chain).await, INVALID, case);
-    }
-    // Without a certificate, no key of another source is tried.
-    let answer = issuer
-        .register_with(&issuer.site.issuer, |draft| draft.header("kid", "k1"))
-        .await;
-    Site::assert_refused(&answer, INVALID, "no x5c");
-    // The other way round: a certificate in place of a key of the key set.
-    issuer.configure("file = \"agents.json\"").await;
-    Site::assert_refused(&register(&good).await, INVALID, "x5c of an issuer with a key set");
 }

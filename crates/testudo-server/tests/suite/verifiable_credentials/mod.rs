@@ -1,6 +1,7 @@
 //! Verifiable credentials of `[[issuers]]` entries with `kind = "verifiable_credential"`, as software statements.
 
 mod attested;
+mod certificates;
 mod clients;
 mod configuration;
 mod disclosed;
@@ -136,6 +137,13 @@ impl Site {
         site.world.publish_keys("loose", &[&site.others]).await;
         site.world.publish_keys("copies", &[&site.others]).await;
         site
+    }
+
+    /// Reloads with these entries and rules beside the four of every server.
+    async fn reload(&self, issuers: &str, rules: &str) {
+        let sections = format!("[registration]\n{}{ISSUERS}{issuers}", domains(""));
+        let rules = format!("{rules}{RULES_OF_CREDENTIALS}{RULES}");
+        self.world.reload_with(&sections, &rules).await;
     }
 
     fn now(&self) -> i64 {
