@@ -187,6 +187,11 @@ pub const LINES: &[Line] = &[
         &["request.id", "fault"],
         "A request was answered 503 because of a fault of this server.",
     ),
+    error(
+        "page.unwritten",
+        &["fault"],
+        "A page for people could not be written. It is answered 500 without content.",
+    ),
     debug(
         "request.turned_away",
         &["request.id", "fault"],

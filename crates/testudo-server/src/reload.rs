@@ -13,6 +13,7 @@ use crate::renewal::tell_renewal;
 use crate::state::app::App;
 use crate::state::certificates::Renewal;
 use crate::state::in_force::{Anchors, InForce, Serving, cluster_groups};
+use crate::state::look::Look;
 use crate::state::refused::{self, RefusedRecord};
 use crate::trust::{Anchor, CertificateIssuers, first_bundles, forget, join_verifiers, keep_fresh};
 use std::sync::atomic::Ordering;
@@ -402,11 +403,11 @@ pub async fn put_in_force(app: &Arc<App>, configuration: Configuration) {
     app.in_force.store(Arc::new(InForce {
         clusters: cluster_groups(&configuration.policy, &anchors, &app.memory.bundle_changes),
         certificate_issuers: CertificateIssuers::of(&anchors),
+        look: Look::of(&configuration.pages, &configuration.policy.issuer),
         policy: configuration.policy,
         anchors,
         reviews: configuration.reviews,
         login: configuration.login,
-        pages: configuration.pages,
         arrival,
         serving,
         written: configuration.written,

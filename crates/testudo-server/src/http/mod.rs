@@ -14,6 +14,7 @@ mod register;
 mod respond;
 mod routes;
 mod token;
+mod visit;
 mod well_known;
 
 pub(crate) use bearer::bearer;

@@ -3,9 +3,9 @@
 use super::body::RequestBody;
 use super::incoming::Incoming;
 use super::respond::{self, failed, plain};
-use super::{challenge, cors, readyz, register, token, well_known};
+use super::{challenge, cors, readyz, register, token, visit, well_known};
 use crate::fault::Stop;
-use crate::pages;
+use crate::pages::Page;
 use crate::peer::Peer;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -16,7 +16,6 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 use std::sync::Arc;
 use std::time::Instant;
-use testudo_core::policy::Policy;
 use testudo_core::rejection::{self, Rejection, RequestReason};
 
 /// Answers one request. A refusal or fault is an answer as well.
@@ -28,7 +27,7 @@ pub async fn dispatch<B: RequestBody>(
     let started = Instant::now();
     let request_id = app.clock.request_id();
     let in_force = app.in_force.load_full();
-    let endpoint = Endpoint::at(request.uri().path(), &in_force.policy);
+    let endpoint = Endpoint::at(request.uri().path(), &in_force);
     let route = endpoint.as_ref().map_or(Route::None, Endpoint::route);
     let response = match endpoint {
         Some(endpoint) => {
@@ -128,7 +127,7 @@ async fn serve_endpoint<B: RequestBody>(
         Endpoint::Metadata => well_known::metadata_document(app, in_force),
         Endpoint::OpenIdConfiguration => well_known::openid_configuration(app, in_force),
         Endpoint::Keys => well_known::jwks(app),
-        Endpoint::Authorization => pages::no_sign_in(),
+        Endpoint::Page(page) => visit::answer(app, in_force, page, incoming).await,
         Endpoint::Live => plain(StatusCode::OK, "ok\n"),
         Endpoint::Ready => readyz(app, incoming.request.uri().query(), incoming.request.headers()),
     }
@@ -150,15 +149,16 @@ enum Endpoint {
     /// [OIDCD §4]
     OpenIdConfiguration,
     Keys,
-    /// [RFC6749 §3.1]
-    Authorization,
+    /// A page for people, such as the authorization endpoint, or a file that pages load.
+    Page(Page),
     Live,
     Ready,
 }
 
 impl Endpoint {
     /// The endpoint of a path. `None` where there is none, or the configuration does not enable it.
-    fn at(path: &str, policy: &Policy) -> Option<Endpoint> {
+    fn at(path: &str, in_force: &InForce) -> Option<Endpoint> {
+        let policy = &in_force.policy;
         match path {
             "/livez" => return Some(Endpoint::Live),
             "/readyz" => return Some(Endpoint::Ready),
@@ -174,12 +174,12 @@ impl Endpoint {
             "/token" => Endpoint::Token,
             "/challenge" => Endpoint::Challenge,
             "/jwks" => Endpoint::Keys,
-            "/authorize" => Endpoint::Authorization,
             "/register" => Endpoint::Registration,
             // OpenID Connect appends it to the path of the issuer. [OIDCD §4]
             "/.well-known/openid-configuration" => Endpoint::OpenIdConfiguration,
-            path => Endpoint::Client {
-                id: path.strip_prefix("/register/")?.to_owned(),
+            below => match below.strip_prefix("/register/") {
+                Some(id) => Endpoint::Client { id: id.to_owned() },
+                None => Endpoint::Page(Page::at(below, path, &in_force.look)?),
             },
         };
         let is_open = match endpoint {
@@ -187,7 +187,7 @@ impl Endpoint {
             Endpoint::Token
             | Endpoint::Challenge
             | Endpoint::Keys
-            | Endpoint::Authorization
+            | Endpoint::Page(_)
             | Endpoint::Metadata
             | Endpoint::OpenIdConfiguration
             | Endpoint::Live
@@ -213,7 +213,7 @@ impl Endpoint {
             Endpoint::Client { .. } => Route::Client,
             Endpoint::Metadata | Endpoint::OpenIdConfiguration => Route::Metadata,
             Endpoint::Keys => Route::Keys,
-            Endpoint::Authorization => Route::Authorization,
+            Endpoint::Page(page) => page.route(),
             Endpoint::Live | Endpoint::Ready => Route::Probe,
         }
     }
@@ -226,8 +226,7 @@ impl Endpoint {
             // [RFC7592 §2] A registration can be read, replaced and deleted.
             Endpoint::Client { .. } => "GET, PUT, DELETE",
             Endpoint::Metadata | Endpoint::OpenIdConfiguration | Endpoint::Keys => "GET, HEAD",
-            // [RFC6749 §3.1] GET must be supported, POST may be.
-            Endpoint::Authorization => "GET, HEAD, POST",
+            Endpoint::Page(page) => page.methods(),
             Endpoint::Live | Endpoint::Ready => "GET, HEAD",
         }
     }
@@ -242,7 +241,7 @@ impl Endpoint {
             | Endpoint::Metadata
             | Endpoint::OpenIdConfiguration
             | Endpoint::Keys => true,
-            Endpoint::Authorization | Endpoint::Live | Endpoint::Ready => false,
+            Endpoint::Page(_) | Endpoint::Live | Endpoint::Ready => false,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::state::clock::Clock;
 use crate::state::first_uses::{FirstUseLocks, NewClientGuess};
 use crate::state::in_force::{Anchors, Arrival, InForce, Serving, cluster_groups};
 use crate::state::keys::Keyring;
+use crate::state::look::Look;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
 use crate::state::observer::Observer;
@@ -227,11 +228,11 @@ impl App {
             in_force: ArcSwap::from_pointee(InForce {
                 clusters: cluster_groups(&configuration.policy, &anchors, &bundle_changes),
                 certificate_issuers: CertificateIssuers::of(&anchors),
+                look: Look::of(&configuration.pages, &configuration.policy.issuer),
                 policy: configuration.policy,
                 anchors,
                 reviews: configuration.reviews,
                 login: configuration.login,
-                pages: configuration.pages,
                 arrival,
                 serving,
                 written: configuration.written,

@@ -1,8 +1,9 @@
 //! The configuration in force. A reload replaces it as a whole, and a request uses the same one from beginning to end:
 //! it is never judged by the keys of one configuration and the policy of another.
 
-use crate::config::{Configuration, Listening, LoginSettings, PagesSettings, Reviews, Written, listening};
+use crate::config::{Configuration, Listening, LoginSettings, Reviews, Written, listening};
 use crate::peer::{Peer, Proxy};
+use crate::state::look::Look;
 use crate::state::moment::Moment;
 use crate::trust::{Anchor, BundleChanges, CertificateIssuers, ClusterGroup};
 use std::collections::HashMap;
@@ -52,8 +53,8 @@ pub struct InForce {
     pub arrival: Arrival,
     /// How people sign in; `None`: they cannot.
     pub login: Option<LoginSettings>,
-    /// Name, logo and colour of the pages for people.
-    pub pages: PagesSettings,
+    /// Name, style sheet and logo of the pages for people.
+    pub look: Look,
     /// Settings of background work and of the shutdown.
     pub serving: Serving,
     /// The content of the files of this configuration, to be compared with the next one.

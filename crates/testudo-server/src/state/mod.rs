@@ -12,6 +12,7 @@ pub(crate) mod event_lines;
 pub mod first_uses;
 pub mod in_force;
 pub mod keys;
+pub mod look;
 pub mod metrics;
 pub mod moment;
 pub mod observer;

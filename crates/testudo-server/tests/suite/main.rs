@@ -40,6 +40,7 @@ mod matrix;
 mod mutual_tls;
 mod nodes;
 mod occasions;
+mod people;
 mod proxies;
 mod readiness;
 mod registration;

@@ -400,7 +400,7 @@ const PROVIDER: &[&str] = &[
 ];
 const PROVIDER_FOR_ALL: &[&str] = &[PROVIDER[0], PROVIDER[1], PROVIDER[2]];
 const LOGIN: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().login);
-const PAGES: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().pages);
+const PAGES: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().look);
 const REVIEWS: fn(&App) -> String = |app| format!("{:?}", app.in_force.load().reviews);
 const SPIFFE: [&str; 5] = [
     "trust_domains.bundle.file",

@@ -26,6 +26,8 @@ pub enum Route {
     Keys,
     /// `/authorize`
     Authorization,
+    /// The other pages for people, and the files that pages load.
+    Page,
     /// `/livez` and `/readyz`
     Probe,
     /// The admin API, at either listener.
@@ -35,7 +37,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Route; 10] = [
+    const ALL: [Route; 11] = [
         Route::Token,
         Route::Challenge,
         Route::Registration,
@@ -43,6 +45,7 @@ impl Route {
         Route::Metadata,
         Route::Keys,
         Route::Authorization,
+        Route::Page,
         Route::Probe,
         Route::Admin,
         Route::None,
@@ -57,6 +60,7 @@ impl Route {
             Route::Metadata => "metadata",
             Route::Keys => "jwks",
             Route::Authorization => "authorize",
+            Route::Page => "page",
             Route::Probe => "probe",
             Route::Admin => "admin",
             Route::None => "none",
@@ -65,10 +69,11 @@ impl Route {
 }
 
 /// The statuses that this server answers. Any other status is counted under the last one.
-const STATUSES: [(u16, &str); 18] = [
+const STATUSES: [(u16, &str); 19] = [
     (200, "200"),
     (201, "201"),
     (204, "204"),
+    (303, "303"),
     (400, "400"),
     (401, "401"),
     (403, "403"),

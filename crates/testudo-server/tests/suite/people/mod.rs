@@ -1,0 +1,3 @@
+//! People in front of a browser: pages, sign-in, consent, and the codes that clients redeem.
+
+mod pages;
