@@ -3,6 +3,7 @@
 mod bearer;
 mod body;
 mod challenge;
+mod client;
 mod cors;
 mod framing;
 mod fresh;

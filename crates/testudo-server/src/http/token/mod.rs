@@ -8,35 +8,28 @@ mod parse;
 mod reply;
 
 use super::body::RequestBody;
+use super::client::{Client, authorization, receive};
 use super::fresh;
 use super::incoming::Incoming;
-use super::proofs::{Sender, prove, take_share};
 use super::proxy;
 use super::respond::{error, failed, json};
 use crate::audit::{RequestTrail, refuse};
-use crate::credential_status;
 use crate::fault::{Fault, Stop};
-use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use crate::verify::{attested_client, review, verify_credential};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use observe::observe;
-use parse::{Arrived, authorization, receive};
 use std::sync::Arc;
-use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
-use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
-use testudo_core::doors::{self, Facts, Presented, Purpose, is_still_accepted};
-use testudo_core::occasions::revoked::Revocation;
+use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
-use testudo_core::policy::{NonceUse, Policy};
-use testudo_core::records::{ClientCredential, Event};
+use testudo_core::policy::NonceUse;
+use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
-use testudo_core::{AttestedIdentity, Authority, CredentialKind, Moment, OccasionKind};
+use testudo_core::{Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// The outcome of a token request that was decided.
@@ -114,64 +107,25 @@ async fn serve_token<B: RequestBody>(
     let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
-    let Arrived {
-        presented,
-        attestations,
-        grant,
-        client_id,
-        proofs,
-    } = receive(&in_force.arrival, peer, request).await?; // parse
-    trail.details.client_id = client_id;
+    let parsed = receive(&in_force.arrival, peer, request, |form| parse::parse(form));
+    let (grant, arrived) = parsed.await?; // parse
     trail.details.grant_type = Some(grant.name().into());
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);
     trail.resource = grant.asked().resource.as_ref().map(Resource::to_string);
-    let is_registered = |client_id: &str| app.keys.load().opaque_key.has_named(client_id);
-    let presented = presented
-        .of_client(trail.details.client_id.as_deref(), policy, is_registered)
-        .of_issuer(policy);
-    let proven = identify(app, in_force, peer, &presented).await?; // gather, verify
-    let proven = proven.client(app, in_force).await?; // gather, verify
-    let identity = &proven.identity;
-    trail.identity = Some(identity.clone());
-    let beside = match attestations.is_empty() {
-        true => None,
-        false => {
-            may_be_beside(&app.govern(identity, trail.occasion, policy)?)?;
-            let attestation = Presented::attestation(attestations)?;
-            Some(identify(app, in_force, peer, &attestation).await?)
-        }
-    };
-    let attested = beside.as_ref().map(|beside| &*beside.identity);
-    trail.details.attestation = attested.map(|attested| attested.subject.to_string());
-    let sender = Sender {
-        identity: Some(attested.unwrap_or(identity)),
-        access_token: None,
+    let client = Client {
+        app,
+        in_force,
+        peer,
         uris: &in_force.arrival.token_uris,
     };
-    let possession = prove(app, in_force, &proofs, sender)?; // verify
-    trail.details.dpop_key = possession.shown_dpop_key();
-    let governed = app.govern(identity, trail.occasion, policy)?;
-    if let Some(attested) = attested {
-        is_switched_on(attested, &app.switches.load())?;
-    }
-    // After the rule, so that an identity that no rule governs causes no request to the API server of its cluster.
-    review(app, in_force, &presented, identity).await?; // verify
-    take_share(app, &possession, &governed.name.client_id)?;
-    // A credential may be revoked after its client registered with it.
-    if let Some(credential) = proven.credential() {
-        still_accepted(in_force, &identity.authority, credential)?;
-        let checked = credential_status::check(app, in_force, &identity.authority, &credential.status).await;
-        if let Err(refused) = checked {
-            freeze_if_revoked(app, policy, &governed, credential, &refused).await?;
-            return Err(refused.into());
-        }
-    }
+    let proven = client.authenticate(arrived, trail).await?; // gather, verify
+    let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
     let request = TokenRequest {
         governed: &governed,
         client_id: trail.details.client_id.as_deref(),
         grant: &grant,
-        attestation: attested.map_or(BesideAttestation::Absent, BesideAttestation::Proven),
-        possession: &possession,
+        attestation: proven.attestation(),
+        possession: &proven.possession,
         request: trail.request(),
     };
     let settled = settle(app, policy, &request, |outcome, at| {
@@ -179,39 +133,9 @@ async fn serve_token<B: RequestBody>(
     })
     .await?; // load … commit
     if let Settled::Token(..) = &settled {
-        for known in beside.iter().chain([&proven]) {
-            known.remember(app, policy);
-        }
+        proven.remember(app, policy);
     }
     Ok(settled)
-}
-
-/// Refuses a client whose credential the entry of its issuer would not accept any more. Nothing is fetched or read for it.
-fn still_accepted(
-    in_force: &InForce,
-    issuer: &Authority,
-    credential: &ClientCredential,
-) -> Result<(), Rejection> {
-    let (Some(accepted), Some(entry)) = (&credential.accepted, in_force.policy.authority(issuer)) else {
-        return Ok(());
-    };
-    let keys = in_force.anchor(issuer).and_then(|anchor| anchor.of_any_age());
-    Ok(is_still_accepted(accepted, issuer, entry, keys.as_ref())?)
-}
-
-/// Freezes the client if its credential is revoked, so that it stays refused when the list is not published any more.
-async fn freeze_if_revoked(
-    app: &App,
-    policy: &Policy,
-    governed: &GovernedIdentity<'_>,
-    credential: &ClientCredential,
-    refused: &Rejection,
-) -> Result<(), Stop> {
-    let Some(revocation) = Revocation::of(governed, credential, refused) else {
-        return Ok(());
-    };
-    // Boxed: only these requests need the memory of this future.
-    Box::pin(settle(app, policy, &revocation, |(), _| Ok(()))).await
 }
 
 /// sign: done before anything is written, so that no client is registered whose token cannot be signed.
@@ -234,100 +158,4 @@ fn sign(
     let token = access_token::issue(governed, client_id, granted, &app.keys.load().active, at)
         .map_err(Fault::Signing)?;
     Ok(Settled::Token(token, is_new))
-}
-
-/// A verified credential.
-struct Proven {
-    identity: Arc<AttestedIdentity>,
-    /// The facts with which it was verified; `None` if the verdict was remembered.
-    facts: Option<Facts>,
-}
-
-impl Proven {
-    /// The same, or the client of a verifiable credential if an attestation is for one.
-    async fn client(self, app: &App, in_force: &InForce) -> Result<Proven, Stop> {
-        if self.identity.kind != CredentialKind::Attestation {
-            return Ok(self);
-        }
-        // Boxed: only these requests need the memory of this future.
-        let found = Box::pin(attested_client(app, in_force, &self.identity)).await?;
-        Ok(found.map_or(self, |(identity, facts)| Proven {
-            identity: Arc::new(identity),
-            facts: Some(facts),
-        }))
-    }
-
-    /// What is kept of the verifiable credential with which the client registered, if it did.
-    fn credential(&self) -> Option<&ClientCredential> {
-        match &self.facts {
-            Some(Facts::Client(client)) => client.credential.as_deref(),
-            Some(
-                Facts::Keys(_)
-                | Facts::Issuer(..)
-                | Facts::SeveralIssuers(_)
-                | Facts::Clusters(_)
-                | Facts::NoKeysOf(_)
-                | Facts::NoKeys
-                | Facts::Disabled
-                | Facts::KeysElsewhere { .. }
-                | Facts::Nothing,
-            )
-            | None => None,
-        }
-    }
-
-    /// Keeps the verdict. It is called only after a token was issued: otherwise an attacker could displace the verdicts of
-    /// other clients with refused requests.
-    fn remember(&self, app: &App, policy: &Policy) {
-        if let Some(keys) = self
-            .facts
-            .as_ref()
-            .and_then(|facts| facts.keys_of(&self.identity.authority))
-        {
-            app.memory
-                .verdicts
-                .remember(&self.identity, keys, policy.generation);
-        }
-    }
-}
-
-/// gather and verify: the identity that a credential proves, from memory if the same credential was verified before.
-async fn identify(
-    app: &App,
-    in_force: &Arc<InForce>,
-    peer: &Peer,
-    presented: &Presented,
-) -> Result<Proven, Stop> {
-    if let Some(identity) = recall(app, in_force, presented) {
-        app.metrics.assertions_remembered.inc();
-        return Ok(Proven {
-            identity,
-            facts: None,
-        });
-    }
-    let credential = doors::recognise(presented)?;
-    // Boxed: a future within this many others would be too deep for the compiler.
-    let verified = Box::pin(verify_credential(
-        app,
-        in_force,
-        peer,
-        credential,
-        Purpose::Authentication,
-    ));
-    let (identity, facts) = verified.await?;
-    Ok(Proven {
-        identity: Arc::new(identity),
-        facts: Some(facts),
-    })
-}
-
-/// The identity that this same credential proved earlier, if the verdict is still valid.
-fn recall(app: &App, in_force: &InForce, presented: &Presented) -> Option<Arc<AttestedIdentity>> {
-    let now = app.now();
-    app.memory.verdicts.recall(
-        presented,
-        |authority| in_force.authority_keys(authority, app.moment()),
-        in_force.policy.generation,
-        now,
-    )
 }

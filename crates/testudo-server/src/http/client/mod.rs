@@ -1,0 +1,7 @@
+//! Requests of clients that authenticate: at the token endpoint, and wherever else a client authenticates in the same way.
+
+mod authenticate;
+mod receive;
+
+pub(super) use authenticate::Client;
+pub(super) use receive::{authorization, receive};
