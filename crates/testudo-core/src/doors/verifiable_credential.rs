@@ -153,6 +153,7 @@ impl VerifiableCredential {
         let known = named.as_deref();
         concealed::shows_keys(concealed, is_unbound)?;
         concealed::shows_limits(concealed, entry, &attested)?;
+        let withheld = concealed::labels_not_requested(concealed, entry);
         let absent = policy.rules.absent_claims(authority, &subject, known);
         concealed::shows_claims(concealed, &absent)?;
         let proof = Proof {
@@ -160,7 +161,7 @@ impl VerifiableCredential {
             digest: Some(self.digest),
             is_for_registration: true,
             attested_claims: attested,
-            unlisted_claims: unlisted,
+            unlisted_claims: [unlisted.into_vec(), withheld].concat().into(),
             claims: named,
             credential: Some(Box::new(VerifiedCredential {
                 issued: Some(Box::new(IssuedCredential {

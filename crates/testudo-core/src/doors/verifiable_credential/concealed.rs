@@ -5,6 +5,7 @@
 //! it conceals, so while there is one without a disclosure, everything on which rights depend must be present.
 
 use crate::identity::ClaimSource;
+use crate::members::{Kind, shadowed};
 use crate::policy::AuthorityPolicy;
 use crate::rejection::VerifiableReason;
 use serde_json::Value;
@@ -38,6 +39,17 @@ pub(super) fn shows_limits(
         }),
         // An element that a list does not show only makes the list shorter.
         (Concealed::Members | Concealed::Within | Concealed::Nothing, _) => Ok(()),
+    }
+}
+
+/// The labels that the entry lets the issuer attest, if they may be among the concealed members. They are not taken from
+/// the request either: otherwise the holder could withhold the name that the issuer states, and show users another one.
+pub(super) fn labels_not_requested(concealed: Concealed, entry: &AuthorityPolicy) -> Vec<String> {
+    let is_label =
+        |name: &&String| shadowed(name).is_some_and(|member| matches!(member.kind, Kind::Label(_)));
+    match concealed {
+        Concealed::Members => entry.attested_metadata.iter().filter(is_label).cloned().collect(),
+        Concealed::Within | Concealed::Nothing => Vec::new(),
     }
 }
 

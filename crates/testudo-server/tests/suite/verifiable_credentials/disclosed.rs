@@ -298,6 +298,42 @@ async fn limit_that_the_issuer_may_attest_cannot_be_withheld() {
 }
 
 #[tokio::test]
+async fn holder_cannot_withhold_a_label_that_the_issuer_may_attest_and_state_another_one() {
+    let site = Site::start().await;
+    let register = async |digests: Value, disclosed: &[&str]| {
+        let credential = site
+            .sd_jwt_vc()
+            .without_claim("client_name")
+            .claim("tier", "silver")
+            .claim("scope", "r")
+            .claim("grant_types", json!(["client_credentials"]));
+        let credential = match digests.is_null() {
+            true => credential,
+            false => credential.claim("_sd", digests),
+        };
+        let named = json!({ "client_name": "Bank", "client_name#de": "Sparkasse", "software_version": "7" });
+        let statement = site.held(&credential, disclosed).await;
+        let answer = site.register_with(&statement, named).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let client = answer.json();
+        // A label that the entry does not let the issuer attest is the client's own.
+        assert_eq!(client["software_version"], "7");
+        ["client_name", "client_name#de"].map(|name| client[name].clone())
+    };
+    let (name, of_name) = disclosure(&json!(["salt", "client_name", "Agent 7"]));
+    assert_eq!(register(json!([of_name]), &[]).await, [json!(null), json!(null)]);
+    assert_eq!(
+        register(json!([of_name, "decoy"]), &[&name]).await,
+        [json!("Agent 7"), json!(null)]
+    );
+    // Nothing is concealed, so the issuer states no name, and the client may.
+    assert_eq!(
+        register(json!(null), &[]).await,
+        [json!("Bank"), json!("Sparkasse")]
+    );
+}
+
+#[tokio::test]
 async fn claim_by_which_an_earlier_rule_governs_cannot_be_withheld() {
     let site = Site::start().await;
     let rule = |name: &str, more: &str| {
