@@ -82,11 +82,8 @@ fn the_curl_commands_of_the_door_pages_get_tokens() {
     );
 }
 
-/// The page makes the proof with openssl, for a WIT-SVID whose key is an RSA key.
-#[test]
-fn the_commands_of_the_wit_svid_page_get_a_token() {
-    let (site, issuer) = Site::under_its_own_name();
-    let authority = site.issue_wit_svids("required");
+/// A new private key in this file, in PEM.
+fn key_in_file(site: &Site, name: &str, algorithm: Algorithm, generate: &str) -> SigningKey {
     let openssl = |arguments: &str| {
         let mut openssl = Command::new("openssl");
         openssl.args(arguments.split(' ')).current_dir(&site.folder);
@@ -97,10 +94,21 @@ fn the_commands_of_the_wit_svid_page_get_a_token() {
             stderr(&output)
         );
     };
-    openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out wit.key");
-    openssl("pkcs8 -topk8 -nocrypt -in wit.key -outform DER -out wit.der");
-    let pkcs8 = std::fs::read(site.folder.join("wit.der")).unwrap();
-    let workload = SigningKey::from_pkcs8(Algorithm::RS256, &pkcs8, None).unwrap();
+    openssl(&format!("genpkey {generate} -out {name}"));
+    openssl(&format!(
+        "pkcs8 -topk8 -nocrypt -in {name} -outform DER -out {name}.der"
+    ));
+    let pkcs8 = std::fs::read(site.folder.join(format!("{name}.der"))).unwrap();
+    SigningKey::from_pkcs8(algorithm, &pkcs8, None).unwrap()
+}
+
+/// The page makes the proof with openssl, for a WIT-SVID whose key is an RSA key.
+#[test]
+fn the_commands_of_the_wit_svid_page_get_a_token() {
+    let (site, issuer) = Site::under_its_own_name();
+    let authority = site.issue_wit_svids("required");
+    let generate = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
+    let workload = key_in_file(&site, "wit.key", Algorithm::RS256, generate);
     let subject = "spiffe://prod.example/ns/shop/sa/pay";
     let wit = Draft::wit_svid(&authority, subject, &workload, now()).sign();
     site.write("wit.jwt", &format!("{wit}\n"));
@@ -211,27 +219,32 @@ fn the_commands_of_the_registration_page_register_clients() {
     assert_eq!(clients.as_array().unwrap().len(), 2);
 }
 
-/// Adds the configuration of the page, gets a nonce, and registers a client with a credential of its issuer.
+/// Adds the first configuration of the page and registers a client with a credential of its issuer; then adds what the
+/// second one has more, and the client authenticates with an attestation of its key.
 #[test]
-fn the_commands_of_the_page_of_verifiable_credentials_register_a_client() {
+fn the_configurations_and_commands_of_the_page_of_verifiable_credentials_serve_a_client() {
     let (site, issuer) = Site::with_mutual_tls("");
     let page = page("docs/doors/verifiable-credential.md");
-    let key = |kid| testudo_testkit::generate_key(Algorithm::ES256, kid);
-    let (authority, holder) = (key(Some("k1")), key(None));
-    let jwks = key_set(&[&authority]);
-    site.write("issuer.jwks.json", &jwks.to_string());
+    let authority = testudo_testkit::generate_key(Algorithm::ES256, Some("k1"));
+    let curve = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
+    let holder = key_in_file(&site, "client.key", Algorithm::ES256, curve);
+    site.write("issuer.jwks.json", &key_set(&[&authority]).to_string());
     let config = std::fs::read_to_string(site.config()).unwrap();
-    site.write("testudo.toml", &format!("{config}\n{}", configurations(&page)[0]));
-    let _server = site.serve();
-    let commands = curl_commands(&page);
-    let [challenge, register] = commands.as_slice() else {
-        panic!("{commands:?}");
+    let blocks = configurations(&page);
+    let [first, second] = blocks.as_slice() else {
+        panic!("{blocks:?}");
     };
-    let run = |command: &str, statement: &str| {
+    site.write("testudo.toml", &format!("{config}\n{first}"));
+    let server = site.serve();
+    let curls = curl_commands(&page);
+    let [challenge, register] = curls.as_slice() else {
+        panic!("{curls:?}");
+    };
+    let curl = |command: &str, statement: &str| {
         let command = command.replace("https://as.example.net", &issuer);
         shell(&site, &command, &[("STATEMENT", statement)])
     };
-    let answer = run(challenge, "");
+    let answer = curl(challenge, "");
     let nonce = answer["registration_nonce"].as_str().unwrap();
     let names = [
         "https://issuer.example.net",
@@ -241,9 +254,46 @@ fn the_commands_of_the_page_of_verifiable_credentials_register_a_client() {
     let credential = Draft::sd_jwt_vc(&authority, names, &holder, now()).sign();
     let sd_jwt = format!("{credential}~");
     let proof = Draft::key_binding(&holder, &sd_jwt, &issuer, nonce, now()).sign();
-    let answer = run(register, &format!("{sd_jwt}{proof}"));
-    assert_eq!(answer["client_id"], "agents:urn:example:agent:7", "{answer}");
+    let answer = curl(register, &format!("{sd_jwt}{proof}"));
+    let client = "agents:urn:example:agent:7";
+    assert_eq!(answer["client_id"], client, "{answer}");
     assert_eq!(answer["software_statement"], sd_jwt, "without the proof");
+
+    let gets = commands(&page);
+    let [get] = gets
+        .iter()
+        .filter(|command| command.starts_with("testudo"))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("{gets:?}");
+    };
+    let attester = testudo_testkit::generate_key(Algorithm::ES256, Some("w1"));
+    let attestation = Draft::attestation(&attester, client, &holder, now());
+    let attestation = attestation.claim("iss", "https://wallets.example.net");
+    site.write("attestation.jwt", &attestation.sign());
+    site.write("wallets.jwks.json", &key_set(&[&attester]).to_string());
+    let get_token = || {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &get.replace("https://as.example.net", &issuer)])
+            .current_dir(&site.folder)
+            .env("PATH", crate::binary::search_path())
+            .env("SSL_CERT_FILE", site.folder.join("root.pem"));
+        crate::binary::run_to_end(&mut bash, "")
+    };
+    let refused = get_token();
+    assert!(!refused.status.success(), "no attester is configured yet");
+    // The second block shows the entry of the first one with one line more, and another entry.
+    let (line, rest) = second.split_once("attesters").unwrap();
+    assert!(first.contains(line.lines().last().unwrap().split('#').next().unwrap().trim()));
+    let (attesters, wallets) = rest.split_once("\n\n").unwrap();
+    let both = first.replacen("lifetime_max", &format!("attesters{attesters}\nlifetime_max"), 1);
+    site.write("testudo.toml", &format!("{config}\n{both}\n{wallets}"));
+    drop(server);
+    let _server = site.serve();
+    let output = get_token();
+    assert!(output.status.success(), "{get}: {}", stderr(&output));
+    let token = claims(String::from_utf8_lossy(&output.stdout).trim());
+    assert_eq!(token["client_id"], client, "{token}");
 }
 
 /// The commands of a new user, without the last ones, which need a bundle.

@@ -11,6 +11,7 @@ mod holders;
 mod keys;
 mod lists;
 mod nodes;
+mod page;
 mod refused;
 mod registration;
 mod sponsors;
