@@ -1,6 +1,6 @@
 //! Calls of an API with the token.
 
-use crate::{AccessToken, ClientError, TokenClient};
+use crate::{AccessToken, ClientError, PersonTokens, TokenClient};
 use std::time::Duration;
 use testudo_fetch::{FetchLimits, Fetched, Outgoing};
 use url::Url;
@@ -62,9 +62,23 @@ impl TokenClient {
     /// followed, since the token is for this API alone.
     pub async fn call(&self, request: &Outgoing<'_>) -> Result<Fetched, ClientError> {
         let token = self.token().await?;
-        let (mut answer, needs_new_proof) = self.call_once(&token, request).await?;
+        self.call_with(&token, request).await
+    }
+
+    /// As [`TokenClient::call`], for the person of these tokens.
+    pub async fn call_for(
+        &self,
+        person: &PersonTokens,
+        request: &Outgoing<'_>,
+    ) -> Result<Fetched, ClientError> {
+        let token = self.token_of(person).await?;
+        self.call_with(&token, request).await
+    }
+
+    async fn call_with(&self, token: &AccessToken, request: &Outgoing<'_>) -> Result<Fetched, ClientError> {
+        let (mut answer, needs_new_proof) = self.call_once(token, request).await?;
         if needs_new_proof {
-            (answer, _) = self.call_once(&token, request).await?;
+            (answer, _) = self.call_once(token, request).await?;
         }
         Ok(answer)
     }

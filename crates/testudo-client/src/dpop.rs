@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
-use testudo_protocol::Timestamp;
 use testudo_protocol::jose::SigningKey;
 use testudo_protocol::oauth::dpop::DpopClaims;
+use testudo_protocol::{Timestamp, base64url};
 use url::Url;
 
 /// How many servers the last nonce is remembered of.
@@ -59,6 +59,11 @@ pub(crate) struct Prover {
 impl Prover {
     pub(crate) fn new(key: Arc<SigningKey>, nonces: Arc<Nonces>) -> Prover {
         Prover { key, nonces }
+    }
+
+    /// Thumbprint of the key.
+    pub(crate) fn thumbprint(&self) -> String {
+        base64url::text(&self.key.thumbprint())
     }
 
     /// A new proof for a request, with the last nonce of the server. [RFC9449 §4.2]

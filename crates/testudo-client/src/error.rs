@@ -38,6 +38,17 @@ pub enum ClientError {
     Api(FetchFault),
     Key(String),
     Answer(String),
+    /// The client id is not known from the credential.
+    ClientId,
+    /// The response to the authorization request is not one to this sign-in, or it cannot be used.
+    Response(&'static str),
+    /// The issuer refused the authorization request, or the person did.
+    SignIn {
+        error: String,
+        description: String,
+    },
+    /// What the person granted has ended.
+    SignInAgain,
     Refused {
         status: u16,
         error: String,
@@ -76,7 +87,15 @@ impl ClientError {
                 "write the issuer identifier as the metadata of the server has it, such as https://as.example.net"
                     .into(),
             ),
-            ClientError::Tls(_)
+            ClientError::ClientId => Some(
+                "set client_id: an issuer chooses the id of a client that authenticates with a token of its platform"
+                    .into(),
+            ),
+            ClientError::Response(_) | ClientError::SignInAgain => {
+                Some("start a new sign-in, and send the person to its address".into())
+            }
+            ClientError::SignIn { .. }
+            | ClientError::Tls(_)
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
             | ClientError::Api(_)
@@ -131,6 +150,17 @@ impl fmt::Display for ClientError {
             ClientError::Api(fault) => write!(f, "the API cannot be reached: {fault}"),
             ClientError::Key(problem) => write!(f, "the private key cannot be used: {problem}"),
             ClientError::Answer(problem) => write!(f, "the issuer's answer cannot be used: {problem}"),
+            ClientError::ClientId => f.write_str("the id of this client is not known"),
+            ClientError::Response(problem) => {
+                write!(
+                    f,
+                    "the response to the authorization request cannot be used: {problem}"
+                )
+            }
+            ClientError::SignIn { error, description } => {
+                write!(f, "the person was not signed in: {error} ({description})")
+            }
+            ClientError::SignInAgain => f.write_str("what the person granted has ended"),
             ClientError::Refused {
                 status,
                 error,

@@ -1,6 +1,6 @@
-//! The token request: its credential, its proofs, and its repetitions.
+//! Requests that the client authenticates: their credential, their proofs, and their repetitions.
 
-use crate::answers::{discover, read_answer, refusal};
+use crate::answers::{Answered, discover, read_tokens, refusal};
 use crate::attested::Attested;
 use crate::dpop::{Prover, is_usable, new_id, not_signed};
 use crate::{AccessToken, ClientError, Credentials, Svid, Svids, TokenClient, look};
@@ -16,15 +16,24 @@ use testudo_protocol::oauth::{
 };
 use url::Url;
 
-/// The credential of a token request.
+/// An endpoint at which the client authenticates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Endpoint {
+    Token,
+    PushedRequests,
+}
+
+/// The credential of a request.
 enum Shown {
+    /// The client has none: it is public.
+    Nothing,
     /// The assertion, and its type.
     Jwt(&'static str, String),
     X509(String, ClientIdentity),
     Attested(Attested, Arc<SigningKey>),
 }
 
-/// A token request without its proofs, which are new for each attempt.
+/// A request without its proofs, which are new for each attempt.
 struct Exchange<'a> {
     endpoint: Url,
     form: Vec<(&'a str, &'a str)>,
@@ -34,26 +43,64 @@ struct Exchange<'a> {
 }
 
 impl TokenClient {
-    /// Reads a credential, sends the token request and parses the answer. If the issuer wants a newer attestation, the
-    /// request is sent once more with one. [ABCA §7.4]
+    /// Requests a token for the client itself.
     pub(crate) async fn fetch(&self) -> Result<AccessToken, ClientError> {
-        let shown = self.read_credential(false).await?;
-        let metadata = self
+        let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
+        form.extend(self.wanted());
+        form.extend(self.request.client_id.as_deref().map(|id| ("client_id", id)));
+        let answered = self.ask(Endpoint::Token, &form).await?;
+        read_tokens(answered).map(|(access, _)| access)
+    }
+
+    /// `scope` and `resource` of the request.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&str, &str)> {
+        let optional = [
+            ("scope", self.request.scope.as_deref()),
+            ("resource", self.request.resource.as_deref()),
+        ];
+        optional
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// The metadata of the issuer.
+    pub(crate) async fn metadata(&self) -> Result<&AuthorizationServerMetadata, ClientError> {
+        let found = self
             .metadata
-            .get_or_try_init(|| discover(&self.fetcher, &self.issuer))
-            .await?;
-        let refused = match self.fetch_with(&shown, metadata).await {
-            Err(refused) if refused.is("use_fresh_attestation") => refused,
-            outcome => return outcome,
-        };
+            .get_or_try_init(|| discover(&self.fetcher, &self.issuer));
+        found.await
+    }
+
+    /// Reads a credential and sends a request with it. If the issuer wants a newer attestation, the request is sent once
+    /// more with one. [ABCA §7.4]
+    pub(crate) async fn ask(
+        &self,
+        endpoint: Endpoint,
+        form: &[(&str, &str)],
+    ) -> Result<Answered, ClientError> {
+        let shown = self.read_credential(false).await?;
+        let metadata = self.metadata().await?;
+        let answered = self.ask_with(&shown, endpoint, form, metadata).await?;
         let Shown::Attested(old, _) = &shown else {
-            return Err(refused);
+            return Ok(answered);
         };
+        if refusal(&answered.answer).is_none_or(|refusal| refusal.error != "use_fresh_attestation") {
+            return Ok(answered);
+        }
         let renewed = self.read_credential(true).await?;
         if matches!(&renewed, Shown::Attested(new, _) if new.attestation == old.attestation) {
-            return Err(refused);
+            return Ok(answered);
         }
-        self.fetch_with(&renewed, metadata).await
+        self.ask_with(&renewed, endpoint, form, metadata).await
+    }
+
+    /// The id of the client: the one that was set, or the one that its credential states.
+    pub(crate) async fn client_id(&self) -> Result<String, ClientError> {
+        if let Some(client_id) = &self.request.client_id {
+            return Ok(client_id.clone());
+        }
+        let of_credential = self.read_credential(false).await?.client_id();
+        of_credential.ok_or(ClientError::ClientId)
     }
 
     async fn read_credential(&self, must_be_new: bool) -> Result<Shown, ClientError> {
@@ -68,49 +115,41 @@ impl TokenClient {
                 let key = look::at_attestation(&attested).map_err(|error| attestations.name_source(error))?;
                 Ok(Shown::Attested(attested, key))
             }
+            Credentials::Public => Ok(Shown::Nothing),
         }
     }
 
-    async fn fetch_with(
+    async fn ask_with(
         &self,
         shown: &Shown,
+        at: Endpoint,
+        form: &[(&str, &str)],
         metadata: &AuthorizationServerMetadata,
-    ) -> Result<AccessToken, ClientError> {
-        let mut form = vec![("grant_type", GRANT_CLIENT_CREDENTIALS)];
-        let mut client_id = self.request.client_id.as_deref();
-        if let Shown::Jwt(assertion_type, token) = shown {
-            form.push(("client_assertion_type", *assertion_type));
-            form.push(("client_assertion", token));
-        }
-        if let Shown::X509(spiffe_id, _) = shown {
+    ) -> Result<Answered, ClientError> {
+        let mut form = form.to_vec();
+        let is_named = form.iter().any(|(name, _)| *name == "client_id");
+        match shown {
+            Shown::Jwt(assertion_type, token) => {
+                form.push(("client_assertion_type", *assertion_type));
+                form.push(("client_assertion", token));
+            }
             // [RFC8705 §2] Required with a certificate; the default is the SPIFFE ID.
-            client_id = client_id.or(Some(spiffe_id));
+            Shown::X509(spiffe_id, _) if !is_named => form.push(("client_id", spiffe_id)),
+            Shown::X509(..) | Shown::Attested(..) | Shown::Nothing => {}
         }
-        let optional = [
-            ("scope", self.request.scope.as_deref()),
-            ("resource", self.request.resource.as_deref()),
-            ("client_id", client_id),
-        ];
-        form.extend(
-            optional
-                .iter()
-                .filter_map(|(name, value)| Some((*name, (*value)?))),
-        );
+        // [RFC8705 §5] If the issuer has a separate listener for client certificates, the request goes there.
+        let has_certificate = matches!(shown, Shown::X509(..));
         let mut exchange = Exchange {
-            endpoint: endpoint(&metadata.token_endpoint)?,
+            endpoint: at.url(metadata, has_certificate)?,
             form,
             prover: self.prover.clone(),
             attestation: None,
         };
-        let fetched = Instant::now();
+        let sent = Instant::now();
         let answer = match shown {
-            Shown::Jwt(..) => self.send(&self.fetcher, &exchange).await?,
+            Shown::Jwt(..) | Shown::Nothing => self.send(&self.fetcher, &exchange).await?,
             Shown::X509(_, identity) => {
-                // [RFC8705 §5] If the issuer has a separate listener for client certificates, the request goes there.
-                // Each token request opens a new connection, because the certificate is rotated.
-                if let Some(aliases) = &metadata.mtls_endpoint_aliases {
-                    exchange.endpoint = endpoint(&aliases.token_endpoint)?;
-                }
+                // Each request opens a new connection, because the certificate is rotated.
                 let options = FetcherOptions {
                     client_identity: Some(identity.clone()),
                     ..self.options.clone()
@@ -131,14 +170,18 @@ impl TokenClient {
                 self.send(&self.fetcher, &exchange).await?
             }
         };
-        read_answer(&answer, fetched, exchange.prover)
+        Ok(Answered {
+            answer,
+            sent,
+            prover: exchange.prover,
+        })
     }
 
     /// True if tokens are to be bound to the attested key.
     fn is_combined(&self) -> bool {
         match &self.credentials {
             Credentials::Attestations(attestations) => attestations.is_combined && self.prover.is_none(),
-            Credentials::Svids(_) | Credentials::Assertions(_) => false,
+            Credentials::Svids(_) | Credentials::Assertions(_) | Credentials::Public => false,
         }
     }
 
@@ -166,7 +209,7 @@ impl TokenClient {
         }
     }
 
-    /// Sends the token request. If the issuer demands a nonce [RFC9449 §8] or another challenge [ABCA §6.1], the request
+    /// Sends the request. If the issuer demands a nonce [RFC9449 §8] or another challenge [ABCA §6.1], the request
     /// is sent again, once for each of the two.
     async fn send(&self, fetcher: &Fetcher, exchange: &Exchange<'_>) -> Result<Fetched, ClientError> {
         let of_proof = exchange.prover.as_ref().map(|_| ("use_dpop_nonce", "dpop-nonce"));
@@ -273,6 +316,43 @@ fn accepts_combined(metadata: &AuthorizationServerMetadata) -> bool {
             .any(|method| method == "attest_jwt_client_auth_dpop")
 }
 
-fn endpoint(text: &str) -> Result<Url, ClientError> {
-    Url::parse(text).map_err(|_| ClientError::Metadata("token_endpoint is not a URL".into()))
+impl Shown {
+    /// The client id that the credential states. An issuer derives the client id of a token of a platform by a rule of its
+    /// own.
+    fn client_id(&self) -> Option<String> {
+        match self {
+            Shown::Jwt(ASSERTION_TYPE_JWT_SPIFFE, svid) => look::subject(svid),
+            Shown::X509(spiffe_id, _) => Some(spiffe_id.clone()),
+            Shown::Attested(attested, _) => look::subject(&attested.attestation),
+            Shown::Jwt(..) | Shown::Nothing => None,
+        }
+    }
+}
+
+impl Endpoint {
+    fn url(self, metadata: &AuthorizationServerMetadata, has_certificate: bool) -> Result<Url, ClientError> {
+        let aliases = metadata
+            .mtls_endpoint_aliases
+            .as_ref()
+            .filter(|_| has_certificate);
+        let (name, usual, alias) = match self {
+            Endpoint::Token => (
+                "token_endpoint",
+                Some(&metadata.token_endpoint),
+                aliases.map(|aliases| &aliases.token_endpoint),
+            ),
+            Endpoint::PushedRequests => (
+                "pushed_authorization_request_endpoint",
+                metadata.people.pushed_authorization_request_endpoint.as_ref(),
+                aliases.and_then(|aliases| aliases.pushed_authorization_request_endpoint.as_ref()),
+            ),
+        };
+        url_of(name, alias.or(usual).map(String::as_str))
+    }
+}
+
+/// The URL of an endpoint in the metadata.
+pub(crate) fn url_of(name: &str, text: Option<&str>) -> Result<Url, ClientError> {
+    let text = text.ok_or_else(|| ClientError::Metadata(format!("it has no {name}")))?;
+    Url::parse(text).map_err(|_| ClientError::Metadata(format!("{name} is not a URL")))
 }

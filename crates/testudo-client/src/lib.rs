@@ -26,6 +26,8 @@
 //! # let _ = answer; Ok(()) }
 //! ```
 //!
+//! An application that signs people in ([`TokenClient::sign_in`]) gets tokens of these people: [`SignIn`].
+//!
 //! A workload without an SVID authenticates with a token of its platform, such as a pod with that of its service account
 //! or a job of a CI system with that of the job: [`Assertions`]. An app on a device has an attestation of its key:
 //! [`Attestations`].
@@ -53,6 +55,9 @@ mod exchange;
 mod github_actions;
 mod key;
 mod look;
+mod person;
+mod refresh_token;
+mod sign_in;
 mod svid;
 
 pub use answers::discover;
@@ -62,6 +67,9 @@ pub use attestations::Attestations;
 pub use attested::{AttestationSource, Attested, AttestedFuture};
 pub use error::ClientError;
 pub use key::PrivateKey;
+pub use person::PersonTokens;
+pub use refresh_token::RefreshToken;
+pub use sign_in::SignIn;
 pub use svid::{Svid, Svids};
 pub use testudo_fetch::{ClientIdentity, Fetched, FetcherOptions, Outgoing};
 
@@ -83,7 +91,8 @@ pub struct TokenRequest {
     pub scope: Option<String>,
     /// `resource`: the API that the token is for. Default: the first resource of the rule.
     pub resource: Option<String>,
-    /// `client_id`; optional, since the SVID, the token or the attestation identifies the client.
+    /// `client_id`; optional, since the SVID, the token or the attestation identifies the client. A public client must set
+    /// it, and also a client that signs people in and authenticates with a token of its platform.
     pub client_id: Option<String>,
 }
 
@@ -144,6 +153,8 @@ pub enum Credentials {
     Assertions(Assertions),
     /// With client attestations or WIT-SVIDs, and proofs of their keys.
     Attestations(Attestations),
+    /// Not at all: a program on a person's computer, which signs this person in.
+    Public,
 }
 
 impl From<Svids> for Credentials {

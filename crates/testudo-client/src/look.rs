@@ -52,6 +52,16 @@ pub(crate) fn at_jwt(token: &str, issuer: &str) -> Result<(), ClientError> {
     times_and_audience(SVID, &claims, issuer, advice)
 }
 
+/// `sub` of a credential, which is the id of the client. [SPIFFE-AUTH §3] [ABCA §4]
+pub(crate) fn subject(token: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Subject {
+        sub: String,
+    }
+    let claims = Jws::parse(token).ok()?.unverified_claims::<Subject>().ok()?;
+    Some(claims.sub)
+}
+
 /// What to do about a token with another audience, and about one that expired.
 pub(crate) struct Advice {
     pub(crate) audience: String,
