@@ -34,7 +34,7 @@ pub fn make(folder: &Path) -> Result<PathBuf, String> {
         let crate_folder = crate_folder.map_err(|error| error.to_string())?.path();
         let _ = std::fs::remove_file(crate_folder.join(format!("{name}.json")));
     }
-    for other in ["xtask", "examples/orders-api"] {
+    for other in ["xtask", "examples/orders-api", "examples/web-app"] {
         let _ = std::fs::remove_file(root().join(other).join(format!("{name}.json")));
     }
     let mut listed: Value =
