@@ -101,6 +101,15 @@ pub fn is_switched_on(identity: &AttestedIdentity, switches: &Switches) -> Resul
     identity_is_not_blocked(identity, switches)
 }
 
+/// Steps 1 and 2, for the name of an identity that nothing proves.
+pub(crate) fn is_named_on(authority: &Authority, name: &str, switches: &Switches) -> Result<(), Rejection> {
+    authority_is_enabled(authority, switches)?;
+    match switches.blocks.matching(authority, name) {
+        None => Ok(()),
+        Some(by) => Err(AdmissionReason::IdentityBlocked { by: by.to_owned() }.into()),
+    }
+}
+
 /// Step 1.
 fn authority_is_enabled(authority: &Authority, switches: &Switches) -> Result<(), Rejection> {
     if switches.is_enabled(authority) {

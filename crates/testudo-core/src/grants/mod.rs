@@ -25,6 +25,7 @@ pub use granted::{Granted, Members, OfPerson};
 pub use refresh::RefreshGrant;
 pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;
+pub(crate) use scope_and_resource::{must_be_within, resources_of_rule};
 
 use crate::decision::Moment;
 use crate::decision::Resolution;

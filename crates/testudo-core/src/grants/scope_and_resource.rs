@@ -4,6 +4,7 @@
 use super::requester::Requester;
 use crate::policy::Policy;
 use crate::rejection::{AdmissionReason, Rejection, RequestReason};
+use crate::rules::Rule;
 use testudo_protocol::limits::RESOURCES_MAX;
 use testudo_protocol::oauth::{Form, Resource, ScopeSet};
 
@@ -32,36 +33,59 @@ impl ScopeAndResource {
         let Some(asked) = &self.scope else {
             return requester.lowered(&rule.default_scopes);
         };
-        let ceiling = requester.scope_ceiling()?;
-        match asked
-            .iter()
-            .find(|scope| !ceiling.iter().any(|allowed| allowed == *scope))
-        {
-            None => Ok(asked.clone()),
-            Some(refused) => Err(AdmissionReason::ScopeNotAllowed {
-                rule: rule.name.clone(),
-                refused: refused.as_str().to_owned(),
-            }
-            .into()),
-        }
+        must_be_within(asked, &requester.scope_ceiling()?, rule)?;
+        Ok(asked.clone())
     }
 
     /// [RFC8707 §2] The requested resource, which must be one of the rule's; without a request, the first of them.
     /// [RFC9068 §3] If the rule has none, the issuer.
     pub(super) fn resource(&self, requester: &Requester<'_>, policy: &Policy) -> Result<Resource, Rejection> {
-        let rule = requester.governed.found.rule;
-        match (&self.resource, rule.resources.first()) {
-            (None, Some(first)) => Ok(first.clone()),
-            (None, None) => Resource::parse(policy.issuer.as_str())
-                .map_err(|why| RequestReason::MalformedResource(why).into()),
-            (Some(asked), _) if rule.resources.contains(asked) => Ok(asked.clone()),
-            (Some(asked), None) if asked.as_str() == policy.issuer.as_str() => Ok(asked.clone()),
-            (Some(asked), _) => Err(AdmissionReason::ResourceNotAllowed {
-                rule: rule.name.clone(),
-                refused: asked.as_str().to_owned(),
-            }
-            .into()),
+        resource_of_rule(self.resource.as_ref(), requester.governed.found.rule, policy)
+    }
+}
+
+/// Checks that every requested scope value is allowed.
+pub(crate) fn must_be_within(asked: &ScopeSet, ceiling: &ScopeSet, rule: &Rule) -> Result<(), Rejection> {
+    match asked
+        .iter()
+        .find(|scope| !ceiling.iter().any(|allowed| allowed == *scope))
+    {
+        None => Ok(()),
+        Some(refused) => Err(AdmissionReason::ScopeNotAllowed {
+            rule: rule.name.clone(),
+            refused: refused.as_str().to_owned(),
         }
+        .into()),
+    }
+}
+
+/// The resources of an authorization: the requested ones, or without a request the default of the rule.
+pub(crate) fn resources_of_rule(
+    asked: &[Resource],
+    rule: &Rule,
+    policy: &Policy,
+) -> Result<Vec<Resource>, Rejection> {
+    if asked.is_empty() {
+        return Ok(vec![resource_of_rule(None, rule, policy)?]);
+    }
+    let resources = asked
+        .iter()
+        .map(|resource| resource_of_rule(Some(resource), rule, policy));
+    resources.collect()
+}
+
+fn resource_of_rule(asked: Option<&Resource>, rule: &Rule, policy: &Policy) -> Result<Resource, Rejection> {
+    match (asked, rule.resources.first()) {
+        (None, Some(first)) => Ok(first.clone()),
+        (None, None) => Resource::parse(policy.issuer.as_str())
+            .map_err(|why| RequestReason::MalformedResource(why).into()),
+        (Some(asked), _) if rule.resources.contains(asked) => Ok(asked.clone()),
+        (Some(asked), None) if asked.as_str() == policy.issuer.as_str() => Ok(asked.clone()),
+        (Some(asked), _) => Err(AdmissionReason::ResourceNotAllowed {
+            rule: rule.name.clone(),
+            refused: asked.as_str().to_owned(),
+        }
+        .into()),
     }
 }
 

@@ -34,6 +34,10 @@ pub enum OccasionKind {
     Token,
     /// The registration endpoint. [RFC7591 §3]
     Registration,
+    /// The endpoint for pushed authorization requests. [RFC9126 §2]
+    PushedAuthorization,
+    /// The authorization endpoint. A credential is presented later, at the token endpoint. [RFC6749 §3.1]
+    Authorization,
 }
 
 impl OccasionKind {
@@ -42,6 +46,8 @@ impl OccasionKind {
         match self {
             OccasionKind::Token => "token",
             OccasionKind::Registration => "registration",
+            OccasionKind::PushedAuthorization => "pushed_authorization",
+            OccasionKind::Authorization => "authorization",
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::rejection::MetadataReason;
 use crate::rules::Match;
 use testudo_protocol::oauth::redirect_uri::{Form, form, is_same};
 
-pub(super) fn derived(found: &Match<'_>) -> Vec<String> {
+/// The redirect URIs that the rule derives for the identity.
+pub(crate) fn derived(found: &Match<'_>) -> Vec<String> {
     found
         .rule
         .redirect_uris

@@ -54,6 +54,11 @@ fn grant_types(
     Some(without_redirects(grant_types.unwrap_or_else(of_rule)))
 }
 
+/// The labels that the rule sets.
+pub(crate) fn configured_labels(found: &Match<'_>) -> Labels {
+    labels(Labels::default(), found)
+}
+
 /// Adds the configured labels, which take precedence over attested ones. A configured label is left out if the captures
 /// of the identity cannot fill it, or if its value would be refused in a request; the attested value does not replace
 /// it.

@@ -25,6 +25,7 @@
 //! Step 11 checks quota, absence, version and single use in the store. "Known" means that the client exists and its
 //! lifetime has not ended. A new check is one line in `decide` of the occasion, in this order, and one cell here.
 
+pub mod authorize;
 mod credential_client;
 pub mod manage;
 mod observed;

@@ -4,6 +4,7 @@ mod authority;
 mod client;
 mod credential_status;
 mod issuers;
+mod login;
 mod scopes;
 mod verifiable_credential;
 
@@ -13,6 +14,7 @@ pub use authority::{
 pub use client::{ClientMethod, ConfiguredClient};
 pub use credential_status::{StatusPolicy, StatusUse};
 pub use issuers::Issuers;
+pub use login::LoginPolicy;
 pub use scopes::{ScopeDescription, ScopeDescriptions};
 pub use verifiable_credential::{HolderBinding, Unbound, VerifiableCredentialPolicy};
 
@@ -48,6 +50,8 @@ pub struct Policy {
     pub reserved_ids: ReservedIds,
     /// Settings of access tokens.
     pub tokens: TokenPolicy,
+    /// How people sign in; `None`: they cannot, and no grant of people is served.
+    pub login: Option<LoginPolicy>,
     /// What scopes mean, for the people who are asked to grant them.
     pub scopes: ScopeDescriptions,
     /// Which unfinished drafts are enabled.
@@ -158,6 +162,7 @@ impl Policy {
                 access_token_lifetime: Seconds(300),
                 dpop_nonce: NonceUse::Optional,
             },
+            login: None,
             scopes: Default::default(),
             experiments: Default::default(),
             registration: Default::default(),

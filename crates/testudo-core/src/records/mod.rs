@@ -121,4 +121,6 @@ kinds! {
 #[cfg(test)]
 pub(crate) mod client_tests;
 #[cfg(test)]
+pub(crate) mod test_store;
+#[cfg(test)]
 mod tests;

@@ -88,6 +88,12 @@ impl Person {
         }
     }
 
+    /// The name with which pages address the person.
+    pub fn shown_name(&self) -> String {
+        let named = self.display.as_ref().or(self.name.as_ref());
+        named.cloned().unwrap_or_else(|| self.id.sub())
+    }
+
     /// True if the person is in the group: `PROVIDER/GROUP`, or the plain name of a group of this server.
     pub fn is_in(&self, group: &str) -> bool {
         let is_one = |groups: &Vec<String>, name: &str| groups.iter().any(|known| known == name);

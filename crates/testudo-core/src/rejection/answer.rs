@@ -2,7 +2,7 @@
 
 use super::Rejection;
 use super::credential::CredentialReason;
-use super::row::{AtManagement, BEARER, Fresh, Row, StatementEffect};
+use super::row::{AtManagement, BEARER, Fresh, PublicSentence, Row, StatementEffect};
 use std::borrow::Cow;
 use testudo_protocol::oauth::ErrorCode;
 
@@ -42,6 +42,8 @@ pub enum Endpoint {
     },
     /// The client configuration endpoint of one registration.
     Management,
+    /// The authorization endpoint: on a page, or by a redirect to the client. [RFC6749 §4.1.2.1]
+    Authorization,
 }
 
 /// The scheme of a request's `Authorization` field.
@@ -93,6 +95,7 @@ impl Rejection {
                 authorization,
             } => self.at_registration(statement).for_scheme(authorization),
             Endpoint::Management => self.at_management(),
+            Endpoint::Authorization => self.at_authorization(),
         }
     }
 
@@ -131,6 +134,25 @@ impl Rejection {
             sentence: sentence.unwrap_or_else(|| row.public_sentence.sentence()),
             retry_after_seconds: row.retry_after_seconds,
             fresh: row.fresh,
+        }
+    }
+
+    /// No client authenticates there, so a client that is not admitted may not make the request. [RFC6749 §4.1.2.1]
+    fn at_authorization(&self) -> Answer {
+        let answer = self.at_token_endpoint(Authorization::Absent);
+        match self.row().public_sentence {
+            PublicSentence::AuthenticationFailed => {
+                let code = ErrorCode::UnauthorizedClient;
+                Answer {
+                    code,
+                    status: code.status(),
+                    challenge: None,
+                    sentence: "this server does not accept client_id".into(),
+                    fresh: None,
+                    ..answer
+                }
+            }
+            PublicSentence::Own(_) => answer,
         }
     }
 

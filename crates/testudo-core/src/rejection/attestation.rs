@@ -109,7 +109,8 @@ impl AttestationReason {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Grant(_)
-            | Rejection::Admission(_) => rejection,
+            | Rejection::Admission(_)
+            | Rejection::Authorization(_) => rejection,
         }
     }
 

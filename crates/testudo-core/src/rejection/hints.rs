@@ -4,6 +4,7 @@
 //! never in an answer.
 
 mod attestation;
+mod authorization;
 mod grant;
 mod proof;
 mod service_account;
@@ -12,6 +13,7 @@ mod verifiable;
 mod workload_proof;
 
 pub(super) use attestation::of_attestation;
+pub(super) use authorization::of_authorization;
 pub(super) use grant::of_grant;
 pub(super) use proof::of_proof;
 

@@ -1,13 +1,15 @@
 //! Every reason to refuse a request, with three texts: the answer for the caller (a code and a sentence), a hint for
 //! the administrator or the owner of the client, and the exact reason for the log.
 //!
-//! Reasons are in seven enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs`,
-//! `admission.rs` and `grant.rs`. Each reason has one row (`row.rs`) with its name, its code and its sentence; its hint is in `hints.rs`. `answer.rs` computes the
-//! answer of an endpoint from the row; code, status and challenge are chosen only there.
+//! Reasons are in eight enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs`,
+//! `admission.rs`, `grant.rs` and `authorization.rs`. Each reason has one row (`row.rs`) with its name, its code and its
+//! sentence; its hint is in `hints.rs`. `answer.rs` computes the answer of an endpoint from the row; code, status and
+//! challenge are chosen only there.
 
 mod admission;
 mod answer;
 mod attestation;
+mod authorization;
 mod credential;
 mod grant;
 mod hints;
@@ -25,6 +27,7 @@ mod workload_proof;
 pub use admission::{AdmissionReason, ClaimDifference, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use attestation::AttestationReason;
+pub use authorization::AuthorizationReason;
 pub use credential::{CertificateUse, CredentialReason};
 pub use grant::{GrantReason, Presented};
 pub use metadata::MetadataReason;
@@ -57,6 +60,8 @@ pub enum Rejection {
     Admission(AdmissionReason),
     /// A code or a refresh token is refused.
     Grant(GrantReason),
+    /// An authorization request is refused.
+    Authorization(AuthorizationReason),
 }
 
 impl From<RequestReason> for Rejection {
@@ -119,6 +124,12 @@ impl From<AdmissionReason> for Rejection {
     }
 }
 
+impl From<AuthorizationReason> for Rejection {
+    fn from(reason: AuthorizationReason) -> Rejection {
+        Rejection::Authorization(reason)
+    }
+}
+
 impl From<GrantReason> for Rejection {
     fn from(reason: GrantReason) -> Rejection {
         Rejection::Grant(reason)
@@ -141,6 +152,7 @@ impl Rejection {
             Rejection::Metadata(reason) => hints::of_metadata(reason),
             Rejection::Admission(reason) => hints::of_admission(reason),
             Rejection::Grant(reason) => hints::of_grant(reason),
+            Rejection::Authorization(reason) => hints::of_authorization(reason),
         }
         .into_owned()
     }
@@ -161,7 +173,8 @@ impl Rejection {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_)
-            | Rejection::Grant(_) => None,
+            | Rejection::Grant(_)
+            | Rejection::Authorization(_) => None,
         }
     }
 
@@ -175,7 +188,8 @@ impl Rejection {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_)
-            | Rejection::Grant(_) => &[],
+            | Rejection::Grant(_)
+            | Rejection::Authorization(_) => &[],
         }
     }
 
@@ -188,7 +202,8 @@ impl Rejection {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_)
-            | Rejection::Grant(_) => None,
+            | Rejection::Grant(_)
+            | Rejection::Authorization(_) => None,
         }
     }
 
@@ -206,6 +221,7 @@ impl Rejection {
             Rejection::Metadata(reason) => reason.row(),
             Rejection::Admission(reason) => reason.row(),
             Rejection::Grant(reason) => reason.row(),
+            Rejection::Authorization(reason) => reason.row(),
         }
     }
 }
@@ -222,6 +238,7 @@ impl fmt::Display for Rejection {
             Rejection::Metadata(reason) => reason.fmt(f),
             Rejection::Admission(reason) => reason.fmt(f),
             Rejection::Grant(reason) => reason.fmt(f),
+            Rejection::Authorization(reason) => reason.fmt(f),
         }
     }
 }

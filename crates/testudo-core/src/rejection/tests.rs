@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::{Resource, ScopeSet};
 
-const ENDPOINTS: [(&str, Endpoint); 8] = [
+const ENDPOINTS: [(&str, Endpoint); 9] = [
     ("before any endpoint", Endpoint::None),
     (
         "token, with a password",
@@ -56,6 +56,7 @@ const ENDPOINTS: [(&str, Endpoint); 8] = [
         },
     ),
     ("management", Endpoint::Management),
+    ("authorization", Endpoint::Authorization),
 ];
 
 /// Endpoints with the same answer share a line.
@@ -121,6 +122,7 @@ fn every_variant_of_the_enums_is_in_the_table() {
         include_str!("metadata.rs"),
         include_str!("admission.rs"),
         include_str!("grant.rs"),
+        include_str!("authorization.rs"),
     ];
     let in_table: BTreeSet<String> = reasons()
         .iter()
@@ -160,7 +162,7 @@ fn every_reason_has_a_unique_name() {
 }
 
 /// Parameters of the token endpoint, and members that are in no row of the table.
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 16] = [
     "code is",
     "code_verifier",
     "redirect_uri",
@@ -171,6 +173,12 @@ const PARAMETERS: [&str; 10] = [
     "scope",
     "resource",
     "client_certificate",
+    "request_uri",
+    "request is missing",
+    "request must not be present",
+    "code_challenge",
+    "dpop_jkt",
+    "acr_values",
 ];
 
 /// Reasons that have an answer about no single member or parameter: it is about the body, a header field, a token, a limit
@@ -198,6 +206,9 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "claim_differs",
     "claims_unknown",
     "client_frozen",
+    "consent_differs",
+    "consent_needed",
+    "consent_refused",
     "credential_not_accepted",
     "credentials_in_url",
     "dpop_key_not_attested",
@@ -209,6 +220,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "dpop_replayed",
     "flow_expired",
     "flow_not_ours",
+    "group_missing",
     "host_invalid",
     "host_not_one",
     "host_not_ours",
@@ -231,6 +243,8 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "registration_token_refused",
     "registration_token_superseded",
     "rule_disabled",
+    "session_differs",
+    "sign_in_needed",
     "too_fast",
     "too_many_clients",
     "two_mechanisms",

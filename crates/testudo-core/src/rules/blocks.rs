@@ -69,7 +69,8 @@ impl Blocks {
         self.exact.get(&*text).map(|exact| &**exact)
     }
 
-    fn matching(&self, authority: &Authority, subject: &str) -> Option<&str> {
+    /// The text of the block that applies to a subject of this authority.
+    pub(crate) fn matching(&self, authority: &Authority, subject: &str) -> Option<&str> {
         if let Some(exact) = self.exact.get(subject) {
             return Some(exact);
         }

@@ -14,7 +14,7 @@ use super::sections::ConfigFile;
 use super::store::StoreSettings;
 use super::written::Written;
 use std::path::Path;
-use testudo_core::policy::{Issuers, Policy};
+use testudo_core::policy::{Issuers, LoginPolicy, Policy};
 
 /// A configuration that passed every check.
 #[derive(Debug)]
@@ -99,6 +99,9 @@ pub(super) fn compile(
             rules,
             reserved_ids: issuers.reserved,
             tokens: tokens?,
+            login: login.as_ref().map(|login| LoginPolicy {
+                session_idle_lifetime: login.session_idle_lifetime,
+            }),
             scopes,
             experiments,
             registration,

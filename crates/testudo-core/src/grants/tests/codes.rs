@@ -99,7 +99,7 @@ fn second_redemption_that_is_right_revokes_what_was_issued() {
         GrantReason::CodeUsed.into()
     );
     assert!(world.grant().is_none());
-    let event = world.events.last().unwrap();
+    let event = world.store.events.last().unwrap();
     assert_eq!(event.event, EventKind::GrantRevoked);
     assert_eq!(event.person, Some(person().sub()));
     assert_eq!(event.reason.as_deref(), Some("code_used"));

@@ -37,7 +37,7 @@ fn reuse_of_a_refresh_token_after_its_successor_was_used_ends_the_grant() {
         GrantReason::RefreshTokenUsed.into()
     );
     assert!(world.grant().is_none());
-    let event = world.events.last().unwrap();
+    let event = world.store.events.last().unwrap();
     assert_eq!(event.event, EventKind::GrantReused);
     assert_eq!(event.grant, Some(grant_id().to_string()));
     assert_eq!(event.person, Some(person().sub()));

@@ -13,9 +13,10 @@ use crate::people::{GrantId, PersonId, PresentedSecret};
 use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::records::client_tests::whole;
+use crate::records::test_store::TestStore;
 use crate::records::{
-    AuthorizationCode, Batch, BoundTo, Client, Document, Event, Grant, GrantTerms, GrantedClient, Kind,
-    Loaded, Person, PersonState, Record, RequestDetails, RequestRef, Write, client_key,
+    AuthorizationCode, BoundTo, Client, Grant, GrantTerms, GrantedClient, Kind, Person, PersonState, Record,
+    RequestDetails, RequestRef, client_key,
 };
 use crate::rejection::Rejection;
 use crate::rules::{Match, Rule, RuleSpec};
@@ -54,8 +55,7 @@ pub const KEYS: [(&str, &str); 2] = [
 ];
 
 pub struct World {
-    docs: BTreeMap<(Kind, Vec<u8>), (Vec<u8>, u64)>,
-    pub events: Vec<Event>,
+    pub store: TestStore,
     pub now: i64,
     step: u8,
     pub spec: RuleSpec,
@@ -133,8 +133,7 @@ impl World {
     /// A code for this client, changed so.
     pub fn with(client: &Caller, change: impl FnOnce(&mut AuthorizationCode)) -> World {
         let mut world = World {
-            docs: BTreeMap::new(),
-            events: Vec::new(),
+            store: TestStore::default(),
             now: START,
             step: 10,
             spec: RuleSpec {
@@ -201,20 +200,12 @@ impl World {
         world
     }
 
-    /// Writes a record as another request would have.
     pub fn put<R: Record>(&mut self, record: &R) {
-        let document = Document::of(record);
-        let version = self
-            .docs
-            .get(&(document.kind, document.key.clone()))
-            .map_or(1, |(_, version)| version + 1);
-        self.docs
-            .insert((document.kind, document.key), (document.body, version));
+        self.store.put(record);
     }
 
     pub fn read<R: Record>(&self, key: &[u8]) -> Option<R> {
-        let (body, _) = self.docs.get(&(R::KIND, key.to_vec()))?;
-        Some(serde_json::from_slice(body).unwrap())
+        self.store.read(key)
     }
 
     pub fn grant(&self) -> Option<Grant> {
@@ -222,7 +213,7 @@ impl World {
     }
 
     pub fn count(&self, kind: Kind) -> usize {
-        self.docs.keys().filter(|(known, _)| *known == kind).count()
+        self.store.count(kind)
     }
 
     /// Changes the account of the person.
@@ -282,13 +273,7 @@ impl World {
                 details: &details,
             },
         };
-        let needs = request.needs();
-        let mut loaded = Loaded::nothing();
-        for wanted in needs.to_read(None) {
-            if let Some((body, version)) = self.docs.get(&(wanted.kind, wanted.key.to_vec())) {
-                loaded.add(&wanted, body, *version).unwrap();
-            }
-        }
+        let loaded = self.store.load(&request.needs());
         self.step += 1;
         let entropy = Entropy {
             millis: 5,
@@ -303,35 +288,11 @@ impl World {
         };
         let decision = request.decide(&loaded, &at, &mut Trace::off())?;
         drop(loaded);
-        self.commit(decision.batch);
+        self.store.commit(decision.batch);
         match decision.outcome {
             TokenOutcome::Granted(grant) => Ok(grant.granted),
             TokenOutcome::Refused(rejection, _) => Err(rejection),
         }
-    }
-
-    /// Writes a batch as a store does: every condition must hold.
-    fn commit(&mut self, batch: Batch) {
-        for write in batch.writes {
-            match write {
-                Write::Insert(document) => {
-                    let key = (document.kind, document.key);
-                    assert!(self.docs.insert(key, (document.body, 1)).is_none(), "exists");
-                }
-                Write::Replace(document, version) => {
-                    let stored = self.docs.get_mut(&(document.kind, document.key)).unwrap();
-                    assert_eq!(stored.1, version, "changed");
-                    *stored = (document.body, version + 1);
-                }
-                Write::Delete(kind, key, version) => {
-                    let (_, stored) = self.docs.remove(&(kind, key)).unwrap();
-                    assert_eq!(stored, version, "changed");
-                }
-                Write::Absent(kind, key) => assert!(!self.docs.contains_key(&(kind, key)), "exists"),
-                Write::Mark(_) | Write::Add { .. } => {}
-            }
-        }
-        self.events.extend(batch.events);
     }
 }
 

@@ -2,10 +2,10 @@
 //! `super` is imported there from this crate.
 
 use super::{
-    AdmissionReason, AttestationReason, Authority, CertificateUse, ClaimDifference, CredentialFormat,
-    CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason,
-    Rejection, RequestReason, SenderConstraint, ServiceAccountReason, StatusEntry, StatusReason,
-    VerifiableReason, WorkloadProofReason,
+    AdmissionReason, AttestationReason, Authority, AuthorizationReason, CertificateUse, ClaimDifference,
+    CredentialFormat, CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy,
+    Presented, ProofReason, Rejection, RequestReason, SenderConstraint, ServiceAccountReason, StatusEntry,
+    StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -18,10 +18,13 @@ use testudo_protocol::oauth::redirect_uri::RedirectUriError;
 use testudo_protocol::spiffe::{SpiffeIdError, X509Error};
 
 // The path is that of this file, because the tests of the server name it by its path too.
+#[path = "authorization_examples.rs"]
+mod authorization_examples;
 #[path = "grant_examples.rs"]
 mod grant_examples;
 #[path = "proof_examples.rs"]
 mod proof_examples;
+use authorization_examples::authorization_reasons;
 use grant_examples::grant_reasons;
 use proof_examples::{attestation_reasons, proof_reasons};
 
@@ -432,5 +435,6 @@ pub fn reasons() -> Vec<Rejection> {
     all.extend(metadata_reasons().into_iter().map(Rejection::from));
     all.extend(admission_reasons().into_iter().map(Rejection::from));
     all.extend(grant_reasons().into_iter().map(Rejection::from));
+    all.extend(authorization_reasons().into_iter().map(Rejection::from));
     all
 }

@@ -143,7 +143,9 @@ impl<'a> Given<'a> {
         let terms = Terms {
             policy,
             purpose: match self.occasion {
-                OccasionKind::Token => Purpose::Authentication,
+                OccasionKind::Token | OccasionKind::PushedAuthorization | OccasionKind::Authorization => {
+                    Purpose::Authentication
+                }
                 OccasionKind::Registration => Purpose::Statement { endpoint: &endpoint },
             },
             now: app.now(),

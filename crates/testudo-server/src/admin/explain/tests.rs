@@ -13,9 +13,10 @@ use std::sync::Arc;
 use testudo_core::identity::{CredentialFormat, Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
-    AdmissionReason, AttestationReason, Authorization, CertificateUse, ClaimDifference, CredentialReason,
-    Endpoint, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason, Rejection, RequestReason,
-    ServiceAccountReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
+    AdmissionReason, AttestationReason, Authorization, AuthorizationReason, CertificateUse, ClaimDifference,
+    CredentialReason, Endpoint, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason,
+    Rejection, RequestReason, ServiceAccountReason, StatusEntry, StatusReason, VerifiableReason,
+    WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;
@@ -127,6 +128,7 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
             | Rejection::Metadata(_)
             | Rejection::Grant(_)
             | Rejection::Admission(_) => false,
+            Rejection::Authorization(reason) => *reason == AuthorizationReason::DpopKeyDiffers,
         };
         let is_undecided =
             explained.today.is_none() && explained.notes == ["the proof of the request was not recorded"];

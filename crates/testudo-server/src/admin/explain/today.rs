@@ -83,7 +83,7 @@ pub(super) async fn of_credential(
         Err(rejection) => Err(rejection),
     };
     let endpoint = match occasion {
-        OccasionKind::Token => AT_TOKEN,
+        OccasionKind::Token | OccasionKind::PushedAuthorization | OccasionKind::Authorization => AT_TOKEN,
         OccasionKind::Registration => at_registration(Statement::Verified),
     };
     Ok(concluded(trace, outcome.map(Allowed::sentence), endpoint))
@@ -117,7 +117,7 @@ enum Imagined {
 impl Imagined {
     fn of(occasion: OccasionKind, asked: ScopeAndResource) -> Imagined {
         match occasion {
-            OccasionKind::Token => {
+            OccasionKind::Token | OccasionKind::PushedAuthorization | OccasionKind::Authorization => {
                 Imagined::Token(GrantRequest::ClientCredentials(ClientCredentials { asked }))
             }
             OccasionKind::Registration => Imagined::Registration(Box::new(RequestedMetadata {
@@ -170,7 +170,12 @@ pub(super) async fn of_event(
     let asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
     let grant;
     let attested = then::attestation(details);
-    let is_registration = event.occasion.as_deref() == Some(OccasionKind::Registration.name());
+    let is_of = |kind: OccasionKind| event.occasion.as_deref() == Some(kind.name());
+    // The event does not contain the authorization request.
+    if is_of(OccasionKind::PushedAuthorization) || is_of(OccasionKind::Authorization) {
+        return Ok(None);
+    }
+    let is_registration = is_of(OccasionKind::Registration);
     let (endpoint, asked) = if is_registration {
         let statement = match identity.kind.can_be_statement() {
             true => Statement::Verified,
