@@ -27,6 +27,7 @@ mod open_store;
 mod own_tokens;
 pub mod pages;
 pub mod peer;
+mod person_records;
 mod private_files;
 pub mod read_again;
 pub mod reload;

@@ -11,7 +11,7 @@ use hyper::{Method, StatusCode};
 use over_https::AtUrl;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use testudo_core::records::counted;
 use testudo_server::config::{self, Problem};
@@ -19,6 +19,18 @@ use testudo_server::config::{self, Problem};
 /// The admin API of one server.
 pub struct Admin {
     way: Way,
+}
+
+/// A change of objects that are named one by one.
+pub struct Each<'a> {
+    /// Path of the operation.
+    pub path: &'a str,
+    /// The member of its input that names the object.
+    pub member: &'a str,
+    /// What it does, for messages.
+    pub verb: &'a str,
+    /// What is changed, for messages.
+    pub noun: &'a str,
 }
 
 enum Way {
@@ -47,11 +59,59 @@ impl Admin {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// All entries of a list, from all pages. `member` is the member of a page that has them. `query` begins with `&`, or is
+    /// empty.
+    pub async fn pages(&self, path: &str, query: &str, member: &str) -> Result<Vec<Value>, Failed> {
+        let mut entries = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut page: Value = self.get(&format!("{path}?limit=1000{query}{cursor}")).await?;
+            if let Some(Value::Array(more)) = page.get_mut(member).map(Value::take) {
+                entries.extend(more);
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&after={next}"),
+                None => return Ok(entries),
+            }
+        }
+    }
+
     /// Sends a change with the reason that the administrator gave, and prints the server's answer.
     pub async fn change(&self, path: &str, mut body: Value, change: &Change) -> Result<(), Failed> {
         body["reason"] = change.reason.clone().into();
         let answer: Value = self.post(path, &body).await?;
         print_done(&answer, change)
+    }
+
+    /// Sends the same change of each of these objects. In an incident, one id with a typing error must not keep the server
+    /// from changing the others.
+    pub async fn change_each(
+        &self,
+        each: &Each<'_>,
+        names: Vec<String>,
+        change: &Change,
+    ) -> Result<(), Failed> {
+        let (all, mut failures) = (names.len(), 0_usize);
+        for name in names {
+            let body = json!({ each.member: name, "reason": change.reason });
+            let answer: Result<Value, Failed> = self.post(each.path, &body).await;
+            match answer {
+                Ok(answer) => print_done(&answer, change)?,
+                Err(failed) if all == 1 => return Err(failed),
+                Err(failed) => {
+                    failed.about(&name).print();
+                    failures += 1;
+                }
+            }
+        }
+        if failures == 0 {
+            return Ok(());
+        }
+        Err(Failed::new(format!(
+            "{}: {failures} of {} failed, see above; the others are done",
+            each.verb,
+            counted(all, each.noun)
+        )))
     }
 
     /// Sends a health probe; returns its status and body also where the status is an error.

@@ -3,7 +3,8 @@
 
 use crate::arguments::{AtServer, Change, ConfigFile, Json, Listing, Noun, OfFile};
 use crate::commands::{
-    call, client, completions, dev, event, explain, identity, init, key, rule, token, trust,
+    call, client, completions, dev, event, explain, grant, identity, init, key, rule, session, token, trust,
+    user,
 };
 use clap::{Parser, Subcommand};
 
@@ -45,6 +46,12 @@ pub enum Command {
     Client(Noun<client::Client>),
     /// Block and unblock identities.
     Identity(Noun<identity::Identity>),
+    /// Show, lock and remove the accounts of people, and change their groups.
+    User(Noun<user::User>),
+    /// Show and end the sessions of people.
+    Session(Noun<session::Session>),
+    /// Show and revoke what people granted to clients.
+    Grant(Noun<grant::Grant>),
     /// Show audit events.
     Event(Noun<event::Event>),
     /// Explain why a request was accepted or refused: each check, its result, what to change.

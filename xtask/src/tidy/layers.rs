@@ -100,12 +100,13 @@ const SERVER: &[Layer] = &[
         modules: &[
             "client_records",
             "credential_status",
+            "person_records",
             "read_again",
             "renewal",
             "trust/refresh",
             "verify",
         ],
-        why: "several steps together: clients are swept, memory is loaded again, TLS certificates are renewed, bundles are fetched, a credential is verified with gathered facts and its status is read",
+        why: "several steps together: clients are swept, the records of a person are found and erased, memory is loaded again, TLS certificates are renewed, bundles are fetched, a credential is verified with gathered facts and its status is read",
     },
     Layer {
         modules: &["change"],

@@ -7,10 +7,13 @@
 pub mod block;
 pub mod bundle;
 pub mod client;
+pub mod grant;
 pub mod keys;
 mod order;
 mod reload;
+pub mod session;
 pub mod trust;
+pub mod user;
 
 pub use order::{Audited, Decided, NotDone, Order};
 pub use reload::ReloadWrites;

@@ -91,6 +91,21 @@ impl SessionName {
         after.copy_from_slice(self.digest.key());
         key
     }
+
+    /// The id of the session for its person and for administrators. It contains the digest, so it is no cookie.
+    pub fn id(&self) -> String {
+        base64url::text(&self.key())
+    }
+
+    /// The session with this id.
+    pub fn of_id(id: &str) -> Option<SessionName> {
+        let bytes: [u8; 48] = base64url::parse(id)?;
+        let (person, digest) = bytes.split_first_chunk::<16>()?;
+        Some(SessionName {
+            person: PersonId::of_random(person),
+            digest: SecretDigest(*digest.first_chunk()?),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +154,18 @@ mod tests {
         let longer = format!("{cookie}A");
         for wrong in ["", &cookie[..63], &longer, &person.sub()] {
             assert_eq!(SessionName::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn id_of_a_session_names_it_and_is_not_its_cookie() {
+        let (cookie, session) = SessionName::make(PersonId::of_random(&[1; 16]), &[3; 32]);
+        let id = session.id();
+        assert_eq!(SessionName::of_id(&id), Some(session));
+        assert_ne!(SessionName::parse(&id), Some(session), "the id is no cookie");
+        assert_ne!(SessionName::of_id(&cookie), Some(session));
+        for wrong in ["", &id[..63], &format!("{id}A")] {
+            assert_eq!(SessionName::of_id(wrong), None, "{wrong}");
         }
     }
 }

@@ -122,6 +122,16 @@ kinds! {
         "What a person granted to a client was revoked: by the client, by the person, by an administrator, or by the server because a code was redeemed twice. Its tokens are refused at this server.";
     GrantReused, "grant.reused", Refused,
         "A refresh token was used again after its successor: one of them was stolen. All tokens of the grant are refused at this server.";
+    PersonLocked, "person.locked", Other,
+        "An administrator locked the account of a person: its sessions have ended, and what the person granted cannot be used until an administrator unlocks it.";
+    PersonUnlocked, "person.unlocked", Other,
+        "An administrator unlocked the account of a person. The person has to sign in again; what the person granted can be used again.";
+    PersonRemoved, "person.removed", Other,
+        "An administrator removed the account of a person. Its names, links, sessions, grants and consents are erased; `sub` is never used again.";
+    PersonGroupsChanged, "person.groups_changed", Other,
+        "An administrator added a person to a group of this server, or removed the person from one. `detail` names the group.";
+    SessionEnded, "session.ended", Other,
+        "One or all sessions of a person were ended before their time.";
 }
 
 impl EventKind {

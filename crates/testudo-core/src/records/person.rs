@@ -6,7 +6,10 @@ use crate::people::PersonId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use testudo_protocol::Timestamp;
+use testudo_protocol::{Seconds, Timestamp};
+
+/// How long the record of a removed account, which has no data but the id, is kept: as long as events that name the id.
+const REMOVED_KEPT: Seconds = Seconds(400 * 86_400);
 
 /// The account of a person. It is read at each use, so a lock is effective at once on every node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ pub struct Person {
     pub state: PersonState,
     /// When the account was created.
     pub created: Timestamp,
-    /// Sessions that began before this time have ended: the account was locked or recovered then.
+    /// Sessions that began before this time have ended: the account was locked, recovered or removed then.
     pub sessions_from: Timestamp,
 }
 
@@ -94,6 +97,30 @@ impl Person {
         named.cloned().unwrap_or_else(|| self.id.sub())
     }
 
+    /// The account after its removal: the id, and no data. While this record exists, a request that read the account before
+    /// cannot write it again, and what the person granted leads to no active account.
+    #[must_use]
+    pub fn erased(&self, now: Timestamp) -> Person {
+        Person {
+            id: self.id,
+            name: None,
+            display: None,
+            email: None,
+            groups: Vec::new(),
+            provider_groups: BTreeMap::new(),
+            passkeys: Vec::new(),
+            links: Vec::new(),
+            state: PersonState::Removed,
+            created: self.created,
+            sessions_from: now,
+        }
+    }
+
+    /// How administrators read whose account it is: its name, or else its `sub`.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.id.sub())
+    }
+
     /// True if the person is in the group: `PROVIDER/GROUP`, or the plain name of a group of this server.
     pub fn is_in(&self, group: &str) -> bool {
         let is_one = |groups: &Vec<String>, name: &str| groups.iter().any(|known| known == name);
@@ -117,6 +144,12 @@ impl Record for Person {
     const ANNOUNCED: Announced = Announced::Never;
     fn key(&self) -> Vec<u8> {
         self.id.key().to_vec()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        match self.state {
+            PersonState::Active | PersonState::Locked => None,
+            PersonState::Removed => Some(self.sessions_from + REMOVED_KEPT),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::acting::Administrator;
 use super::input::{Json, Query};
 use super::operation::Operation;
+use super::paging;
 use super::reply::{Done, ErrorAnswer, Reply, carry_out};
 use crate::client_records::{self, Swept, client_by_id};
 use crate::state::app::App;
@@ -21,7 +22,6 @@ use testudo_core::records::{
 };
 use testudo_core::{Authority, CredentialKind, OccasionKind};
 use testudo_protocol::{Seconds, Timestamp};
-use testudo_store::LIST_MAX;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -159,13 +159,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     };
     let names = [&filter.authority, &filter.trust_domain].into_iter().flatten();
     let counted_under: Vec<String> = names.map(|name| counted_under(&app, name.clone())).collect();
-    let wanted = filter
-        .limit
-        .map_or(LIST_MAX, |limit| limit.get() as usize)
-        .min(LIST_MAX);
-    let after = filter.after.as_deref().map(|after| hex::decode(after).ok());
+    let wanted = paging::size(filter.limit);
     let mut clients = Vec::new();
-    let mut pages = app.store.pages::<Client>(after.flatten().unwrap_or_default());
+    let mut pages = app.store.pages::<Client>(paging::start(filter.after.as_deref()));
     while let Some(page) = pages.next().await? {
         for row in page {
             let client = match row.record {

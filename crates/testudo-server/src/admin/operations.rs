@@ -6,7 +6,7 @@
 use super::input::Json;
 use super::operation::{Operation, Takes, of};
 use super::reply::ErrorBody;
-use super::{blocks, clients, events, explain, keys, rules, server, trust};
+use super::{blocks, clients, events, explain, grants, keys, rules, server, sessions, trust, users};
 use crate::state::app::App;
 use axum::Router;
 use axum::http::Method;
@@ -27,6 +27,9 @@ fn operations() -> Vec<Operation> {
         rules::operations(),
         clients::operations(),
         blocks::operations(),
+        users::operations(),
+        sessions::operations(),
+        grants::operations(),
         events::operations(),
         explain::operations(),
         keys::operations(),
@@ -210,6 +213,7 @@ mod tests {
             "/admin/v1/clients/show",
             "/admin/v1/explain",
             "/admin/v1/rules/test",
+            "/admin/v1/users/show",
         ];
         for operation in operations().iter().filter(|operation| operation.method == "post") {
             let is_read = reads.contains(&operation.path);

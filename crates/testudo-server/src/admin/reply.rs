@@ -150,10 +150,66 @@ pub(super) async fn carry_out(change: &Change<'_>, decided: Decided) -> Reply<Do
     Ok(answer(decided))
 }
 
+/// How often a change of records that requests change as well is decided.
+const ATTEMPTS_MAX: usize = 10;
+
+/// Decides and commits a change with `once`, and again if a request changed a record meanwhile: otherwise an
+/// attacker who uses a stolen refresh token all the time could keep an administrator from revoking it.
+pub(super) async fn until_unchanged<T, F: Future<Output = Result<T, ErrorAnswer>>>(
+    once: impl Fn() -> F,
+) -> Result<T, ErrorAnswer> {
+    let mut outcome = once().await;
+    for _ in 1..ATTEMPTS_MAX {
+        match outcome {
+            Err(answer) if answer.failure == Failure::Changed => outcome = once().await,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    outcome
+}
+
 /// The answer of a decision that is committed.
 pub(super) fn answer(decided: Decided) -> Json<Done> {
     Json(Done {
         done: decided.done,
         warning: decided.warning.map(str::to_owned),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn failed(failure: Failure) -> ErrorAnswer {
+        ErrorAnswer {
+            failure,
+            error: "a record was changed meanwhile".into(),
+            hint: None,
+        }
+    }
+
+    /// How often a change is decided that fails `failures` times in this way first, and whether it is made.
+    async fn attempts(failures: usize, failure: Failure) -> (usize, bool) {
+        let count = Cell::new(0);
+        let outcome = until_unchanged(async || {
+            count.set(count.get() + 1);
+            match count.get() <= failures {
+                true => Err(failed(failure)),
+                false => Ok(()),
+            }
+        });
+        let is_made = outcome.await.is_ok();
+        (count.get(), is_made)
+    }
+
+    #[tokio::test]
+    async fn change_of_a_record_that_requests_change_is_decided_ten_times_and_other_failures_end_it() {
+        assert_eq!(attempts(0, Failure::Changed).await, (1, true));
+        assert_eq!(attempts(9, Failure::Changed).await, (10, true));
+        assert_eq!(attempts(10, Failure::Changed).await, (10, false));
+        for other in [Failure::NotFound, Failure::Input, Failure::Unavailable] {
+            assert_eq!(attempts(1, other).await, (1, false), "{other:?}");
+        }
+    }
 }

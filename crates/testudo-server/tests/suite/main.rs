@@ -41,6 +41,7 @@ mod mutual_tls;
 mod nodes;
 mod occasions;
 mod people;
+mod people_admin;
 mod proxies;
 mod readiness;
 mod registration;

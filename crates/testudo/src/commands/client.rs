@@ -1,10 +1,9 @@
 //! `testudo client …`.
 
-use crate::admin::{Admin, encode, print_done};
+use crate::admin::{Admin, Each, encode};
 use crate::arguments::{Change, Json, Listing, Place};
 use crate::output::{Failed, as_text, note, print_fields, print_json, print_line, print_list};
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use testudo_core::records::counted;
@@ -226,11 +225,6 @@ fn governing(client: &Value) -> String {
 
 /// All clients that the filter selects, from all pages.
 async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<Value>, Failed> {
-    #[derive(Deserialize)]
-    struct Page {
-        clients: Vec<Value>,
-        next: Option<String>,
-    }
     let mut query = String::new();
     let pairs = [
         ("authority", &filter.authority),
@@ -247,18 +241,7 @@ async fn list(admin: &Admin, filter: &Filter) -> Result<Vec<Value>, Failed> {
     if filter.orphaned {
         query.push_str("&orphaned=true");
     }
-    let mut clients = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page: Page = admin
-            .get(&format!("/admin/v1/clients?limit=1000{query}{cursor}"))
-            .await?;
-        clients.extend(page.clients);
-        match page.next {
-            Some(next) => cursor = format!("&after={next}"),
-            None => return Ok(clients),
-        }
-    }
+    admin.pages("/admin/v1/clients", &query, "clients").await
 }
 
 async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Failed> {
@@ -283,27 +266,13 @@ async fn act(admin: &Admin, selection: Selection, verb: &str) -> Result<(), Fail
                 .hint("for example: testudo client freeze --rule payments --yes"));
         }
     };
-    let (all, mut failures) = (client_ids.len(), 0_usize);
-    // In an incident, one id with a typing error must not keep the server from freezing the others.
-    for client_id in client_ids {
-        let body = json!({ "client_id": client_id, "reason": selection.change.reason });
-        let answer: Result<Value, Failed> = admin.post(&format!("/admin/v1/clients/{verb}"), &body).await;
-        match answer {
-            Ok(answer) => print_done(&answer, &selection.change)?,
-            Err(failed) if all == 1 => return Err(failed),
-            Err(failed) => {
-                failed.about(&client_id).print();
-                failures += 1;
-            }
-        }
-    }
-    if failures == 0 {
-        return Ok(());
-    }
-    Err(Failed::new(format!(
-        "{verb}: {failures} of {} failed, see above; the others are done",
-        counted(all, "client")
-    )))
+    let each = Each {
+        path: &format!("/admin/v1/clients/{verb}"),
+        member: "client_id",
+        verb,
+        noun: "client",
+    };
+    admin.change_each(&each, client_ids, &selection.change).await
 }
 
 fn show(client: &Value) -> Result<(), Failed> {

@@ -2,6 +2,7 @@
 
 use crate::administration::{Nodes, call, events, site, token_of};
 use crate::binary::{Server, Site};
+use crate::people;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -72,6 +73,8 @@ fn cases() -> Vec<Case> {
     let case = |path, kind, body| Case { path, kind, body };
     let on = |verb: &str| -> &'static str { format!("{OTHER}/{verb}").leak() };
     let identity = json!({ "identity": "spiffe://prod.example/x" });
+    let alice = json!({ "user": "alice" });
+    let group = json!({ "user": "alice", "group": "auditors" });
     vec![
         case("/admin/v1/blocks", "identity.blocked", identity.clone()),
         case("/admin/v1/blocks/remove", "identity.unblocked", identity),
@@ -91,6 +94,18 @@ fn cases() -> Vec<Case> {
             json!({ "client_id": BOB }),
         ),
         case("/admin/v1/clients/sweep", "client.removed", json!({})),
+        case("/admin/v1/users/lock", "person.locked", alice.clone()),
+        case("/admin/v1/users/unlock", "person.unlocked", alice.clone()),
+        case(
+            "/admin/v1/users/groups/add",
+            "person.groups_changed",
+            group.clone(),
+        ),
+        case("/admin/v1/users/groups/remove", "person.groups_changed", group),
+        case("/admin/v1/sessions/end", "session.ended", json!({})),
+        case("/admin/v1/users/sessions/end", "session.ended", alice),
+        case("/admin/v1/grants/revoke", "grant.revoked", json!({})),
+        case("/admin/v1/users/remove", "person.removed", json!({})),
         case(on("disable"), "authority.disabled", json!({})),
         case(on("enable"), "authority.enabled", json!({})),
         case(on("refresh"), "authority.bundle_updated", json!({})),
@@ -108,6 +123,18 @@ async fn prepare(case: &mut Case, (site, server): (&Site, &Server), other: &mut 
         "/admin/v1/clients/sweep" => drop(token_of(site, server, "/short/x", "").await),
         "/refresh" => other.rotate(),
         "/accept" => other.sequence -= 1,
+        "/admin/v1/sessions/end" => {
+            case.body["session"] = people::first(site, &["session", "list", "--user", "carol"], "session");
+        }
+        "/admin/v1/grants/revoke" => {
+            case.body["grant_id"] = people::first(site, &["grant", "list", "--user", "carol"], "grant_id");
+        }
+        "/admin/v1/users/remove" => {
+            let users = site.json(&["user", "list"]);
+            let mut users = users.as_array().unwrap().iter();
+            let leaving = users.find(|user| user["name"] == "dave" || user["name"] == "erin");
+            case.body["user"] = leaving.unwrap()["sub"].clone();
+        }
         // A reload without a change has no event.
         "/admin/v1/reload" => site.append("# changed"),
         "/admin/v1/keys/revoke" => {
@@ -125,7 +152,7 @@ fn site_of_two_domains(other: &TestIssuer) -> Site {
     site.write("other.json", &other.bundle().to_string());
     site.unwatch();
     let more = "[[trust_domains]]\nname = \"other.example\"\nbundle = { file = \"other.json\" }\n\
-        [[rules]]\nname = \"short\"\nidentities = [\"spiffe://prod.example/short/*\"]\nclient_idle_lifetime = \"1s\"\n";
+        [[rules]]\nname = \"short\"\nidentities = [\"spiffe://prod.example/short/*\"]\nclient_idle_lifetime = \"1s\"\n[login]\n";
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write("testudo.toml", &format!("{text}\n{more}"));
     site
@@ -156,6 +183,9 @@ fn every_change_has_a_case(document: &Value, cases: &[Case]) {
 async fn every_operation_that_changes_something_writes_an_event_with_its_administrator_and_reason() {
     let mut other = TestIssuer::new("other.example");
     let site = site_of_two_domains(&other);
+    for name in ["alice", "carol", "dave", "erin"] {
+        people::write(&site, name).await;
+    }
     let server = site.serve();
     let socket = site.folder.join("testudo.sock");
     let token = token_of(&site, &server, "/ops/alice", "admin.write").await;

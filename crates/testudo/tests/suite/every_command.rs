@@ -2,6 +2,7 @@
 //! colour.
 
 use crate::binary::{Server, Site, json_lines, now, stderr};
+use crate::people;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -59,6 +60,17 @@ pub const COMMANDS: &[(&[&str], Prints)] = &[
     ),
     (&["identity", "list"], Data),
     (&["identity", "unblock", "spiffe://prod.example/x"], Nothing),
+    (&["user", "list"], Data),
+    (&["user", "show", "alice"], Data),
+    (&["user", "group", "add", "alice", "auditors"], Nothing),
+    (&["user", "group", "remove", "alice", "auditors"], Nothing),
+    (&["session", "list"], Data),
+    (&["session", "end", "--user", "alice"], Nothing),
+    (&["grant", "list"], Data),
+    (&["grant", "revoke", "--user", "alice", "--yes"], Nothing),
+    (&["user", "lock", "alice"], Nothing),
+    (&["user", "unlock", "alice"], Nothing),
+    (&["user", "remove", "alice"], Nothing),
     (&["event", "list"], Data),
     (&["event", "export"], LongLines),
     (&["explain", "{refused}"], Data),
@@ -107,6 +119,8 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Fixture {
         let (site, issuer) = Site::under_its_own_name();
+        site.append("[login]\ndevelopment = [\"alice\"]");
+        people::write(&site, "alice").await;
         let server = site.serve();
         let svid = |path: &str| site.issuer.svid(path, &issuer, now());
         let answer = server.token(svid_form(&svid("/ns/shop/sa/pay"), &[])).await;
@@ -161,12 +175,19 @@ impl Fixture {
     }
 }
 
+/// The name of the command: its words without arguments.
 fn name(words: &[&str]) -> String {
-    let is_noun = testudo::command_line()
-        .find_subcommand(words[0])
-        .unwrap()
-        .has_subcommands();
-    words[..if is_noun { 2 } else { 1 }].join(" ")
+    let root = testudo::command_line();
+    let mut command = &root;
+    let mut name = Vec::new();
+    for word in words {
+        let Some(below) = command.find_subcommand(word) else {
+            break;
+        };
+        name.push(*word);
+        command = below;
+    }
+    name.join(" ")
 }
 
 /// Every command of the command-line definition, and whether it has `--json`.
@@ -174,18 +195,20 @@ fn defined() -> Vec<(String, bool)> {
     let root = testudo::command_line();
     let mut found = Vec::new();
     for command in root.get_subcommands() {
-        let has_json = |command: &clap::Command| command.get_arguments().any(|one| one.get_id() == "json");
-        if !command.has_subcommands() {
-            found.push((command.get_name().to_owned(), has_json(command)));
-        }
-        for below in command.get_subcommands() {
-            found.push((
-                format!("{} {}", command.get_name(), below.get_name()),
-                has_json(below),
-            ));
-        }
+        define(command, command.get_name().to_owned(), &mut found);
     }
     found
+}
+
+fn define(command: &clap::Command, name: String, found: &mut Vec<(String, bool)>) {
+    if !command.has_subcommands() {
+        let has_json = command.get_arguments().any(|one| one.get_id() == "json");
+        found.push((name, has_json));
+        return;
+    }
+    for below in command.get_subcommands() {
+        define(below, format!("{name} {}", below.get_name()), found);
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Tests of the incident runbook: every command of `docs/operations/incidents.md` is run unchanged, on two nodes with one
 //! PostgreSQL, and the effects that the page states are checked.
 
-use crate::administration::{Nodes, events, kid_of, published};
+use crate::administration::{Nodes, events, kid_of, published, site};
 use crate::binary::{Site, run, stderr};
 use crate::pages::{blocks, operations, shell};
+use crate::people;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use testudo_testkit::http::Connection;
@@ -314,4 +315,52 @@ async fn copied_database_contains_no_token_and_its_keys_need_the_key_encryption_
         "{}",
         stderr(&output)
     );
+}
+
+#[tokio::test]
+async fn runbook_of_a_person_whose_account_was_taken_over_ends_sessions_and_grants() {
+    let site = site();
+    site.append("[login]");
+    people::write(&site, "alice").await;
+    people::write(&site, "bob").await;
+    let _server = site.serve();
+    let [lock, revoke, unlock, end] = blocks(PAGE, "A person's browser or account was taken over")
+        .try_into()
+        .unwrap();
+    let left = |noun: &str, user: &str| {
+        site.json(&[noun, "list", "--user", user])
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    shell(&site, &end, &[]);
+    assert_eq!((left("session", "alice"), left("session", "bob")), (0, 2));
+    shell(&site, &lock, &[]);
+    assert_eq!(site.json(&["user", "show", "alice"])["state"], "locked");
+    assert_eq!(
+        people::first(&site, &["grant", "list", "--user", "alice"], "is_usable"),
+        false
+    );
+    shell(&site, &revoke, &[]);
+    assert_eq!((left("grant", "alice"), left("grant", "bob")), (0, 2));
+    shell(&site, &unlock, &[]);
+    assert_eq!(site.json(&["user", "show", "alice"])["state"], "active");
+    let kinds = [
+        "session.ended",
+        "person.locked",
+        "grant.revoked",
+        "person.unlocked",
+    ];
+    assert_events_have_the_reason(&site, &kinds);
+    // A filter changes nothing without --yes, and neither does a name that no person has.
+    for refused in [
+        &["grant", "revoke", "--user", "bob"][..],
+        &["grant", "revoke", "x", "--user", "bob"],
+        &["grant", "revoke"],
+        &["session", "end"],
+        &["user", "lock", "carol"],
+    ] {
+        assert!(!site.run(refused).status.success(), "{refused:?}");
+    }
+    assert_eq!((left("session", "bob"), left("grant", "bob")), (2, 2));
 }

@@ -44,6 +44,7 @@ mod many;
 mod metrics;
 mod output;
 mod pages;
+mod people;
 mod proof_load;
 mod refusals;
 mod registration;

@@ -3,18 +3,25 @@
 mod block;
 mod bundle;
 mod client;
+mod grant;
 mod keys;
 mod order;
+mod session;
 mod trust;
+mod user;
 
 use super::{Decided, NotDone, Order};
 use crate::actor::{Actor, ProcessOwner};
 use crate::entropy::Entropy;
 use crate::identity::{Authority, CredentialKind, OccasionKind};
+use crate::people::PersonId;
 use crate::policy::{AuthorityPolicy, Policy};
-use crate::records::{Batch, Client, ClientState, Event, Kind, Versioned, Write};
+use crate::records::{
+    Batch, Client, ClientState, Event, Kind, Passkey, Person, PersonState, ProviderAccount, Versioned, Write,
+};
 use crate::rules::{ClaimCaptures, Rule, RuleSet, RuleSpec};
-use std::collections::HashMap;
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::{Seconds, Timestamp};
@@ -93,6 +100,33 @@ fn client(authority: &str, subject: &str, state: ClientState) -> Versioned<Clien
             management: None,
         },
     }
+}
+
+/// The account `alice`, with a name, a group, an account at a provider and a passkey.
+fn alice(state: PersonState) -> Versioned<Person> {
+    let record = Person {
+        id: PersonId::of_random(b"alice-alice-alic"),
+        name: Some("alice".into()),
+        display: Some("Alice A.".into()),
+        email: Some("alice@mail.example".into()),
+        groups: vec!["auditors".into()],
+        provider_groups: BTreeMap::from([("corp".into(), vec!["staff".into()])]),
+        passkeys: vec![Passkey {
+            id: "AQID".into(),
+            name: "laptop".into(),
+            credential: json!({ "key": "public" }),
+            created: NOW,
+            last_used: None,
+        }],
+        links: vec![ProviderAccount {
+            issuer: "https://login.example".into(),
+            sub: "id-at-login".into(),
+        }],
+        state,
+        created: Timestamp(1_700_000_000),
+        sessions_from: Timestamp(1_700_000_000),
+    };
+    Versioned { record, version: 3 }
 }
 
 /// One line for each change: the operation, the kind of record, its key, and its required version. For an event, its

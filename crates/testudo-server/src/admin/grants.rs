@@ -1,0 +1,176 @@
+//! Operations on what people granted to clients: list, revoke.
+
+use super::acting::Administrator;
+use super::input::{Json, Query};
+use super::operation::Operation;
+use super::paging;
+use super::reply::{Done, Reply, carry_out, until_unchanged};
+use super::users;
+use crate::change::Change;
+use crate::person_records::{accounts_of, consent_for, part_of};
+use crate::state::app::App;
+use axum::extract::State;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use testudo_core::admin::grant::{self as order, Granted};
+use testudo_core::people::GrantId;
+use testudo_core::records::{Grant, Kind, Person, Versioned};
+use testudo_store::typed;
+
+/// The operations of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::read::<Page>(
+            "/admin/v1/grants",
+            "What people granted to clients and has not ended, page by page.",
+            get(list),
+        )
+        .by_query::<Filter>(),
+        Operation::act::<Done>(
+            "/admin/v1/grants/revoke",
+            "Revoke a grant: its tokens are refused at this server, and the person is asked again.",
+            post(revoke),
+        )
+        .by_body::<GrantChange>(),
+    ]
+}
+
+/// What a person granted to a client, as the admin API shows it. Times are in RFC 3339.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct GrantView {
+    /// Id of the grant, as access tokens name it.
+    grant_id: String,
+    /// `sub` of the person. Example: `u_AQIDBAUGBwgJCgsMDQ4PEA`.
+    sub: String,
+    /// Name of the account, where it has one.
+    name: Option<String>,
+    /// The client. Example: `spiffe://prod.example/ns/shop/sa/web`.
+    client_id: String,
+    /// Scope values, separated by spaces.
+    scope: String,
+    /// The resources for which tokens may be issued.
+    resources: Vec<String>,
+    /// True if the client can use it: the account of the person is not locked.
+    is_usable: bool,
+    /// True if the client has a refresh token.
+    has_refresh_token: bool,
+    /// When the client got its first token.
+    created: String,
+    /// When the authorization ends; absent if it has no end.
+    ends: Option<String>,
+    /// When the grant ends if the client does not use its refresh token before.
+    live_until: String,
+}
+
+impl GrantView {
+    fn of(grant: Grant, person: Option<&Person>) -> GrantView {
+        GrantView {
+            grant_id: grant.id.to_string(),
+            sub: grant.id.person().sub(),
+            name: person.and_then(|person| person.name.clone()),
+            client_id: grant.client.client_id,
+            scope: grant.terms.scope.to_string(),
+            resources: grant
+                .terms
+                .resources
+                .iter()
+                .map(|resource| resource.as_str().to_owned())
+                .collect(),
+            is_usable: person.is_some_and(Person::is_active),
+            has_refresh_token: grant.refresh.is_some(),
+            created: grant.created.to_string(),
+            ends: grant.terms.ends.map(|ends| ends.to_string()),
+            live_until: grant.live_until.to_string(),
+        }
+    }
+}
+
+/// Filters of the list. A grant is listed if all of them match.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    /// Name of the account, or `sub` of the person: only what this person granted.
+    user: Option<String>,
+    /// Only what was granted to the client with this id.
+    client_id: Option<String>,
+    after: Option<String>,
+    /// Maximum number of grants on the page, 1 to 1,000. Default: 1,000.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    limit: Option<NonZeroU32>,
+}
+
+/// A page of grants.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Page {
+    grants: Vec<GrantView>,
+    /// The value of `after` for the next page; absent on the last page.
+    next: Option<String>,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Reply<Page> {
+    let person = match &filter.user {
+        Some(user) => Some(users::find(&app, user).await?.record.id),
+        None => None,
+    };
+    let wanted = paging::size(filter.limit);
+    let mut after = paging::start(filter.after.as_deref());
+    let now = app.now();
+    let mut grants = Vec::new();
+    loop {
+        let part = part_of(&app, Kind::Grant, person, &after).await?;
+        let stored = part.stored.into_iter().map(typed::<Grant>);
+        let read = stored.collect::<Result<Vec<_>, _>>()?;
+        let people = read.iter().map(|grant| grant.record.id.person());
+        let accounts = accounts_of(&app, people.collect()).await?;
+        for grant in read.into_iter().map(|found| found.record) {
+            let id = grant.id;
+            let is_of_client = filter
+                .client_id
+                .as_ref()
+                .is_none_or(|client| *client == grant.client.client_id);
+            if is_of_client && now < grant.live_until && !grant.has_ended(now) {
+                grants.push(GrantView::of(grant, accounts.get(&id.person())));
+            }
+            if grants.len() == wanted {
+                let next = Some(hex::encode(id.key()));
+                return Ok(Json(Page { grants, next }));
+            }
+            after = id.key().to_vec();
+        }
+        if part.is_last {
+            return Ok(Json(Page { grants, next: None }));
+        }
+    }
+}
+
+/// The grant to revoke.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantChange {
+    /// Id of the grant, from the list or from an access token.
+    grant_id: String,
+    /// The reason, which the event records.
+    reason: Option<String>,
+}
+
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    by: Administrator,
+    Json(wanted): Json<GrantChange>,
+) -> Reply<Done> {
+    let change = by.change(&app, wanted.reason.as_deref()).await;
+    until_unchanged(|| revoke_once(&app, &change, &wanted.grant_id)).await
+}
+
+async fn revoke_once(app: &App, change: &Change<'_>, id: &str) -> Reply<Done> {
+    let found: Option<Versioned<Grant>> = match GrantId::parse(id) {
+        Some(id) => app.store.read(id.key()).await?,
+        None => None,
+    };
+    let grant = order::known(id, found)?;
+    let consent = consent_for(app, &grant.record).await?;
+    let decided = order::revoke(&change.order()?, &Granted { grant, consent });
+    carry_out(change, decided).await
+}

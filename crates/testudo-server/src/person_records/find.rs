@@ -1,0 +1,64 @@
+//! Finds an account, and the records that name it.
+
+use crate::state::app::App;
+use std::collections::{BTreeSet, HashMap};
+use testudo_core::admin::user::Traces;
+use testudo_core::people::PersonId;
+use testudo_core::records::{Consent, Grant, Invitation, Kind, Person, PersonLink, PersonName, Versioned};
+use testudo_store::{StoreFault, typed};
+
+/// The account with this `sub` or this name.
+pub(crate) async fn account_named(app: &App, text: &str) -> Result<Option<Versioned<Person>>, StoreFault> {
+    let person = match PersonId::parse_sub(text) {
+        Some(person) => person,
+        None => match app.store.read::<PersonName>(text.as_bytes()).await? {
+            Some(name) => name.record.person,
+            None => return Ok(None),
+        },
+    };
+    app.store.read::<Person>(person.key()).await
+}
+
+/// The records that name this person: those of the name, of accounts at providers, and of invitations that were not used.
+pub(crate) async fn traces_of(app: &App, person: &Person) -> Result<Traces, StoreFault> {
+    let mut traces = Traces::default();
+    if let Some(name) = &person.name {
+        let named = app.store.read::<PersonName>(name.as_bytes()).await?;
+        traces.name = named.filter(|named| named.record.person == person.id);
+    }
+    for account in &person.links {
+        let key = PersonLink::key_of(&account.issuer, &account.sub);
+        let link = app.store.read::<PersonLink>(&key).await?;
+        traces
+            .links
+            .extend(link.filter(|link| link.record.person == person.id));
+    }
+    // Only administrators write invitations, and each ends after a day: there are few.
+    let invitations = app.store.read_each::<Invitation>().await?;
+    let of_person = invitations.into_iter().filter_map(|row| row.versioned().ok());
+    traces.invitations = of_person
+        .filter(|invitation| invitation.record.person == Some(person.id))
+        .collect();
+    Ok(traces)
+}
+
+/// The consent that is remembered for the client of a grant.
+pub(crate) async fn consent_for(app: &App, grant: &Grant) -> Result<Option<Versioned<Consent>>, StoreFault> {
+    let key = Consent::key_of(grant.id.person(), &grant.client.key());
+    app.store.read::<Consent>(&key).await
+}
+
+/// The accounts of these people, in one call of the store.
+pub(crate) async fn accounts_of(
+    app: &App,
+    people: BTreeSet<PersonId>,
+) -> Result<HashMap<PersonId, Person>, StoreFault> {
+    let keys = people.iter().map(|person| (Kind::Person, person.key().to_vec()));
+    let found = app.store.get_many(keys.collect()).await?;
+    let mut accounts = HashMap::new();
+    for stored in found.into_iter().flatten() {
+        let account = typed::<Person>(stored)?.record;
+        accounts.insert(account.id, account);
+    }
+    Ok(accounts)
+}
