@@ -10,6 +10,7 @@ use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::{StoredClient, client_id_agrees, is_not_frozen};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment, Resolution};
+use crate::doors::end_of_credential;
 use crate::grants::{GrantRequest, Granted, Refusal, Requester};
 use crate::identity::{AttestedIdentity, AuthMethod};
 use crate::metadata::resolve::metadata_at_first_use;
@@ -167,7 +168,8 @@ impl<'a> TokenRequest<'a> {
             method_is_registered(governed.identity, method, self.possession)?;
         }
         trace.passed("client known", || format!("first seen {}", client.created));
-        let requester = self.requester(registration, client.end_of_credential(), client.generation);
+        let ends = end_of_credential(client, at.policy.authority(&governed.identity.authority));
+        let requester = self.requester(registration, ends, client.generation);
         let (granted, of_grant) = match self.grant.decide(requester, loaded, at) {
             Ok(decided) => decided,
             Err(refusal) => return refused(refusal),

@@ -97,6 +97,11 @@ impl ClientCredential {
         (!self.claims.is_empty()).then(|| Box::new(self.claims.clone()))
     }
 
+    /// What of it the entry of its issuer accepted.
+    pub fn accepted(&self) -> Option<&AcceptedCredential> {
+        self.accepted.as_deref()
+    }
+
     /// The only authentication method of the client, if the issuer states one.
     pub fn auth_method(&self) -> Option<AuthMethod> {
         AuthMethod::of_holder(self.limits.get(AUTH_METHOD)?.as_str()?)
