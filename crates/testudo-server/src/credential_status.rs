@@ -8,7 +8,7 @@ use crate::trust::status_lists::Answer;
 use std::time::Duration;
 use testudo_core::doors::{ListAge, StatusNeeded, is_still_accepted};
 use testudo_core::policy::StatusUse;
-use testudo_core::records::{ClientCredential, EventKind};
+use testudo_core::records::{Client, ClientCredential, EventKind};
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::Timestamp;
@@ -73,6 +73,16 @@ pub fn still_accepted(
     };
     let keys = in_force.anchor(issuer).and_then(|anchor| anchor.of_any_age());
     Ok(is_still_accepted(accepted, issuer, entry, keys.as_ref(), now)?)
+}
+
+/// Refuses the holder of a token of this server whose verifiable credential, if it registered with one, is not good any
+/// more: it was revoked, or the entry of its issuer would not accept it.
+pub async fn of_holder(app: &App, in_force: &InForce, client: &Client) -> Result<(), Rejection> {
+    let (Some(credential), Some(issuer)) = (&client.credential, Authority::of_key(&client.authority)) else {
+        return Ok(());
+    };
+    still_accepted(in_force, &issuer, credential, app.now())?;
+    check(app, in_force, &issuer, &credential.status).await
 }
 
 /// The event of a list that is used although it could not be fetched again: once until a fetch succeeds.
