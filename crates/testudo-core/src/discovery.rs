@@ -1,12 +1,13 @@
 //! Authorization server metadata: what this server supports now. [RFC8414 §2]
 
+mod people;
+
 use crate::grants;
 use crate::identity::{ATTESTATION_BY_DPOP, CredentialKind};
 use crate::policy::Policy;
+use people::people_metadata;
 use testudo_protocol::jose::Algorithm;
-use testudo_protocol::oauth::metadata::{
-    AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration, PeopleMetadata,
-};
+use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration};
 
 /// The metadata document. `usable` are the kinds of credential for which keys are loaded; kinds that could not be
 /// verified are not listed. [SPIFFE-AUTH §4] `mtls_base` is the base URL of the listener for client certificates, if it
@@ -53,7 +54,7 @@ pub fn server_metadata(
         .map(Algorithm::name)
         .collect();
     let algorithms_of_attestations = names_if(has_pops, &of_attestations);
-    let people = PeopleMetadata::default();
+    let people = people_metadata(policy);
     AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
@@ -62,10 +63,10 @@ pub fn server_metadata(
         registration_endpoint: policy.registration_endpoint(),
         grant_types_supported: grants::served()
             // [RFC8414 §2] Without an authorization endpoint, no client can use the others.
-            .filter(|grant| people.authorization_endpoint.is_some() || !grants::is_of_people(grant))
+            .filter(|grant| grants::is_offered(grant, policy.login.is_some()))
             .map(str::to_owned)
             .collect(),
-        response_types_supported: Vec::new(),
+        response_types_supported: names_if(policy.login.is_some(), &["code"]),
         token_endpoint_auth_methods_supported: usable
             .iter()
             .map(|kind| kind.auth_method())
@@ -98,7 +99,10 @@ pub fn server_metadata(
                 .registration
                 .takes_evidence
                 .then(|| format!("{base}/register")),
-            pushed_authorization_request_endpoint: None,
+            pushed_authorization_request_endpoint: people
+                .pushed_authorization_request_endpoint
+                .is_some()
+                .then(|| format!("{base}/par")),
             revocation_endpoint: None,
             introspection_endpoint: None,
         }),

@@ -2,7 +2,6 @@
 
 mod hostile;
 mod kept_connections;
-mod rebinding;
 mod spiffe_server;
 
 use super::*;

@@ -22,6 +22,7 @@ pub use client_credentials::ClientCredentials;
 pub use code::CodeGrant;
 pub use grant::Refusal;
 pub use granted::{Granted, Members, OfPerson};
+pub(crate) use person::binding_of_refresh;
 pub use refresh::RefreshGrant;
 pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;
@@ -140,10 +141,9 @@ pub fn is_of_people(name: &str) -> bool {
     [CodeGrant::NAME, RefreshGrant::NAME].contains(&name)
 }
 
-/// True if a client can use the grant at this server: people cannot sign in yet, so no client gets a code or a refresh
-/// token.
-pub fn is_offered(name: &str) -> bool {
-    is_served(name) && !is_of_people(name)
+/// True if a client can use the grant at this server. Where people cannot sign in, no client gets a code or a refresh token.
+pub fn is_offered(name: &str, people_sign_in: bool) -> bool {
+    is_served(name) && (people_sign_in || !is_of_people(name))
 }
 
 impl GrantRequest {

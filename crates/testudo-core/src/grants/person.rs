@@ -126,7 +126,7 @@ pub(super) fn claims_of(grant: GrantId, terms: &GrantTerms) -> Box<OfPerson> {
 /// What the refresh tokens of this client are bound to. The key of a DPoP proof and a certificate bind the tokens of a
 /// client that does not authenticate; other clients prove their identity at each refresh, and may have renewed their
 /// keys. [RFC9449 §5] The key of an attestation names the instance, and stays. [ABCA §10.3]
-pub(super) fn binding_of_refresh(requester: &Requester<'_>) -> BoundTo {
+pub(crate) fn binding_of_refresh(requester: &Requester<'_>) -> BoundTo {
     let (identity, possession) = (requester.governed.identity, requester.possession);
     let is_public = identity.kind == CredentialKind::Public;
     let of_public = |thumbprint: Option<[u8; 32]>| thumbprint.filter(|_| is_public).map(KeyThumbprint);

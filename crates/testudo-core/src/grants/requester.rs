@@ -13,6 +13,8 @@ use testudo_protocol::{Seconds, Timestamp};
 pub struct Requester<'a> {
     /// Its identity, with the rule that governs it.
     pub governed: &'a GovernedIdentity<'a>,
+    /// Its `client_id`.
+    pub client_id: &'a str,
     /// The limits that it registered, if it did.
     pub registration: Option<&'a Registration>,
     /// The end of the verifiable credential with which it or its sponsor registered, if one did.

@@ -28,7 +28,7 @@ impl ScopeAndResource {
 
     /// [RFC6749 §3.3] The requested scope, which must be allowed completely; without one, the default of the rule. An
     /// attested scope can only reduce what is allowed.
-    pub(super) fn scope(&self, requester: &Requester<'_>) -> Result<ScopeSet, Rejection> {
+    pub(crate) fn scope(&self, requester: &Requester<'_>) -> Result<ScopeSet, Rejection> {
         let rule = requester.governed.found.rule;
         let Some(asked) = &self.scope else {
             return requester.lowered(&rule.default_scopes);

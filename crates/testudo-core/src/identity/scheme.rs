@@ -57,6 +57,15 @@ impl AuthorityKind {
         }
     }
 
+    /// True if the rule of a client of this kind is about the client itself, and not about its sponsor or about all that
+    /// register without evidence.
+    pub(crate) fn has_own_rule(self) -> bool {
+        match self {
+            AuthorityKind::Spiffe | AuthorityKind::Issuer | AuthorityKind::Configuration => true,
+            AuthorityKind::Registration => false,
+        }
+    }
+
     /// True if a segment of a subject may contain this character.
     pub(crate) fn may_be_in_a_segment(self, character: char) -> bool {
         match self {

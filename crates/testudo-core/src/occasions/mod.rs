@@ -25,11 +25,14 @@
 //! Step 11 checks quota, absence, version and single use in the store. "Known" means that the client exists and its
 //! lifetime has not ended. A new check is one line in `decide` of the occasion, in this order, and one cell here.
 
+mod admitted;
 pub mod authorize;
+mod caller;
 mod credential_client;
 pub mod manage;
 mod observed;
 mod occasion;
+pub mod push;
 pub mod register;
 pub mod registered;
 pub mod revoked;
@@ -37,4 +40,5 @@ pub mod showing;
 pub mod token;
 pub mod unattested;
 
+pub use caller::Caller;
 pub use occasion::Occasion;

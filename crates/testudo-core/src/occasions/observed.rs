@@ -3,7 +3,6 @@
 use crate::admission::create::event_of_request;
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
-use crate::grants::Granted;
 use crate::records::RequestRef;
 use crate::records::{ClientMetadata, Event, EventKind};
 use crate::rejection::Rejection;
@@ -11,14 +10,14 @@ use crate::rejection::Rejection;
 pub(crate) fn would_register(
     governed: &GovernedIdentity<'_>,
     request: RequestRef<'_>,
-    outcome: &Result<(ClientMetadata, Granted), Rejection>,
+    outcome: &Result<(ClientMetadata, String, String), Rejection>,
     at: &Moment<'_>,
 ) -> Event {
     let mut event = event_of_request(governed, request, EventKind::ClientWouldRegister, at);
     match outcome {
-        Ok((metadata, granted)) => {
-            event.scope = Some(granted.scope.to_string());
-            event.resource = Some(granted.resource.to_string());
+        Ok((metadata, scope, resource)) => {
+            event.scope = Some(scope.clone());
+            event.resource = Some(resource.clone());
             event.detail = serde_json::to_string(metadata).ok();
         }
         Err(rejection) => {

@@ -5,9 +5,9 @@ use super::granted_client::{BoundTo, GrantedClient};
 use super::record::{Announced, Record};
 use crate::people::SecretDigest;
 use serde::{Deserialize, Serialize};
-use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::authorization::AuthorizationRequest;
 use testudo_protocol::oauth::redirect_uri::RedirectUri;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// A pushed request. It is deleted, at the version that was read, with the batch that writes the code or the refusal of
 /// the person, so it is used once on any node.
@@ -23,8 +23,19 @@ pub struct PushedRequest {
     pub redirect_uri: RedirectUri,
     /// What the code will be bound to.
     pub bound_to: BoundTo,
-    /// When it ends.
+    /// When a browser can no longer arrive with it. Then it is kept for [`PushedRequest::KEPT`], because a person may take
+    /// longer to sign in.
     pub expires: Timestamp,
+}
+
+impl PushedRequest {
+    /// How long a person may take from the first visit to the answer.
+    pub const KEPT: Seconds = Seconds(3600);
+
+    /// True if a visit may use it that began at this time.
+    pub fn is_alive(&self, begun: Timestamp, now: Timestamp) -> bool {
+        begun < self.expires && now < self.expires + PushedRequest::KEPT
+    }
 }
 
 impl Record for PushedRequest {
@@ -34,6 +45,6 @@ impl Record for PushedRequest {
         self.digest.key().to_vec()
     }
     fn expires(&self) -> Option<Timestamp> {
-        Some(self.expires)
+        Some(self.expires + PushedRequest::KEPT)
     }
 }

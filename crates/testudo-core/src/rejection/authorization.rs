@@ -31,6 +31,11 @@ pub enum AuthorizationReason {
     ObjectNotTaken,
     /// The key of the DPoP proof is not that of `dpop_jkt`. [RFC9449 §10.1]
     DpopKeyDiffers,
+    /// The client pushes more requests than one client may.
+    PushShareUsed {
+        /// After this time the client may push another one.
+        retry_after_seconds: i64,
+    },
     /// The person would have to sign in, and `prompt` is `none`. [OIDCC §3.1.2.6]
     SignInNeeded,
     /// The person would have to be asked, and `prompt` is `none`. [OIDCC §3.1.2.6]
@@ -98,6 +103,12 @@ impl AuthorizationReason {
                 ErrorCode::InvalidDpopProof,
                 "dpop_jkt is not the thumbprint of the key of the DPoP proof",
             ),
+            AuthorizationReason::PushShareUsed { retry_after_seconds } => Row::new(
+                "push_share_used",
+                ErrorCode::SlowDown,
+                "this client pushes too many authorization requests",
+            )
+            .retry_after(*retry_after_seconds),
             AuthorizationReason::SignInNeeded => Row::new(
                 "sign_in_needed",
                 ErrorCode::LoginRequired,
@@ -161,6 +172,9 @@ impl fmt::Display for AuthorizationReason {
             }
             AuthorizationReason::DpopKeyDiffers => {
                 "dpop_jkt names another key than the DPoP proof of the request"
+            }
+            AuthorizationReason::PushShareUsed { .. } => {
+                "the client pushes more authorization requests than one client may"
             }
             AuthorizationReason::SignInNeeded => "the person must sign in, and prompt is none",
             AuthorizationReason::ConsentNeeded => "the person must be asked, and prompt is none",

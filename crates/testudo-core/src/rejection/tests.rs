@@ -239,6 +239,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "person_not_active",
     "person_not_in_group",
     "proof_share_used",
+    "push_share_used",
     "registration_token_missing",
     "registration_token_refused",
     "registration_token_superseded",

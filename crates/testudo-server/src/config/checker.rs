@@ -15,6 +15,8 @@ pub(super) struct Checker<'r> {
     pub(super) report: &'r mut Report,
     /// True where each entry that names an authority could be read. Otherwise a rule may be about one that could not.
     pub(super) knows_all_authorities: bool,
+    /// True where the file has `[login]`.
+    pub(super) people_sign_in: bool,
 }
 
 impl<'r> Checker<'r> {
@@ -26,6 +28,7 @@ impl<'r> Checker<'r> {
             folder,
             report,
             knows_all_authorities,
+            people_sign_in: false,
         }
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn compile(
         }),
         _ => None,
     };
+    checker.people_sign_in = file.login.is_some();
     let login = checker.login(file.login.as_ref(), places.as_ref());
     let pages = checker.pages(&file.pages);
     let scopes = checker.scopes(&file.scopes);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use testudo_core::grants;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
-use testudo_core::rules::{Rule, RuleSpec};
+use testudo_core::rules::{PushedAuthorization, Rule, RuleSpec};
 use testudo_core::velocity::Rate;
 
 /// `[registration]`
@@ -139,6 +139,7 @@ impl Checker<'_> {
             grant_types: Some(
                 grant_types.unwrap_or_else(|| vec!["authorization_code".into(), "refresh_token".into()]),
             ),
+            pushed_authorization: Some(PushedAuthorization::Required),
             client_lifetime: Some(section.client_lifetime.clone().unwrap_or("30d".into())),
             client_idle_lifetime: Some(section.client_idle_lifetime.clone().unwrap_or("7d".into())),
             access_token_lifetime: section.access_token_lifetime.clone(),
@@ -151,10 +152,10 @@ impl Checker<'_> {
             .grant_types
             .iter()
             .flatten()
-            .any(|grant| grants::is_offered(grant))
+            .any(|grant| grants::is_offered(grant, self.people_sign_in))
         {
-            let problem = "has only grant types for which a person signs in, and people cannot sign in at this version (/authorize answers with an error page): clients can register and cannot get a token";
-            let hint = "add client_credentials for clients with keys";
+            let problem = "has only grant types for which a person signs in, and there is no [login]: clients can register and cannot get a token";
+            let hint = "add [login], or client_credentials for clients with keys";
             self.report
                 .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));
         }

@@ -86,12 +86,21 @@ impl Checker<'_> {
 
     fn grants_are_served(&mut self, key: &str, spec: &RuleSpec) {
         for (entry, grant) in spec.grant_types.iter().flatten().enumerate() {
-            if !grants::is_offered(grant) {
+            if grants::is_offered(grant, self.people_sign_in) {
+                continue;
+            }
+            let key = format!("{key}.grant_types[{entry}]");
+            if grants::is_served(grant) {
+                let problem = format!(
+                    "{grant:?} needs people who sign in, and there is no [login]: a client can register for it, and not use it"
+                );
+                let hint = "add [login], or remove the grant type";
+                self.report.warn(key, problem, Some(hint));
+            } else {
                 let problem = format!(
                     "{grant:?} is not served by this version: a client can register for it, and not use it"
                 );
-                self.report
-                    .warn(format!("{key}.grant_types[{entry}]"), problem, None);
+                self.report.warn(key, problem, None);
             }
         }
     }

@@ -159,7 +159,7 @@ fn warnings_leave_a_configuration_usable() {
         ),
         (
             "identities = [\"spiffe://a.example/x\"]\ngrant_types = [\"client_credentials\", \"authorization_code\"]",
-            "\"authorization_code\" is not served by this version",
+            "\"authorization_code\" needs people who sign in",
         ),
     ] {
         let (_, report) = judge(&rule(text)).unwrap();
@@ -169,6 +169,13 @@ fn warnings_leave_a_configuration_usable() {
             .filter(|problem| problem.problem.contains(saying));
         assert_eq!(warnings.count(), 1, "{saying}: {report}");
     }
+    let people = "identities = [\"spiffe://a.example/x\"]\ngrant_types = [\"authorization_code\"]\n[login]";
+    let (_, report) = judge(&rule(people)).unwrap();
+    let mut problems = report.problems.iter();
+    assert!(
+        !problems.any(|problem| problem.key.contains("grant_types")),
+        "{report}"
+    );
 }
 
 #[test]

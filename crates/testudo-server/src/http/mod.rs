@@ -8,6 +8,7 @@ mod cors;
 mod framing;
 mod fresh;
 mod incoming;
+mod par;
 mod proofs;
 mod proxy;
 mod ready;

@@ -3,7 +3,7 @@
 use super::body::RequestBody;
 use super::incoming::Incoming;
 use super::respond::{self, failed, plain};
-use super::{challenge, cors, readyz, register, token, visit, well_known};
+use super::{challenge, cors, par, readyz, register, token, visit, well_known};
 use crate::fault::Stop;
 use crate::pages::Page;
 use crate::peer::Peer;
@@ -122,6 +122,7 @@ async fn serve_endpoint<B: RequestBody>(
     match endpoint {
         Endpoint::Token => token::token(app, in_force, incoming).await,
         Endpoint::Challenge => challenge::challenge(app, incoming.id),
+        Endpoint::PushedAuthorization => par::push(app, in_force, incoming).await,
         Endpoint::Registration => register::register_client(app, in_force, incoming).await,
         Endpoint::Client { id } => register::manage_registration(app, in_force, &id, incoming).await,
         Endpoint::Metadata => well_known::metadata_document(app, in_force),
@@ -139,6 +140,8 @@ enum Endpoint {
     Token,
     /// [ABCA §6.3]
     Challenge,
+    /// [RFC9126 §2]
+    PushedAuthorization,
     Registration,
     /// The registration of one client. [RFC7592 §2]
     Client {
@@ -174,6 +177,7 @@ impl Endpoint {
             "/token" => Endpoint::Token,
             "/challenge" => Endpoint::Challenge,
             "/jwks" => Endpoint::Keys,
+            "/par" => Endpoint::PushedAuthorization,
             "/register" => Endpoint::Registration,
             // OpenID Connect appends it to the path of the issuer. [OIDCD §4]
             "/.well-known/openid-configuration" => Endpoint::OpenIdConfiguration,
@@ -184,6 +188,7 @@ impl Endpoint {
         };
         let is_open = match endpoint {
             Endpoint::Registration | Endpoint::Client { .. } => policy.registration.is_open(),
+            Endpoint::PushedAuthorization => policy.login.is_some(),
             Endpoint::Token
             | Endpoint::Challenge
             | Endpoint::Keys
@@ -209,6 +214,7 @@ impl Endpoint {
         match self {
             Endpoint::Token => Route::Token,
             Endpoint::Challenge => Route::Challenge,
+            Endpoint::PushedAuthorization => Route::PushedAuthorization,
             Endpoint::Registration => Route::Registration,
             Endpoint::Client { .. } => Route::Client,
             Endpoint::Metadata | Endpoint::OpenIdConfiguration => Route::Metadata,
@@ -222,7 +228,10 @@ impl Endpoint {
     /// as well.
     fn methods(&self) -> &'static str {
         match self {
-            Endpoint::Token | Endpoint::Challenge | Endpoint::Registration => "POST",
+            Endpoint::Token
+            | Endpoint::Challenge
+            | Endpoint::PushedAuthorization
+            | Endpoint::Registration => "POST",
             // [RFC7592 §2] A registration can be read, replaced and deleted.
             Endpoint::Client { .. } => "GET, PUT, DELETE",
             Endpoint::Metadata | Endpoint::OpenIdConfiguration | Endpoint::Keys => "GET, HEAD",
@@ -236,6 +245,7 @@ impl Endpoint {
         match self {
             Endpoint::Token
             | Endpoint::Challenge
+            | Endpoint::PushedAuthorization
             | Endpoint::Registration
             | Endpoint::Client { .. }
             | Endpoint::Metadata

@@ -16,6 +16,7 @@ use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
 use crate::state::observer::Observer;
 use crate::state::proof_shares::ProofShares;
+use crate::state::push_shares::PushShares;
 use crate::state::refusals::RefusalLedger;
 use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
@@ -66,6 +67,8 @@ pub struct App {
     pub nonces: ServerNonces,
     /// How many proofs each client has used.
     pub(crate) proof_shares: ProofShares,
+    /// How many authorization requests each client may push.
+    pub(crate) push_shares: PushShares,
     /// Limits the work of verifying client certificates.
     pub(crate) chain_work: ChainWork,
     /// Limits the reads of clients that requests name before they are verified.
@@ -257,6 +260,7 @@ impl App {
             first_uses: FirstUses::default(),
             nonces,
             proof_shares: ProofShares::default(),
+            push_shares: PushShares::default(),
             chain_work: ChainWork::default(),
             client_look_ups: ClientLookUps::default(),
             refusals: RefusalLedger::default(),

@@ -96,6 +96,8 @@ pub struct Arrival {
     pub token_uris: Vec<RequestUri>,
     /// The URIs of the registration endpoint, in the same way.
     pub registration_uris: Vec<RequestUri>,
+    /// The URIs of the endpoint for pushed authorization requests.
+    pub push_uris: Vec<RequestUri>,
     /// True where client certificates can reach this server.
     pub takes_certificates: bool,
     /// True where the public listeners have TLS. A reload does not change it.
@@ -147,6 +149,7 @@ impl Arrival {
         Arrival {
             token_uris: uris("/token"),
             registration_uris: uris("/register"),
+            push_uris: uris("/par"),
             takes_certificates: server.asks_for_certificates && (self.has_tls || forwards),
             proxy: server.proxy.clone(),
             ..self.clone()

@@ -5,7 +5,7 @@ use super::shown::ConsentContent;
 use super::terms::Terms;
 use super::{Checking, ConsentAsked, Next, Sent, Stopped};
 use crate::admission::lifecycle::event_retention;
-use crate::identity::{AuthorityKind, CredentialKind};
+use crate::identity::CredentialKind;
 use crate::people::{GrantId, PresentedSecret, SecretDigest, SessionName};
 use crate::records::{
     AuthorizationCode, Batch, Client, Consent, Event, EventKind, GrantTerms, Loaded, PushedRequest, Versioned,
@@ -91,11 +91,8 @@ impl Asking<'_> {
         if can_be_another || self.request.prompt.consent {
             return Earlier::Missing;
         }
-        let of_administrator = match self.checking.visit.client.authority.kind() {
-            AuthorityKind::Spiffe | AuthorityKind::Issuer | AuthorityKind::Configuration => true,
-            // Any caller can register such a client.
-            AuthorityKind::Registration => false,
-        };
+        // Any caller can register a client without evidence.
+        let of_administrator = self.checking.visit.client.authority.kind().has_own_rule();
         if of_administrator && self.checking.found.rule.people.consent == ConsentForm::Trusted {
             return Earlier::NotNeeded;
         }

@@ -5,7 +5,7 @@ use super::client::{AskingClient, FoundBy};
 use crate::decision::Moment;
 
 use crate::metadata::redirect_uris::derived;
-use crate::records::{Client, Loaded, Person, Registration, Session, Versioned};
+use crate::records::{Client, ClientMetadata, Loaded, Person, Registration, Session, Versioned};
 use crate::rejection::{AdmissionReason, AuthorizationReason, Rejection};
 use crate::rules::{Match, PushedAuthorization, Rule};
 use testudo_protocol::Timestamp;
@@ -34,7 +34,11 @@ pub(super) fn redirect_uri(
     record: Option<&Client>,
     found: &Match<'_>,
 ) -> Result<RedirectUri, Rejection> {
-    let of_rule = derived(found);
+    let of_rule = match client.found {
+        FoundBy::Entry(_) | FoundBy::Name(_) | FoundBy::Push(_) => derived(found),
+        // The client has the rule of its sponsor, and is not the sponsor.
+        FoundBy::Id => Vec::new(),
+    };
     let registered = record.filter(|record| match client.found {
         FoundBy::Id => true,
         // What an attester states about a client is left out: a visitor would learn that the client exists.
@@ -73,15 +77,15 @@ pub(super) fn need_not_push_or_sign(
     if must_push {
         return Err(push_missing(found.rule));
     }
-    must_not_sign(record, registration)
+    must_not_sign(metadata, registration)
 }
 
 /// [RFC9101 §10.5] A client that registered that it signs its requests has no others.
-pub(crate) fn must_not_sign(
-    record: Option<&Client>,
+pub(in crate::occasions) fn must_not_sign(
+    metadata: Option<&ClientMetadata>,
     registration: Option<&Registration>,
 ) -> Result<(), Rejection> {
-    let is_attested = record.is_some_and(|record| record.metadata.require_signed_request_object);
+    let is_attested = metadata.is_some_and(|metadata| metadata.require_signed_request_object);
     match is_attested || registration.is_some_and(|stands| stands.must_sign_requests) {
         true => Err(AuthorizationReason::ObjectMissing.into()),
         false => Ok(()),

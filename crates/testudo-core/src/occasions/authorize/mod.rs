@@ -36,6 +36,7 @@ mod tests;
 pub use asked::{Asked, DirectRequest, PushedName, WrongRequest};
 pub use client::AskingClient;
 pub use consent::{ConsentAnswer, Shown};
+pub(super) use demands::must_not_sign;
 pub use shown::{ClientShown, ConsentContent, ScopeShown};
 
 use super::occasion::Occasion;
@@ -250,7 +251,7 @@ impl AuthorizeRequest<'_> {
             Asked::Wrong(wrong) => Ok(Sent::Wrong(wrong)),
             Asked::Pushed(named) => loaded
                 .find::<PushedRequest>(named.digest.key())
-                .filter(|pushed| at.now < pushed.record.expires)
+                .filter(|pushed| pushed.record.is_alive(self.visit.begun.unwrap_or(at.now), at.now))
                 .map(Sent::Pushed)
                 .ok_or_else(|| AuthorizationReason::PushedRequestUnknown.into()),
         }

@@ -32,6 +32,9 @@ pub(in crate::rejection) fn of_authorization(reason: &AuthorizationReason) -> Co
             "the client must push its parameters instead: its credential proves that they are its own"
         }
         AuthorizationReason::DpopKeyDiffers => "the client must leave dpop_jkt out, or name the key of its proof",
+        AuthorizationReason::PushShareUsed { .. } => {
+            "the client must push a request only when a person begins to sign in: one node accepts 50 per second of a client"
+        }
         AuthorizationReason::SignInNeeded => "the client must ask again without prompt=none",
         AuthorizationReason::ConsentNeeded => {
             "the client must ask again without prompt=none; consent = \"trusted\" in the rule shows no page"

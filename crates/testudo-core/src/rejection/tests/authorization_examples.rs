@@ -17,6 +17,9 @@ pub fn authorization_reasons() -> Vec<AuthorizationReason> {
         AuthorizationReason::ObjectMissing,
         AuthorizationReason::ObjectNotTaken,
         AuthorizationReason::DpopKeyDiffers,
+        AuthorizationReason::PushShareUsed {
+            retry_after_seconds: 1,
+        },
         AuthorizationReason::SignInNeeded,
         AuthorizationReason::ConsentNeeded,
         AuthorizationReason::AcrUnmet,

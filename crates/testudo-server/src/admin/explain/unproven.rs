@@ -42,7 +42,7 @@ impl Today {
             }),
             // Time does not go back: only another credential can be accepted.
             Some("assertion_expired") => Today::Same,
-            Some("unsupported_grant_type") => of_grant(event),
+            Some("unsupported_grant_type") => of_grant(&in_force, event),
             // The request itself is malformed: neither the configuration nor the credential changes that.
             Some(reason) if MALFORMED.contains(&reason) => Today::Same,
             Some("audience_mismatch") => of_audience(&in_force, event),
@@ -78,12 +78,13 @@ const MALFORMED: &[&str] = &[
     "several_resources",
 ];
 
-fn of_grant(event: &Event) -> Today {
+fn of_grant(in_force: &InForce, event: &Event) -> Today {
+    let people_sign_in = in_force.policy.login.is_some();
     let request = event.request.as_deref();
     match request.and_then(|request| request.grant_type.as_deref()) {
         // An event of an earlier version does not contain the grant.
         None => Today::Unknown,
-        Some(grant_type) if is_offered(grant_type) => {
+        Some(grant_type) if is_offered(grant_type, people_sign_in) => {
             Today::Changed(format!("the grant `{grant_type}` is supported now"))
         }
         Some(_) => Today::Same,

@@ -91,17 +91,13 @@ impl Checker<'_> {
         places: Option<&Places<'_>>,
     ) -> Option<LoginSettings> {
         let section = section?;
-        self.report.warn(
-            "login",
-            "is not served by this version: /authorize answers that people cannot sign in",
-            None,
-        );
         let lifetimes = self.session_lifetimes(section);
         let providers = self.providers(&section.providers, places.map(|places| places.issuer));
         // Without an issuer and listeners there are errors already, and these checks could only repeat them.
         let places = places?;
         let development = self.development(section.development.as_deref(), places);
         let passkeys = self.passkeys(section.passkeys, places.issuer);
+        self.ways_are_served(passkeys.is_some(), !section.providers.is_empty());
         let has_passkeys = passkeys.is_some() || section.passkeys == Some(true);
         let has_a_way = has_passkeys || !section.providers.is_empty() || section.development.is_some();
         if !has_a_way && !self.report.is_unread("login") {
@@ -117,6 +113,18 @@ impl Checker<'_> {
             development,
             providers,
         })
+    }
+
+    /// Warns of the ways of signing in that this version does not have.
+    fn ways_are_served(&mut self, has_passkeys: bool, has_providers: bool) {
+        let ways = [
+            ("login.passkeys", has_passkeys),
+            ("login.providers", has_providers),
+        ];
+        for (key, _) in ways.into_iter().filter(|(_, is_there)| *is_there) {
+            let problem = "is not served by this version: the sign-in page has no such button";
+            self.report.warn(key, problem, None);
+        }
     }
 
     fn session_lifetimes(&mut self, section: &LoginSection) -> Option<(Seconds, Seconds)> {

@@ -2,6 +2,8 @@
 
 mod authenticate;
 mod receive;
+mod refused;
 
 pub(super) use authenticate::Client;
 pub(super) use receive::{authorization, receive};
+pub(super) use refused::refused;

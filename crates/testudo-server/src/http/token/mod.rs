@@ -8,12 +8,12 @@ mod parse;
 mod reply;
 
 use super::body::RequestBody;
-use super::client::{Client, authorization, receive};
+use super::client::{self, Client, authorization, receive};
 use super::fresh;
 use super::incoming::Incoming;
 use super::proxy;
-use super::respond::{error, failed, json};
-use crate::audit::{RequestTrail, refuse};
+use super::respond::{failed, json};
+use crate::audit::RequestTrail;
 use crate::fault::{Fault, Stop};
 use crate::settle::settle;
 use crate::state::app::App;
@@ -25,9 +25,8 @@ use observe::observe;
 use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
-use testudo_core::policy::NonceUse;
 use testudo_core::records::Event;
-use testudo_core::rejection::{Authorization, Endpoint, Fresh, Rejection};
+use testudo_core::rejection::{Authorization, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
 use testudo_core::{Moment, OccasionKind};
 use testudo_protocol::oauth::{Resource, ScopeSet};
@@ -67,11 +66,7 @@ pub(super) async fn token<B: RequestBody>(
                 )
             });
             let mut response = json(StatusCode::OK, reply::render(&token));
-            // [RFC9449 §8.2] The client gets the nonce of its next proof before the present one expires.
-            let requires_nonce = in_force.policy.tokens.dpop_nonce == NonceUse::Required;
-            if requires_nonce && trail.details.dpop_key.is_some() {
-                fresh::add(app, &mut response, Fresh::DpopNonce);
-            }
+            fresh::add_next_nonce(app, &in_force.policy, &trail, &mut response);
             response
         }
         Ok(Settled::Refused(rejection, would)) => {
@@ -89,12 +84,8 @@ async fn refused(
     authorization: Authorization,
     would: Option<Box<Event>>,
 ) -> Response<Full<Bytes>> {
-    let answer = refuse(app, trail, rejection, Endpoint::Token { authorization }, would).await;
+    let response = client::refused(app, trail, rejection, authorization, would).await;
     observe(app, trail, || format!("refused: {rejection}"));
-    let mut response = error(&answer);
-    if let Some(value) = answer.fresh {
-        fresh::add(app, &mut response, value);
-    }
     response
 }
 
@@ -107,7 +98,9 @@ async fn serve_token<B: RequestBody>(
     let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
-    let parsed = receive(&in_force.arrival, peer, request, |form| parse::parse(form));
+    let parsed = receive(&in_force.arrival, peer, request, |form| {
+        parse::parse(form, policy.login.is_some())
+    });
     let (grant, arrived) = parsed.await?; // parse
     trail.details.grant_type = Some(grant.name().into());
     trail.scope = grant.asked().scope.as_ref().map(ScopeSet::to_string);

@@ -16,6 +16,8 @@ pub enum Route {
     Token,
     /// `/challenge`
     Challenge,
+    /// `/par`
+    PushedAuthorization,
     /// `/register`
     Registration,
     /// `/register/{client_id}`
@@ -37,9 +39,10 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Route; 11] = [
+    const ALL: [Route; 12] = [
         Route::Token,
         Route::Challenge,
+        Route::PushedAuthorization,
         Route::Registration,
         Route::Client,
         Route::Metadata,
@@ -55,6 +58,7 @@ impl Route {
         match self {
             Route::Token => "token",
             Route::Challenge => "challenge",
+            Route::PushedAuthorization => "par",
             Route::Registration => "register",
             Route::Client => "client",
             Route::Metadata => "metadata",

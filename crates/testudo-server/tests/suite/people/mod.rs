@@ -1,3 +1,4 @@
 //! People in front of a browser: pages, sign-in, consent, and the codes that clients redeem.
 
 mod pages;
+mod pushed;

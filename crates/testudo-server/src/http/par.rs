@@ -1,0 +1,120 @@
+//! The endpoint for pushed authorization requests. [RFC9126 §2] The steps are those of a token request.
+
+use super::body::RequestBody;
+use super::client::{Client, authorization, receive, refused};
+use super::fresh;
+use super::incoming::Incoming;
+use super::proxy;
+use super::respond::{failed, json};
+use crate::audit::RequestTrail;
+use crate::fault::Stop;
+use crate::settle::settle;
+use crate::state::app::App;
+use crate::state::in_force::InForce;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use std::sync::Arc;
+use testudo_core::OccasionKind;
+use testudo_core::occasions::Caller;
+use testudo_core::occasions::push::{PushOutcome, PushRequest, Pushed};
+use testudo_core::rejection::{AuthorizationReason, Rejection};
+use testudo_protocol::oauth::authorization::{AuthorizationRequest, SentRequest};
+use testudo_protocol::oauth::{Form, Resource, ScopeSet};
+
+/// [RFC9126 §2.2]
+#[derive(Serialize)]
+struct PushReply<'a> {
+    request_uri: &'a str,
+    /// Lifetime of `request_uri` in seconds.
+    expires_in: i64,
+}
+
+pub(super) async fn push<B: RequestBody>(
+    app: &App,
+    in_force: &Arc<InForce>,
+    incoming: Incoming<'_, B>,
+) -> Response<Full<Bytes>> {
+    let authorization = authorization(&incoming.request);
+    let request_id = incoming.id;
+    let mut trail = RequestTrail::of(OccasionKind::PushedAuthorization, request_id);
+    // Boxed: a future within this many others would be too deep for the compiler.
+    match Box::pin(serve(app, in_force, incoming, &mut trail)).await {
+        Ok(PushOutcome::Pushed(pushed)) => {
+            if pushed.is_new {
+                app.metrics.first_uses.inc();
+            }
+            let mut response = json(StatusCode::CREATED, render(&pushed));
+            fresh::add_next_nonce(app, &in_force.policy, &trail, &mut response);
+            response
+        }
+        Ok(PushOutcome::Refused(rejection, would)) => {
+            refused(app, &trail, &rejection, authorization, would).await
+        }
+        Err(Stop::Refused(rejection)) => refused(app, &trail, &rejection, authorization, None).await,
+        Err(Stop::Failed(what)) => failed(app, request_id, &what),
+    }
+}
+
+fn render(pushed: &Pushed) -> Vec<u8> {
+    let reply = PushReply {
+        request_uri: pushed.request_uri.as_str(),
+        expires_in: pushed.lifetime.0,
+    };
+    serde_json::to_vec(&reply).unwrap_or_default()
+}
+
+async fn serve<B: RequestBody>(
+    app: &App,
+    in_force: &Arc<InForce>,
+    incoming: Incoming<'_, B>,
+    trail: &mut RequestTrail<'_>,
+) -> Result<PushOutcome, Stop> {
+    let Incoming { peer, request, .. } = incoming;
+    let policy = &in_force.policy;
+    proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
+    let address = proxy::address_of(&in_force.arrival, peer, request.headers());
+    let parsed = receive(&in_force.arrival, peer, request, |form| parse(form));
+    let (asked, arrived) = parsed.await?; // parse
+    trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
+    trail.resource = asked.resources.first().map(Resource::to_string);
+    let client = Client {
+        app,
+        in_force,
+        peer,
+        uris: &in_force.arrival.push_uris,
+    };
+    let proven = client.authenticate(arrived, trail).await?; // gather, verify
+    let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
+    app.push_shares
+        .take(&governed, address, app.clock.steady_millis())?;
+    let push = PushRequest {
+        caller: Caller {
+            governed: &governed,
+            client_id: trail.details.client_id.as_deref(),
+            attestation: proven.attestation(),
+            possession: &proven.possession,
+        },
+        asked: &asked,
+        request: trail.request(),
+    };
+    let outcome = settle(app, policy, &push, |outcome, _| Ok(outcome)).await?; // load … commit
+    if let PushOutcome::Pushed(_) = &outcome {
+        proven.remember(app, policy);
+    }
+    Ok(outcome)
+}
+
+/// The parameters, which must be right by themselves. [RFC9126 §2.1]
+fn parse(form: &Form) -> Result<AuthorizationRequest, Rejection> {
+    let sent = SentRequest::at_pushed_endpoint(form).map_err(AuthorizationReason::ParametersWrong)?;
+    let parameters = match sent {
+        SentRequest::Plain(parameters) => parameters,
+        SentRequest::Object { .. } | SentRequest::Pushed { .. } => {
+            return Err(AuthorizationReason::ObjectNotTaken.into());
+        }
+    };
+    let request = AuthorizationRequest::parse(&parameters);
+    Ok(request.map_err(AuthorizationReason::ParametersWrong)?)
+}
