@@ -2,6 +2,7 @@
 
 mod hostile;
 mod kept_connections;
+mod rebinding;
 mod spiffe_server;
 
 use super::*;

@@ -1,16 +1,17 @@
-//! The status of a verified credential: reads the lists that it refers to, and refuses it if one of them does not state
-//! that it is valid.
+//! Whether a credential that was verified is still good: reads the status lists that it refers to, and refuses it if one of
+//! them does not state that it is valid; and compares that of a registered client with the entry of its issuer.
 
 use crate::audit::write_event;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
 use crate::trust::status_lists::Answer;
 use std::time::Duration;
-use testudo_core::doors::{ListAge, StatusNeeded};
+use testudo_core::doors::{ListAge, StatusNeeded, is_still_accepted};
 use testudo_core::policy::StatusUse;
-use testudo_core::records::EventKind;
+use testudo_core::records::{Client, ClientCredential, EventKind};
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Authority};
+use testudo_protocol::Timestamp;
 use testudo_protocol::credentials::status::StatusReference;
 use tokio::time::{Instant, timeout_at};
 
@@ -58,6 +59,30 @@ pub async fn check(
         }
     }
     Ok(())
+}
+
+/// Refuses a client whose credential the entry of its issuer would not accept any more. Nothing is fetched or read for it.
+pub fn still_accepted(
+    in_force: &InForce,
+    issuer: &Authority,
+    credential: &ClientCredential,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let (Some(accepted), Some(entry)) = (credential.accepted(), in_force.policy.authority(issuer)) else {
+        return Ok(());
+    };
+    let keys = in_force.anchor(issuer).and_then(|anchor| anchor.of_any_age());
+    Ok(is_still_accepted(accepted, issuer, entry, keys.as_ref(), now)?)
+}
+
+/// Refuses the holder of a token of this server whose verifiable credential, if it registered with one, is not good any
+/// more: it was revoked, or the entry of its issuer would not accept it.
+pub async fn of_holder(app: &App, in_force: &InForce, client: &Client) -> Result<(), Rejection> {
+    let (Some(credential), Some(issuer)) = (&client.credential, Authority::of_key(&client.authority)) else {
+        return Ok(());
+    };
+    still_accepted(in_force, &issuer, credential, app.now())?;
+    check(app, in_force, &issuer, &credential.status).await
 }
 
 /// The event of a list that is used although it could not be fetched again: once until a fetch succeeds.

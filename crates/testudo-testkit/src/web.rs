@@ -96,6 +96,8 @@ struct State {
     made: AtomicU64,
     /// How long each answer takes.
     delay: Mutex<Duration>,
+    /// `Cache-Control` of each answer.
+    cache_control: Mutex<Option<String>>,
     /// Requests that are being answered now, and the most at one moment.
     answering: AtomicUsize,
     answering_max: AtomicUsize,
@@ -148,9 +150,22 @@ impl DocumentServer {
         }
     }
 
+    /// The same at this address, for URLs without a port.
+    pub async fn start_at(host: &str, address: &str) -> DocumentServer {
+        let (leaf, root) = web_certificate(host);
+        DocumentServer {
+            root_pem: root.chain_pem(),
+            ..DocumentServer::start_as_at(&leaf, address).await
+        }
+    }
+
     /// Starts a server with this certificate that answers 404. It has no root in PEM.
     pub async fn start_as(leaf: &X509Chain) -> DocumentServer {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        DocumentServer::start_as_at(leaf, "127.0.0.1:0").await
+    }
+
+    async fn start_as_at(leaf: &X509Chain, address: &str) -> DocumentServer {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             tls: Mutex::new(acceptor(leaf)),
@@ -163,6 +178,7 @@ impl DocumentServer {
             connections: AtomicUsize::new(0),
             made: AtomicU64::new(0),
             delay: Mutex::default(),
+            cache_control: Mutex::default(),
             answering: AtomicUsize::new(0),
             answering_max: AtomicUsize::new(0),
         });
@@ -242,6 +258,11 @@ impl DocumentServer {
         *locked(&self.state.delay) = delay;
     }
 
+    /// Sets `Cache-Control` of each answer from now on.
+    pub fn states_cache_control(&self, value: &str) {
+        *locked(&self.state.cache_control) = Some(value.to_owned());
+    }
+
     /// The most requests that were being answered at one moment.
     pub fn answering_max(&self) -> usize {
         self.state.answering_max.load(Ordering::SeqCst)
@@ -292,6 +313,9 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
                     }
                     if let Some(content_type) = answer.content_type {
                         builder = builder.header("content-type", content_type);
+                    }
+                    if let Some(value) = locked(&state.cache_control).clone() {
+                        builder = builder.header("cache-control", value);
                     }
                     let text = Some(answer.body).filter(|text| !text.is_empty());
                     builder.body(Sent {

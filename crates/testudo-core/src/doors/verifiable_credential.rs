@@ -12,6 +12,7 @@ mod holder;
 use super::shared::claims::CLOCK_LEEWAY;
 use super::shared::facts::{Facts, Lookup, Terms, policy_and_keys};
 use super::shared::issued_token::{VerifiedClaims, speaks_for};
+use super::shared::known_credential::lifetime_max;
 use super::shared::presented::Presented;
 use super::shared::published_keys::CredentialKeys;
 use crate::identity::issuer_subject::segments_of;
@@ -23,13 +24,9 @@ use crate::rejection::{CredentialReason, Rejection, VerifiableReason};
 use crate::trace::Trace;
 use form::{Form, UnverifiedIssuer, VerifiedForm};
 use std::sync::Arc;
-use testudo_protocol::Seconds;
 use testudo_protocol::credentials::CredentialError;
 use testudo_protocol::jose::JoseError;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
-
-/// Longest lifetime of a credential if the entry has no `lifetime_max`. The registration ends with the credential.
-pub const CREDENTIAL_LIFETIME_MAX: Seconds = Seconds(86_400);
 
 /// A parsed credential; nothing in it is verified yet.
 pub struct VerifiableCredential {
@@ -114,8 +111,7 @@ impl VerifiableCredential {
             let expected = issuer.clone();
             return Err(VerifiableReason::IssuerDiffers { expected }.into());
         }
-        let allowed = entry.lifetime_max.unwrap_or(CREDENTIAL_LIFETIME_MAX);
-        let end = claims.times.end(allowed, CLOCK_LEEWAY, now);
+        let end = claims.times.end(lifetime_max(entry), CLOCK_LEEWAY, now);
         let end = end.map_err(VerifiableReason::Refused)?;
         trace.passed("times", || format!("valid until {end}"));
         // [SD-JWT-VC §7.6] An issuer may state only the types that the entry lists.
@@ -168,6 +164,8 @@ impl VerifiableCredential {
                     signer,
                     format,
                     types,
+                    at: claims.times.issued_or_begun().unwrap_or(now),
+                    expires: claims.times.expires,
                 })),
                 status: claims.status,
                 is_unbound,

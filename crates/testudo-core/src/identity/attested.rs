@@ -1,6 +1,8 @@
 //! An identity that an authority attested, with the content of the credential that proved it.
 
-use super::{Authority, AuthorityKind, CredentialKind, NamedClaims, Sponsor, VerifiedCredential};
+use super::{
+    Authority, AuthorityKind, CredentialKind, NamedClaims, Sponsor, SponsorLimits, VerifiedCredential,
+};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -185,6 +187,16 @@ impl AttestedIdentity {
     /// also if it authenticates with an attestation.
     pub(crate) fn is_named_by_attester(&self) -> bool {
         self.kind == CredentialKind::Attestation && self.proof.credential.is_none()
+    }
+
+    /// What the authority of its sponsor attested as the most that the sponsor may have.
+    pub fn sponsor_limits(&self) -> &SponsorLimits {
+        static NONE: SponsorLimits = SponsorLimits::NONE;
+        let limits = self
+            .sponsor
+            .as_ref()
+            .and_then(|sponsor| sponsor.limits.as_deref());
+        limits.unwrap_or(&NONE)
     }
 
     /// The claims of the credential that determine which rule governs. `None` if they are not known: those of a sponsor

@@ -10,6 +10,7 @@ pub(crate) mod issuer_subject;
 mod scheme;
 mod sender_constraint;
 mod spiffe;
+mod sponsor;
 mod verified_credential;
 
 pub use attested::{AttestedIdentity, Proof, SingleUse};
@@ -20,10 +21,10 @@ pub use credential::{CredentialKind, VerifiedBy};
 pub use credential_format::CredentialFormat;
 pub use scheme::AuthorityKind;
 pub use sender_constraint::SenderConstraint;
+pub use sponsor::{Sponsor, SponsorLimits};
 pub use verified_credential::{Holder, IssuedCredential, VerifiedCredential};
 
 use serde::{Deserialize, Serialize};
-use testudo_protocol::Timestamp;
 
 /// The kind of request in which a credential is presented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -50,25 +51,4 @@ impl OccasionKind {
             OccasionKind::Authorization => "authorization",
         }
     }
-}
-
-/// The holder of the initial access token with which a client without evidence was registered. The rule that governs
-/// the sponsor governs the client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Sponsor {
-    /// Key of the authority of the sponsor. Example: `spiffe://prod.example`.
-    #[schemars(with = "String")]
-    pub authority: Authority,
-    /// Identity of the sponsor. Example: `spiffe://prod.example/portal`.
-    pub subject: String,
-    /// The instance of the sponsor, where its credential named one: the uid of a pod, or the thumbprint of its key.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub instance: Option<String>,
-    /// Kind of the credential with which the sponsor authenticated last.
-    pub credential: CredentialKind,
-    /// When the verifiable credential of the sponsor ended, as of the registration of this client, which ends then too.
-    /// Example: `2026-11-23T11:06:40Z`.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schemars(with = "Option<String>")]
-    pub ends: Option<Timestamp>,
 }

@@ -4,6 +4,7 @@
 use super::CredentialFormat;
 use std::fmt;
 use std::sync::Arc;
+use testudo_protocol::Timestamp;
 use testudo_protocol::credentials::claims::HolderKey;
 use testudo_protocol::credentials::key_binding::HolderProof;
 use testudo_protocol::credentials::status::StatusReference;
@@ -35,6 +36,10 @@ pub struct IssuedCredential {
     pub format: CredentialFormat,
     /// Those of its types that the entry lists.
     pub types: Vec<Box<str>>,
+    /// When it was issued, from which `lifetime_max` is counted.
+    pub at: Timestamp,
+    /// The end that it states.
+    pub expires: Option<Timestamp>,
 }
 
 /// How the sender of a credential proves that it is its holder.

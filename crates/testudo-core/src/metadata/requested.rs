@@ -4,6 +4,7 @@
 
 use super::given::{Given, present};
 use super::texts::read_tagged;
+use crate::identity::SponsorLimits;
 use crate::members::{Field, Kind, LabelName, Labels, Member, around_tags, base, member, shadowed};
 use crate::records::ApplicationType;
 use crate::rejection::{MetadataReason, Rejection, RequestReason};
@@ -236,6 +237,15 @@ impl RequestedMetadata {
                 .collect(),
             None => grant_types.to_vec(),
         });
+        self
+    }
+
+    /// The request, with the demands that the authority of the sponsor attests.
+    pub fn demanding(mut self, limits: &SponsorLimits) -> RequestedMetadata {
+        self.dpop_bound_access_tokens |= limits.dpop_bound_access_tokens;
+        self.tls_client_certificate_bound_access_tokens |= limits.tls_client_certificate_bound_access_tokens;
+        self.require_pushed_authorization_requests |= limits.require_pushed_authorization_requests;
+        self.require_signed_request_object |= limits.require_signed_request_object;
         self
     }
 

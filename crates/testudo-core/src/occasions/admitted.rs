@@ -8,6 +8,7 @@ use crate::admission::create::{Creation, Lifetimes, create};
 use crate::admission::known::{StoredClient, client_id_agrees};
 use crate::admission::limits::limits;
 use crate::decision::{ClientMemory, Decision, Moment};
+use crate::doors::end_of_credential;
 use crate::grants::{Refusal, Requester};
 use crate::metadata::resolve::metadata_at_first_use;
 use crate::records::{Batch, Client, ClientMetadata, Event, Loaded, RequestRef, Versioned};
@@ -73,11 +74,12 @@ impl<'a> Admission<'a, '_> {
     /// The requester; `client` is `None` if it is new.
     fn requester<'r>(&'r self, client: Option<&'r Client>, stored: StoredClient<'_>) -> Requester<'r> {
         let governed = self.caller.governed;
+        let entry = self.at.policy.authority(&governed.identity.authority);
         Requester {
             governed,
             client_id: client.map_or(&*governed.name.client_id, |client| &client.client_id),
             registration: client.and_then(|client| client.registration_at(self.at.now)),
-            credential_ends: client.and_then(Client::end_of_credential),
+            credential_ends: client.and_then(|client| end_of_credential(client, entry)),
             generation: client.map_or_else(|| stored.next_generation(), |client| client.generation),
             possession: self.caller.possession,
         }

@@ -4,6 +4,7 @@
 
 use crate::identity::{AttestedIdentity, CredentialFormat, Holder};
 use serde::{Deserialize, Serialize};
+use testudo_protocol::Timestamp;
 
 /// The attested members that decide where codes are sent and who authenticates as the client. Labels are not among them,
 /// and limits only reduce what the client may do.
@@ -23,6 +24,12 @@ pub struct AcceptedCredential {
     pub members: Vec<Box<str>>,
     /// How the keys of the client came to be its keys.
     pub keys: OriginOfKeys,
+    /// When it was issued. Absent in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issued: Option<Timestamp>,
+    /// The end that it states.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<Timestamp>,
 }
 
 /// How the keys of a client with a verifiable credential came to be its keys.
@@ -56,6 +63,8 @@ impl AcceptedCredential {
             types: issued.types.clone(),
             members: MEMBERS.into_iter().filter(stated).map(Into::into).collect(),
             keys,
+            issued: Some(issued.at),
+            expires: issued.expires,
         })
     }
 }

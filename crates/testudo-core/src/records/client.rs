@@ -6,6 +6,7 @@ use super::record::{Announced, Held, Record};
 use super::rfc3339::Rfc3339;
 use crate::identity::{
     AttestedIdentity, AuthMethod, AuthorityKind, CredentialKind, NamedClaims, OccasionKind, Sponsor,
+    SponsorLimits,
 };
 use crate::members::Labels;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,11 @@ impl ClientCredential {
     /// The claims that rules name, if there are any.
     pub fn named_claims(&self) -> Option<Box<NamedClaims>> {
         (!self.claims.is_empty()).then(|| Box::new(self.claims.clone()))
+    }
+
+    /// What of it the entry of its issuer accepted.
+    pub fn accepted(&self) -> Option<&AcceptedCredential> {
+        self.accepted.as_deref()
     }
 
     /// The only authentication method of the client, if the issuer states one.
@@ -231,6 +237,26 @@ pub struct ClientMetadata {
     /// `https://app.example/jwks.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
+}
+
+impl ClientMetadata {
+    /// What the authority attests as the most that the client may have, if it attests any limit: the clients that it
+    /// registers as their sponsor get no more.
+    pub fn attested_limits(&self) -> Option<Box<SponsorLimits>> {
+        let limits = SponsorLimits {
+            // A scope that cannot be read leaves nothing.
+            scope: self
+                .scope
+                .as_deref()
+                .map(|scope| ScopeSet::parse(scope).unwrap_or_default()),
+            grant_types: self.grant_types.clone(),
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens,
+            tls_client_certificate_bound_access_tokens: self.tls_client_certificate_bound_access_tokens,
+            require_pushed_authorization_requests: self.require_pushed_authorization_requests,
+            require_signed_request_object: self.require_signed_request_object,
+        };
+        (limits != SponsorLimits::default()).then(|| Box::new(limits))
+    }
 }
 
 /// Where a client runs, which determines the allowed forms of its redirect URIs. [OIDCR §2]

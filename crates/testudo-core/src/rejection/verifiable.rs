@@ -62,6 +62,11 @@ pub enum VerifiableReason {
         /// `redirect_uris` or `jwks`.
         member: String,
     },
+    /// The credential of the client is valid for longer after its issue than the entry allows now.
+    LifetimeReduced {
+        /// The entry.
+        issuer: Authority,
+    },
     /// The client registered without a proof of its key, and the entry requires one now.
     RegisteredUnproven {
         /// The entry.
@@ -139,6 +144,7 @@ impl VerifiableReason {
             }
             VerifiableReason::KeyWithdrawn { .. } => Row::not_admitted("credential_key_withdrawn"),
             VerifiableReason::MemberNotAttested { .. } => Row::not_admitted("credential_member_not_attested"),
+            VerifiableReason::LifetimeReduced { .. } => Row::not_admitted("credential_lifetime_reduced"),
             VerifiableReason::RegisteredUnproven { .. } => {
                 Row::not_admitted("credential_registered_unproven")
             }
@@ -234,6 +240,9 @@ impl fmt::Display for VerifiableReason {
             }
             VerifiableReason::MemberNotAttested { issuer, member } => {
                 write!(f, "{member} of the client is from its credential, and attests of {issuer} does not list {member} any more")
+            }
+            VerifiableReason::LifetimeReduced { issuer } => {
+                write!(f, "the credential of the client is valid for longer after its issue than lifetime_max of {issuer} allows now")
             }
             VerifiableReason::RegisteredUnproven { issuer } => {
                 write!(f, "the client registered without a proof of its key, and holder_binding of {issuer} requires one now")

@@ -77,6 +77,11 @@ impl Times {
         })
     }
 
+    /// From when its lifetime is counted: its issue, or else its beginning. Every credential that was accepted has one.
+    pub fn issued_or_begun(self) -> Option<Timestamp> {
+        self.issued.or(self.not_before)
+    }
+
     /// The end of the credential, if it is valid now; `lifetime_max` is counted from its issue. A credential without an
     /// end gets one.
     pub fn end(
@@ -85,8 +90,7 @@ impl Times {
         leeway: Seconds,
         now: Timestamp,
     ) -> Result<Timestamp, CredentialError> {
-        let begins = [self.issued, self.not_before].into_iter().flatten();
-        let Some(begins) = begins.max() else {
+        let (Some(begins), Some(issued)) = (self.issued.max(self.not_before), self.issued_or_begun()) else {
             return Err(CredentialError::member(
                 "iat",
                 "is missing, and so is every other beginning of the credential",
@@ -96,7 +100,6 @@ impl Times {
         if begins > now + leeway {
             return refused("iat", begins, "so the credential is not valid yet");
         }
-        let issued = self.issued.unwrap_or(begins);
         let longest = issued + lifetime_max;
         let end = match self.expires {
             Some(expires) if expires < begins => {

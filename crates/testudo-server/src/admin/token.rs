@@ -12,6 +12,7 @@ use super::operations;
 use super::reply::ErrorAnswer;
 use super::rules::assumed;
 use crate::audit::{AdminRefusal, note_admin_refusal};
+use crate::credential_status;
 use crate::http::bearer;
 use crate::own_tokens::{OwnTokenError, ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
@@ -138,6 +139,8 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
     administration
         .check(&identity, wanted, &verified.scope, governed.found.rule)
         .map_err(not_allowed)?;
+    let good = credential_status::of_holder(app, &in_force, &client).await;
+    good.map_err(|rejection| not_admitted(rejection.to_string()))?;
     Ok(Actor::Identity {
         authority: identity.authority,
         subject: identity.subject,

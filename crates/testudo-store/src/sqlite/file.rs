@@ -41,6 +41,14 @@ impl Held {
     }
 }
 
+/// Closing the file would release the lock only if no other process had a copy of the descriptor. A process that this one
+/// starts has one from its fork until its exec, and then a store that is opened again would find the file locked.
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release_lock();
+    }
+}
+
 /// Creates the file if it is absent. SQLite creates `-wal` and `-shm` with the mode of the database file.
 pub(super) fn open(path: &Path) -> Result<File, StoreFault> {
     let mut options = OpenOptions::new();
@@ -52,4 +60,20 @@ pub(super) fn open(path: &Path) -> Result<File, StoreFault> {
         .mode(0o600);
     let opened = options.open(path);
     opened.map_err(|error| StoreFault(format!("cannot open {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_ends_with_its_holder_although_a_started_process_still_has_a_copy_of_the_descriptor() {
+        let path = testudo_testkit::scratch::folder("held").join("test.db");
+        let held = Held::take(&path).unwrap();
+        assert!(Held::take(&path).is_err());
+        let copy = held.0.try_clone().unwrap();
+        drop(held);
+        assert!(Held::take(&path).is_ok());
+        drop(copy);
+    }
 }

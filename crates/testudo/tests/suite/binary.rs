@@ -377,6 +377,8 @@ impl Server {
         if let Some(reader) = self.log_reader.take() {
             reader.join().unwrap();
         }
+        // The log ends before the process does, and only its end releases the lock of its database.
+        self.child.wait().unwrap();
         self.log.lock().unwrap().clone()
     }
 

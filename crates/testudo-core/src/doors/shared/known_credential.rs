@@ -4,8 +4,29 @@
 use super::authority_keys::AuthorityKeys;
 use crate::identity::Authority;
 use crate::policy::{AuthorityPolicy, HolderBinding, Unbound};
-use crate::records::{AcceptedCredential, OriginOfKeys};
+use crate::records::{AcceptedCredential, Client, ClientCredential, OriginOfKeys};
 use crate::rejection::VerifiableReason;
+use testudo_protocol::{Seconds, Timestamp};
+
+/// Longest lifetime of a credential if the entry has no `lifetime_max`. The registration ends with the credential.
+pub const CREDENTIAL_LIFETIME_MAX: Seconds = Seconds(86_400);
+
+/// Longest lifetime of credentials of this entry.
+pub(in crate::doors) fn lifetime_max(entry: &AuthorityPolicy) -> Seconds {
+    entry.lifetime_max.unwrap_or(CREDENTIAL_LIFETIME_MAX)
+}
+
+/// When the credential ends from which the client has its rights: as it was at the registration, or earlier, if
+/// `lifetime_max` of the entry of its issuer was reduced since. Its tokens are not valid for longer.
+pub fn end_of_credential(client: &Client, entry: Option<&AuthorityPolicy>) -> Option<Timestamp> {
+    let registered = client.end_of_credential()?;
+    let accepted = client.credential.as_deref().and_then(ClientCredential::accepted);
+    let issued = accepted.and_then(|accepted| accepted.issued);
+    let longest = entry
+        .zip(issued)
+        .map(|(entry, issued)| issued + lifetime_max(entry));
+    Some(longest.map_or(registered, |longest| longest.min(registered)))
+}
 
 /// Compares what was accepted at the registration with the entry of `issuer` and with its keys. `keys` are the last ones
 /// that this node has, however old: keys that cannot be fetched are not withdrawn.
@@ -14,6 +35,7 @@ pub fn is_still_accepted(
     issuer: &Authority,
     entry: &AuthorityPolicy,
     keys: Option<&AuthorityKeys>,
+    now: Timestamp,
 ) -> Result<(), VerifiableReason> {
     let refused = |reason: fn(Authority) -> VerifiableReason| Err(reason(issuer.clone()));
     let Some(settings) = &entry.verifiable else {
@@ -25,6 +47,13 @@ pub fn is_still_accepted(
     if !settings.formats.contains(&accepted.format) {
         let (issuer, format) = (issuer.clone(), accepted.format);
         return Err(VerifiableReason::FormatNotAllowed { issuer, format });
+    }
+    let is_over = |issued: Timestamp| {
+        let longest = issued + lifetime_max(entry);
+        now >= longest || accepted.expires.is_some_and(|end| end > longest)
+    };
+    if accepted.issued.is_some_and(is_over) {
+        return refused(|issuer| VerifiableReason::LifetimeReduced { issuer });
     }
     // [SD-JWT-VC §7.6]
     let is_listed = |named: &str| settings.types.iter().any(|listed| listed == named);
@@ -104,9 +133,11 @@ mod tests {
             types: vec!["other".into(), "b".into()],
             members: members.iter().map(|member| (*member).into()).collect(),
             keys,
+            issued: None,
+            expires: None,
         };
         let check = |accepted: &AcceptedCredential, entry: &AuthorityPolicy, keys: Option<&AuthorityKeys>| {
-            is_still_accepted(accepted, &issuer, entry, keys)
+            is_still_accepted(accepted, &issuer, entry, keys, Timestamp(1000))
         };
         let good = accepted(&["redirect_uris"], OriginOfKeys::Proven);
         let unproven = accepted(&[], OriginOfKeys::Unproven);
@@ -165,5 +196,40 @@ mod tests {
             check(&good, &other_kind, known),
             Err(VerifiableReason::UnknownIssuer)
         );
+    }
+
+    #[test]
+    fn credential_is_accepted_for_lifetime_max_of_today_after_its_issue_and_not_with_a_later_end() {
+        let issuer = Authority::issuer("agents").unwrap();
+        let check = |allowed: Option<i64>, expires: Option<i64>, now: i64| {
+            let accepted = AcceptedCredential {
+                signer: [0; 32],
+                format: CredentialFormat::VcJwt,
+                types: vec!["a".into()],
+                members: Vec::new(),
+                keys: OriginOfKeys::Proven,
+                issued: Some(Timestamp(1000)),
+                expires: expires.map(Timestamp),
+            };
+            let entry = AuthorityPolicy {
+                lifetime_max: allowed.map(Seconds),
+                ..entry(|_| {})
+            };
+            is_still_accepted(&accepted, &issuer, &entry, None, Timestamp(now)).is_ok()
+        };
+        for (allowed, expires, now, is_accepted) in [
+            (Some(100), None, 1099, true),
+            (Some(100), None, 1100, false),
+            (Some(100), Some(1100), 1000, true),
+            (Some(100), Some(1101), 1000, false),
+            (None, Some(87_400), 1000, true),
+            (None, Some(87_401), 1000, false),
+        ] {
+            assert_eq!(
+                check(allowed, expires, now),
+                is_accepted,
+                "{allowed:?} {expires:?} {now}"
+            );
+        }
     }
 }

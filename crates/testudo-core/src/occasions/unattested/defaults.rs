@@ -27,13 +27,14 @@ pub(super) fn lifetimes(governed: &GovernedIdentity<'_>) -> Lifetimes {
     }
 }
 
-/// The grants of the rule, reduced to the requested ones. [RFC6749 §4.4] A public client cannot use
+/// The grants of the rule that the limits of the sponsor leave, reduced to the requested ones. [RFC6749 §4.4] A public client cannot use
 /// `client_credentials`.
 pub(super) fn grant_types(
     governed: &GovernedIdentity<'_>,
     requested: &RequestedMetadata,
 ) -> Result<Vec<String>, Rejection> {
-    let mut ceiling = governed.found.rule.grant_types.clone();
+    let limits = governed.identity.sponsor_limits();
+    let mut ceiling = limits.grant_types(governed.found.rule.grant_types.clone());
     if governed.identity.kind == CredentialKind::Public {
         ceiling.retain(|grant| grant != testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS);
     }

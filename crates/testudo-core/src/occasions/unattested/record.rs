@@ -32,6 +32,8 @@ pub(super) fn resolve_without_evidence(
     at: &Moment<'_>,
 ) -> Result<(ClientMetadata, Registration, Answer), Rejection> {
     let is_open = governed.identity.sponsor.is_none();
+    let limits = governed.identity.sponsor_limits();
+    let requested = &requested.clone().demanding(limits);
     let kind = governed.identity.kind;
     // [RFC7591 §3.1.1] A software statement must not be ignored: a request with one is decided in `register.rs`.
     if requested.software_statement.is_some() {
@@ -61,7 +63,7 @@ pub(super) fn resolve_without_evidence(
     keys_fit(kind, requested)?;
     let grant_types = grant_types(governed, requested)?;
     let response_types = narrowing::response_types(&grant_types, requested)?;
-    let ceiling = governed.found.rule.scopes.without(SCOPE_REGISTER);
+    let ceiling = limits.scopes(governed.found.rule.scopes.without(SCOPE_REGISTER));
     let scope = narrowing::scope(ceiling, requested.scope.as_ref())?;
     let application_type = redirect_uris(governed, requested, &grant_types)?;
     let had = was.and_then(|was| was.metadata.application_type);

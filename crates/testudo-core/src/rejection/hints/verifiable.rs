@@ -39,6 +39,9 @@ pub(in crate::rejection) fn of_verifiable(reason: &VerifiableReason) -> Cow<'sta
         VerifiableReason::MemberNotAttested { member, .. } => {
             format!("the client must register again, and then does not get {member} from its credential").into()
         }
+        VerifiableReason::LifetimeReduced { issuer } => {
+            format!("the client must register with a newer credential, or one with a shorter lifetime; or raise lifetime_max of {issuer}").into()
+        }
         VerifiableReason::RegisteredUnproven { .. } => {
             "the client must register again with a proof of its key".into()
         }

@@ -178,6 +178,7 @@ fn credential_reasons() -> Vec<CredentialReason> {
             issuer: agents(),
             member: "jwks".to_owned(),
         }),
+        verifiable(VerifiableReason::LifetimeReduced { issuer: agents() }),
         verifiable(VerifiableReason::RegisteredUnproven { issuer: agents() }),
         verifiable(VerifiableReason::RegisteredUnbound { issuer: agents() }),
         verifiable(VerifiableReason::Superseded),

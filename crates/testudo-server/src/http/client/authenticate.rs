@@ -14,13 +14,13 @@ use crate::verify::{attested_client, review, verify_credential};
 use std::sync::Arc;
 use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
-use testudo_core::doors::{self, Facts, Presented, Purpose, is_still_accepted};
+use testudo_core::doors::{self, Facts, Presented, Purpose};
 use testudo_core::occasions::revoked::Revocation;
 use testudo_core::policy::Policy;
 use testudo_core::possession::Possession;
 use testudo_core::records::ClientCredential;
 use testudo_core::rejection::Rejection;
-use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
+use testudo_core::{AttestedIdentity, CredentialKind, OccasionKind};
 use testudo_protocol::oauth::RequestUri;
 
 /// The request of a client, and where it arrived.
@@ -132,7 +132,7 @@ impl Authenticated {
         take_share(app, &self.possession, &governed.name.client_id)?;
         // A credential may be revoked after its client registered with it.
         if let Some(credential) = self.proven.credential() {
-            still_accepted(in_force, &identity.authority, credential)?;
+            credential_status::still_accepted(in_force, &identity.authority, credential, app.now())?;
             let checked =
                 credential_status::check(app, in_force, &identity.authority, &credential.status).await;
             if let Err(refused) = checked {
@@ -156,19 +156,6 @@ impl Authenticated {
             known.remember(app, policy);
         }
     }
-}
-
-/// Refuses a client whose credential the entry of its issuer would not accept any more. Nothing is fetched or read for it.
-fn still_accepted(
-    in_force: &InForce,
-    issuer: &Authority,
-    credential: &ClientCredential,
-) -> Result<(), Rejection> {
-    let (Some(accepted), Some(entry)) = (&credential.accepted, in_force.policy.authority(issuer)) else {
-        return Ok(());
-    };
-    let keys = in_force.anchor(issuer).and_then(|anchor| anchor.of_any_age());
-    Ok(is_still_accepted(accepted, issuer, entry, keys.as_ref())?)
 }
 
 /// Freezes the client if its credential is revoked, so that it stays refused when the list is not published any more.

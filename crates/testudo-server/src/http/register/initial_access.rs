@@ -2,11 +2,14 @@
 //! `client.register`. [RFC7591 §3] The client to which the token was issued becomes the sponsor of the client that is
 //! registered with it.
 
+use crate::credential_status;
 use crate::fault::Fault;
 use crate::fault::Stop;
 use crate::own_tokens::{ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
+use crate::state::in_force::InForce;
 use testudo_core::AttestedIdentity;
+use testudo_core::doors::end_of_credential;
 use testudo_core::identity::Sponsor;
 use testudo_core::occasions::unattested::SCOPE_REGISTER;
 use testudo_core::policy::Policy;
@@ -18,13 +21,14 @@ use testudo_protocol::oauth::access_token::VerifiedToken;
 /// its proof.
 pub(super) async fn sponsor(
     app: &App,
-    policy: &Policy,
+    in_force: &InForce,
     token: &str,
     proven: ProvenKeys<'_>,
 ) -> Result<Box<Sponsor>, Stop> {
     let refused = |why: &str| {
         Rejection::Credential(CredentialReason::InitialAccessTokenRefused { why: why.to_owned() })
     };
+    let policy = &in_force.policy;
     if !policy.registration.takes_initial_access_tokens {
         return Err(refused("this server does not accept initial access tokens").into());
     }
@@ -41,19 +45,24 @@ pub(super) async fn sponsor(
     }
     let client = holder(app, &verified).await.map_err(Fault::Store)?;
     let client = client.ok_or_else(|| refused("the client to which it was issued is frozen or removed"))?;
-    Ok(vouching(&client, &verified)
+    // The token may be older than the end of what admits its holder.
+    let good = credential_status::of_holder(app, in_force, &client).await;
+    good.map_err(|rejection| refused(&refused_sponsor(&rejection)))?;
+    Ok(vouching(&client, policy, &verified)
         .ok_or_else(|| refused("the client to which it was issued cannot register other clients"))?)
 }
 
 /// A client that has a sponsor cannot become a sponsor itself.
-fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
+fn vouching(client: &Client, policy: &Policy, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
     let (authority, subject) = identity_of(client, verified)?;
+    let entry = policy.authority(&authority);
     Some(Box::new(Sponsor {
         authority,
         subject,
         instance: verified.instance.clone(),
         credential: client.last_credential,
-        ends: client.end_of_credential(),
+        ends: end_of_credential(client, entry),
+        limits: client.metadata.attested_limits(),
     }))
 }
 
@@ -61,8 +70,12 @@ fn vouching(client: &Client, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
 pub(super) fn refusal_of(identity: &AttestedIdentity, rejection: Rejection) -> Rejection {
     match &identity.sponsor {
         Some(_) => Rejection::Credential(CredentialReason::InitialAccessTokenRefused {
-            why: format!("its sponsor may not register clients: {rejection}"),
+            why: refused_sponsor(&rejection),
         }),
         None => rejection,
     }
+}
+
+fn refused_sponsor(rejection: &Rejection) -> String {
+    format!("its sponsor may not register clients: {rejection}")
 }

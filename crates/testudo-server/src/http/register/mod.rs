@@ -162,7 +162,7 @@ async fn vouched_for(
         certificate: certificate.as_ref(),
         dpop_key: possession.dpop_key.as_ref(),
     };
-    sponsor(app, &in_force.policy, &token.token, proven).await
+    sponsor(app, in_force, &token.token, proven).await
 }
 
 /// parse: the JSON body within its bounds, the certificates, and the bearer token.
@@ -347,7 +347,7 @@ async fn without_evidence(
     Ok(render(&registered, Extra::Management { uri, token }))
 }
 
-/// The request of a client with evidence, reduced to the scopes and grants that the rule of its sponsor may give.
+/// The request of a client with evidence, reduced to what the rule of its sponsor and the sponsor's authority let it give.
 pub(crate) fn within_sponsor(
     app: &App,
     policy: &Policy,
@@ -356,8 +356,10 @@ pub(crate) fn within_sponsor(
 ) -> Result<RequestedMetadata, Rejection> {
     let vouched_for = AttestedIdentity::named_here("", CredentialKind::Public, Some(Box::new(sponsor)));
     let governed = govern_here(app, policy, &vouched_for)?;
-    let rule = governed.found.rule;
-    Ok(requested.within(&rule.scopes.without(SCOPE_REGISTER), &rule.grant_types))
+    let (rule, limits) = (governed.found.rule, vouched_for.sponsor_limits());
+    let scopes = limits.scopes(rule.scopes.without(SCOPE_REGISTER));
+    let grant_types = limits.grant_types(rule.grant_types.clone());
+    Ok(requested.within(&scopes, &grant_types).demanding(limits))
 }
 
 fn govern_here<'a>(

@@ -15,6 +15,7 @@ mod page;
 mod refused;
 mod registration;
 mod sponsors;
+mod standard_list;
 mod status;
 mod unbound;
 mod unknown;

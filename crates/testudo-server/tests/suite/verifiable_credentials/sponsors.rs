@@ -15,20 +15,54 @@ const SPONSORS: &str = r#"
 [[rules]]
 name = "portals"
 identities = ["agents:portal/*"]
-resources = ["https://as.example/register"]
-scopes = ["client.register", "r", "w"]
+resources = ["https://as.example/register", "https://as.example"]
+scopes = ["client.register", "r", "w", "admin.read"]
 default_scopes = ["r"]
+grant_types = ["client_credentials", "authorization_code"]
+redirect_uri_hosts = ["app.example"]
 "#;
 
 async fn start() -> Site {
     let site = Site::start().await;
-    let sections = format!(
-        "[registration]\ninitial_access_tokens = true\n{}{ISSUERS}",
-        domains("")
-    );
+    configure(&site, "", ISSUERS).await;
+    site
+}
+
+/// Puts these issuers in force, beside other sections.
+async fn configure(site: &Site, outbound: &str, issuers: &str) {
+    let registration = "[registration]\ninitial_access_tokens = true\n";
+    let sections = format!("{outbound}{registration}{}{issuers}", domains(""));
     let rules = format!("{SPONSORS}{RULES_OF_CREDENTIALS}{RULES}");
     site.world.reload_with(&sections, &rules).await;
-    site
+}
+
+/// Registers the portal with these members in its credential.
+async fn portal_with(site: &Site, members: Value) {
+    let mut credential = site.of([AGENTS, VCT, "portal/1"]);
+    for (name, value) in members.as_object().unwrap() {
+        credential = credential.claim(name, value.clone());
+    }
+    let answer = site.register(&site.held(&credential, &[]).await).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+/// An access token of the portal.
+async fn token_of_portal(site: &Site, jti: &str, scope: &str, resource: &str) -> String {
+    let fields = [("scope", scope), ("resource", resource)];
+    let answer = ask(site, &site.holder, PORTAL, jti, &fields).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.access_token()
+}
+
+/// Sends this body with a bearer token.
+async fn send(site: &Site, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+    let authorization = format!("Bearer {token}");
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", authorization.as_str()),
+    ];
+    let mut connection = site.world.connect().await;
+    connection.send(method, path, &headers, body.to_string()).await
 }
 
 /// Registers the portal with a credential that ends after this number of seconds.
@@ -41,18 +75,9 @@ async fn portal_until(site: &Site, seconds: i64) -> Answer {
 
 /// Registers a client with an initial access token of the portal.
 async fn sponsored(site: &Site, key: &SigningKey, jti: &str) -> Value {
-    let fields = [("scope", "client.register"), ("resource", ENDPOINT)];
-    let answer = ask(site, &site.holder, PORTAL, jti, &fields).await;
-    let authorization = format!("Bearer {}", answer.access_token());
-    let headers = [
-        ("content-type", "application/json"),
-        ("authorization", authorization.as_str()),
-    ];
+    let token = token_of_portal(site, jti, "client.register", ENDPOINT).await;
     let body = json!({ "jwks": key_set(&[key]), "grant_types": ["client_credentials"] });
-    let mut connection = site.world.connect().await;
-    let answer = connection
-        .send("POST", "/register", &headers, body.to_string())
-        .await;
+    let answer = send(site, "POST", "/register", &token, &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()
 }
@@ -85,4 +110,146 @@ async fn client_ends_with_the_credential_that_its_sponsor_had_when_it_registered
     let again = sponsored(&site, &key, "4").await;
     let answer = ask(&site, &key, again["client_id"].as_str().unwrap(), "5", &[]).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+// Rows of registration by an initial access token: DR-109; the rule of the sponsor and what its issuer attests both limit.
+#[tokio::test]
+async fn sponsor_gives_no_more_than_the_issuer_of_its_credential_attests() {
+    let site = start().await;
+    let key = generate_key(Algorithm::ES256, Some("k"));
+    let wide = json!({
+        "jwks": key_set(&[&key]), "scope": "r w", "grant_types": ["authorization_code", "client_credentials"],
+        "redirect_uris": ["https://app.example/cb"],
+    });
+    portal_with(&site, json!({})).await;
+    let token = token_of_portal(&site, "1", "client.register", ENDPOINT).await;
+    let free = send(&site, "POST", "/register", &token, &wide).await;
+    assert_eq!(
+        (free.status, &free.json()["scope"]),
+        (201, &json!("r w")),
+        "{free:?}"
+    );
+    site.world.running.app.clock.shift(2);
+    let attested = json!({ "scope": "client.register r", "grant_types": ["client_credentials"] });
+    portal_with(&site, attested).await;
+    let token = token_of_portal(&site, "2", "client.register", ENDPOINT).await;
+    let refused = send(&site, "POST", "/register", &token, &wide).await;
+    assert_eq!(
+        refused.status, 400,
+        "a grant that the sponsor must not use: {refused:?}"
+    );
+    let machine = json!({ "jwks": key_set(&[&key]), "scope": "r w", "grant_types": ["client_credentials"] });
+    let answer = send(&site, "POST", "/register", &token, &machine).await;
+    let client = answer.json();
+    assert_eq!(
+        (answer.status, &client["scope"]),
+        (201, &json!("r")),
+        "{answer:?}"
+    );
+    let id = client["client_id"].as_str().unwrap();
+    let asked = ask(&site, &key, id, "3", &[("scope", "w")]).await;
+    assert_eq!(asked.error(), "invalid_scope", "{asked:?}");
+    // The client cannot change its registration to more, also when the sponsor may give more again.
+    site.world.running.app.clock.shift(2);
+    portal_with(&site, json!({})).await;
+    let mut replaced = machine.clone();
+    replaced["client_id"] = id.into();
+    let own = client["registration_access_token"].as_str().unwrap();
+    let path = format!("/register/{id}");
+    let answer = send(&site, "PUT", &path, own, &replaced).await;
+    assert_eq!(
+        (answer.status, &answer.json()["scope"]),
+        (200, &json!("r")),
+        "{answer:?}"
+    );
+    // A client with evidence of its own gets what both may give.
+    site.world.running.app.clock.shift(2);
+    portal_with(&site, json!({ "scope": "client.register r" })).await;
+    let token = token_of_portal(&site, "4", "client.register", ENDPOINT).await;
+    let evidence = json!({ "software_statement": site.held(&site.sd_jwt_vc(), &[]).await });
+    let answer = send(&site, "POST", "/register", &token, &evidence).await;
+    assert_eq!(
+        (answer.status, &answer.json()["scope"]),
+        (201, &json!("r")),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn demand_that_the_issuer_of_a_sponsor_attests_is_one_of_the_clients_that_it_registers() {
+    let site = start().await;
+    let demand = "require_pushed_authorization_requests";
+    let listed = ISSUERS.replacen("\"grant_types\"", &format!("\"grant_types\", \"{demand}\""), 1);
+    configure(&site, "", &listed).await;
+    let key = generate_key(Algorithm::ES256, Some("k"));
+    for (number, is_demanded) in [false, true].into_iter().enumerate() {
+        portal_with(&site, json!({ demand: is_demanded })).await;
+        let client = sponsored(&site, &key, &number.to_string()).await;
+        let found = client.get(demand).cloned().unwrap_or_default() == json!(true);
+        assert_eq!(found, is_demanded, "{client}");
+        site.world.running.app.clock.shift(2);
+    }
+}
+
+async fn clients_over_http(site: &Site, token: &str) -> Answer {
+    let address = site.world.running.admin_address.unwrap();
+    let mut admin = testudo_testkit::http::Connection::open(address).await;
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str())];
+    admin.send("GET", "/admin/v1/clients", &headers, "").await
+}
+
+#[tokio::test]
+async fn token_of_a_client_whose_issuer_withdrew_its_key_neither_registers_clients_nor_administrates() {
+    let admin = "listen = \"127.0.0.1:0\"\nadministrators = [\"agents:portal/*\"]\n";
+    let registration = "[registration]\ninitial_access_tokens = true\n";
+    let sections = format!("{admin}{registration}{}{ISSUERS}", domains(""));
+    let rules = format!("{SPONSORS}{RULES_OF_CREDENTIALS}{RULES}");
+    let world = crate::world::World::start_with(&sections, &rules).await;
+    let site = Site::of_world(world);
+    site.world.publish_keys("agents", &[&site.issuer]).await;
+    let key = generate_key(Algorithm::ES256, Some("k"));
+    portal_with(&site, json!({})).await;
+    let token = token_of_portal(&site, "1", "client.register", ENDPOINT).await;
+    let of_admin = token_of_portal(&site, "2", "admin.read", "https://as.example").await;
+    let body = json!({ "jwks": key_set(&[&key]), "grant_types": ["client_credentials"] });
+    let other = generate_key(Algorithm::ES256, Some("k2"));
+    for (case, keys, registered, listed) in [
+        ("before", [&site.issuer], 201, 200),
+        ("withdrawn", [&other], 401, 401),
+        ("published again", [&site.issuer], 201, 200),
+    ] {
+        site.world.publish_keys("agents", &keys).await;
+        let answer = send(&site, "POST", "/register", &token, &body).await;
+        assert_eq!(answer.status, registered, "{case}: {answer:?}");
+        if registered == 401 {
+            assert_eq!(answer.error(), "invalid_token");
+            let reason = site.world.reason_of(&answer).await;
+            assert_eq!(reason, "initial_access_token_refused");
+        }
+        let answer = clients_over_http(&site, &of_admin).await;
+        assert_eq!(answer.status, listed, "{case}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn initial_access_token_of_a_client_whose_credential_was_revoked_registers_nothing() {
+    let lists = super::status::Lists::start("").await;
+    let site = &lists.site;
+    let issuers = lists.issuers("");
+    configure(site, super::status::OUTBOUND, &issuers).await;
+    lists.publish("/1", &[0]);
+    portal_with(site, json!({ "status": lists.status("/1", 0) })).await;
+    let token = token_of_portal(site, "1", "client.register", ENDPOINT).await;
+    let key = generate_key(Algorithm::ES256, Some("k"));
+    let body = json!({ "jwks": key_set(&[&key]), "grant_types": ["client_credentials"] });
+    let answer = send(site, "POST", "/register", &token, &body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    lists.publish("/1", &[1]);
+    lists.later(61);
+    let answer = send(site, "POST", "/register", &token, &body).await;
+    assert_eq!((answer.status, answer.error()), (401, "invalid_token".to_owned()));
+    // An administrator learns why.
+    let reason = site.world.reason_of(&answer).await;
+    assert_eq!(reason, "initial_access_token_refused");
 }

@@ -158,6 +158,50 @@ async fn reload_that_narrows_types_formats_or_members_applies_to_registered_clie
     assert_eq!(show(&site, CLIENT).await["metadata"]["client_name"], "Agent 7");
 }
 
+#[tokio::test]
+async fn reload_that_reduces_lifetime_max_ends_clients_and_tokens_of_credentials_that_are_valid_for_longer() {
+    let site = Site::start().await;
+    let (wide, narrow) = ("lifetime_max = \"1h\"", "lifetime_max = \"10m\"");
+    let endless = site.sd_jwt_vc().without_claim("exp");
+    let with_end = |seconds: i64| site.sd_jwt_vc().claim("exp", site.now() + seconds);
+    for (case, credential, reason) in [
+        (
+            "end after 11 minutes",
+            with_end(660),
+            Some("credential_lifetime_reduced"),
+        ),
+        ("end after 10 minutes", with_end(600), None),
+        ("no end", endless, None),
+    ] {
+        let answer = site.register(&site.held(&credential, &[]).await).await;
+        assert_eq!(answer.status, 201, "{case}: {answer:?}");
+        let jti = |when: &str| format!("{case} {when}");
+        let before = ask(&site, &site.holder, CLIENT, &jti("before"), &[]).await;
+        assert_served(&before, case);
+        reload(&site, wide, narrow).await;
+        let narrowed = ask(&site, &site.holder, CLIENT, &jti("narrowed"), &[]).await;
+        match reason {
+            Some(reason) => assert_refused(&site, &narrowed, reason).await,
+            None => assert_served(&narrowed, case),
+        }
+        reload(&site, wide, wide).await;
+        let after = ask(&site, &site.holder, CLIENT, &jti("wide again"), &[]).await;
+        assert_served(&after, case);
+        site.world.running.app.clock.shift(1);
+    }
+    // The last one has no end of its own: its time is counted from its issue, also for the lifetime of its tokens.
+    site.world.running.app.clock.shift(590);
+    reload(&site, wide, narrow).await;
+    let answer = ask(&site, &site.holder, CLIENT, "last seconds", &[]).await;
+    assert_served(&answer, "last seconds");
+    let token = testudo_testkit::token::claims(&answer.access_token());
+    let lifetime = token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap();
+    assert!((1..=10).contains(&lifetime), "{token}");
+    site.world.running.app.clock.shift(10);
+    let over = ask(&site, &site.holder, CLIENT, "over", &[]).await;
+    assert_refused(&site, &over, "credential_lifetime_reduced").await;
+}
+
 /// Registers a client of one of the other issuers.
 async fn register_of(site: &Site, names: [&str; 3], key: Option<&SigningKey>) -> Answer {
     let credential = site.of(names);

@@ -5,12 +5,14 @@ use super::*;
 #[tokio::test]
 async fn list_that_is_older_than_the_one_before_is_refused() {
     let publisher = Publisher::start().await;
-    publisher.publish("/1", &publisher.draft("/1", &[1]));
+    // Read once: the clock goes on while the first list is fetched.
+    let issued = publisher.clock.now().0;
+    let first = Draft::token_list(&publisher.key, &publisher.url("/1"), &[1], issued);
+    publisher.publish("/1", &first);
     assert!(matches!(
         publisher.decide("/1", 0).await,
         Err(StatusReason::Revoked { .. })
     ));
-    let issued = publisher.clock.now().0;
     publisher.clock.shift(61);
     let older = Draft::token_list(&publisher.key, &publisher.url("/1"), &[0], issued - 1);
     publisher.publish("/1", &older);
