@@ -130,3 +130,6 @@ pub const PERSON_LABEL_BYTES_MAX: usize = 255;
 pub const GROUPS_MAX: usize = 500;
 /// The name of a group, bytes.
 pub const GROUP_BYTES_MAX: usize = 256;
+
+/// Sign-ins of people from one address per minute: each writes a session. Many people can share an address.
+pub const SIGN_INS_PER_MINUTE_PER_ADDRESS: u32 = 120;

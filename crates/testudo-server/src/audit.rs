@@ -1,5 +1,6 @@
 //! Audit events that no decision of core makes: what this server did by itself, and a sample of refused requests.
 
+use crate::fault::Fault;
 use crate::state::app::App;
 use crate::state::event_lines::log_event;
 use crate::state::metrics::RejectionLabel;
@@ -33,6 +34,26 @@ impl<'a> Note<'a> {
     pub(crate) fn sign(&self, event: &mut Event) {
         event.actor = Some(self.actor.to_string());
         event.reason = self.reason.map(str::to_owned);
+    }
+}
+
+/// Counts and logs a request that failed because of a fault of this server.
+pub(crate) fn note_fault(app: &App, request_id: &str, what: &Fault) {
+    match what {
+        // Overload has counters of its own. A log line for each such request would fill the log.
+        Fault::ChainsWaiting | Fault::LookUpsWaiting | Fault::Full => {
+            tracing::debug!(event = "request.turned_away", request.id = request_id, fault = %what, "turned away");
+        }
+        Fault::Store(_)
+        | Fault::Unsure
+        | Fault::Busy
+        | Fault::Contended
+        | Fault::Signing(_)
+        | Fault::Sealing(_)
+        | Fault::NoEntropy => {
+            app.metrics.faults.inc();
+            tracing::error!(event = "request.failed", request.id = request_id, fault = %what, "a request failed by our fault");
+        }
     }
 }
 

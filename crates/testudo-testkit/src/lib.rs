@@ -15,6 +15,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod load;
 pub mod patroni;
+pub mod person;
 pub mod pgbouncer;
 mod ports;
 pub mod postgres;

@@ -4,6 +4,7 @@ use super::governed::GovernedIdentity;
 use crate::policy::Policy;
 use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
+use testudo_protocol::limits::SIGN_INS_PER_MINUTE_PER_ADDRESS;
 
 /// Step 10: the rate limits that a new client counts against: those of its trust domain, path prefix and rule.
 pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limit> {
@@ -52,20 +53,35 @@ pub(crate) fn limits_from(
     limits
 }
 
-/// One bucket per address; an IPv6 /64 network is one address, since a caller with one address of it can use them all.
 fn address_limit(address: IpAddr, rate: Rate) -> Limit {
-    let place = match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    };
+    let place = place_of(address);
     Limit {
         bucket: format!("address/{place}"),
         setting: "registration.open.registrations_per_minute_per_address",
         shown_as: format!("the address {place}"),
         rate,
+    }
+}
+
+/// The limit of sign-ins from an address: each writes a session.
+pub(crate) fn sign_in_limit(address: IpAddr) -> Limit {
+    let place = place_of(address);
+    Limit {
+        bucket: format!("sign-in/{place}"),
+        setting: "login",
+        shown_as: format!("the address {place}"),
+        rate: Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
+    }
+}
+
+/// One bucket per address; an IPv6 /64 network is one address, since a caller with one address of it can use them all.
+fn place_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
 

@@ -36,7 +36,9 @@ pub mod push;
 pub mod register;
 pub mod registered;
 pub mod revoked;
+pub mod sessions;
 pub mod showing;
+pub mod sign_in;
 pub mod token;
 pub mod unattested;
 

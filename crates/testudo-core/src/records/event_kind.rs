@@ -114,6 +114,10 @@ kinds! {
         "A status list of an issuer of verifiable credentials could not be fetched again in time. The list that was fetched last is used until `status_max_stale` of the issuer is over; after that, credentials that refer to it are refused until a fetch succeeds.";
     StatusUnknown, "authority.status_unknown", Other,
         "A client registered with a verifiable credential that states a status of a kind which this server cannot check, where `status` of the issuer is not `required`: its issuer may have revoked the credential.";
+    PersonCreated, "person.created", Other,
+        "An account was created at the first sign-in of a person.";
+    PersonSignedIn, "person.signed_in", Other,
+        "A person signed in, and a session began. `detail` states how: `development`, `passkey`, or the name of a provider.";
     ConsentGiven, "consent.given", Granted,
         "A person consented to what a client asks for. `scope` has the scope values that the page listed.";
     ConsentDenied, "consent.denied", Refused,

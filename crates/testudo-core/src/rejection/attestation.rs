@@ -110,6 +110,7 @@ impl AttestationReason {
             | Rejection::Metadata(_)
             | Rejection::Grant(_)
             | Rejection::Admission(_)
+            | Rejection::SignIn(_)
             | Rejection::Authorization(_) => rejection,
         }
     }

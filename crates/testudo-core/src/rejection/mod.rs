@@ -1,8 +1,8 @@
 //! Every reason to refuse a request, with three texts: the answer for the caller (a code and a sentence), a hint for
 //! the administrator or the owner of the client, and the exact reason for the log.
 //!
-//! Reasons are in eight enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs`,
-//! `admission.rs`, `grant.rs` and `authorization.rs`. Each reason has one row (`row.rs`) with its name, its code and its
+//! Reasons are in nine enums by topic: `request.rs`, `credential.rs`, `attestation.rs`, `proof.rs`, `metadata.rs`,
+//! `admission.rs`, `sign_in.rs`, `grant.rs` and `authorization.rs`. Each reason has one row (`row.rs`) with its name, its code and its
 //! sentence; its hint is in `hints.rs`. `answer.rs` computes the answer of an endpoint from the row; code, status and
 //! challenge are chosen only there.
 
@@ -18,6 +18,7 @@ mod proof;
 mod request;
 mod row;
 mod service_account;
+mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
 pub use service_account::ServiceAccountReason;
+pub use sign_in::SignInReason;
 pub use status::{StatusEntry, StatusReason};
 pub use verifiable::VerifiableReason;
 pub use workload_proof::WorkloadProofReason;
@@ -58,6 +60,8 @@ pub enum Rejection {
     Metadata(MetadataReason),
     /// The identity is proven, but it or its request is refused.
     Admission(AdmissionReason),
+    /// A person cannot sign in.
+    SignIn(SignInReason),
     /// A code or a refresh token is refused.
     Grant(GrantReason),
     /// An authorization request is refused.
@@ -130,6 +134,12 @@ impl From<AuthorizationReason> for Rejection {
     }
 }
 
+impl From<SignInReason> for Rejection {
+    fn from(reason: SignInReason) -> Rejection {
+        Rejection::SignIn(reason)
+    }
+}
+
 impl From<GrantReason> for Rejection {
     fn from(reason: GrantReason) -> Rejection {
         Rejection::Grant(reason)
@@ -151,6 +161,7 @@ impl Rejection {
             Rejection::Proof(reason) => hints::of_proof(reason),
             Rejection::Metadata(reason) => hints::of_metadata(reason),
             Rejection::Admission(reason) => hints::of_admission(reason),
+            Rejection::SignIn(reason) => hints::of_sign_in(reason),
             Rejection::Grant(reason) => hints::of_grant(reason),
             Rejection::Authorization(reason) => hints::of_authorization(reason),
         }
@@ -173,6 +184,7 @@ impl Rejection {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_)
+            | Rejection::SignIn(_)
             | Rejection::Grant(_)
             | Rejection::Authorization(_) => None,
         }
@@ -188,6 +200,7 @@ impl Rejection {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_)
+            | Rejection::SignIn(_)
             | Rejection::Grant(_)
             | Rejection::Authorization(_) => &[],
         }
@@ -202,6 +215,7 @@ impl Rejection {
             | Rejection::Proof(_)
             | Rejection::Metadata(_)
             | Rejection::Admission(_)
+            | Rejection::SignIn(_)
             | Rejection::Grant(_)
             | Rejection::Authorization(_) => None,
         }
@@ -220,6 +234,7 @@ impl Rejection {
             Rejection::Proof(reason) => reason.row(),
             Rejection::Metadata(reason) => reason.row(),
             Rejection::Admission(reason) => reason.row(),
+            Rejection::SignIn(reason) => reason.row(),
             Rejection::Grant(reason) => reason.row(),
             Rejection::Authorization(reason) => reason.row(),
         }
@@ -237,6 +252,7 @@ impl fmt::Display for Rejection {
             Rejection::Proof(reason) => reason.fmt(f),
             Rejection::Metadata(reason) => reason.fmt(f),
             Rejection::Admission(reason) => reason.fmt(f),
+            Rejection::SignIn(reason) => reason.fmt(f),
             Rejection::Grant(reason) => reason.fmt(f),
             Rejection::Authorization(reason) => reason.fmt(f),
         }

@@ -121,6 +121,7 @@ fn every_variant_of_the_enums_is_in_the_table() {
         include_str!("proof.rs"),
         include_str!("metadata.rs"),
         include_str!("admission.rs"),
+        include_str!("sign_in.rs"),
         include_str!("grant.rs"),
         include_str!("authorization.rs"),
     ];
@@ -184,6 +185,7 @@ const PARAMETERS: [&str; 16] = [
 /// Reasons that have an answer about no single member or parameter: it is about the body, a header field, a token, a limit
 /// or the state of the client, or the parameter has a name that is text of the caller.
 const ABOUT_NO_MEMBER: &[&str] = &[
+    "account_not_active",
     "attestation_challenge_missing",
     "attestation_challenge_not_accepted",
     "attestation_expired",
@@ -245,9 +247,11 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "registration_token_superseded",
     "rule_disabled",
     "session_differs",
+    "sign_in_name_not_listed",
     "sign_in_needed",
     "too_fast",
     "too_many_clients",
+    "too_many_sign_ins",
     "two_mechanisms",
     "workload_proof_beside_pop",
     "workload_proof_not_one",

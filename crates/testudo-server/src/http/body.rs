@@ -99,6 +99,21 @@ pub(crate) fn content_type<'h>(headers: &'h HeaderMap, media_type: &str) -> Opti
         .then_some(parameters)
 }
 
+/// True for `application/x-www-form-urlencoded`, with no charset or UTF-8. [RFC6749 B]
+pub(super) fn is_form<B>(request: &Request<B>) -> bool {
+    let Some(parameters) = content_type(request.headers(), "application/x-www-form-urlencoded") else {
+        return false;
+    };
+    parameters
+        .split(';')
+        .all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
 fn fault(error: Box<dyn std::error::Error + Send + Sync>, unusable: &Rejection) -> Stop {
     match error.downcast_ref::<BodyError>() {
         Some(BodyError::Late) => RequestReason::BodyLate.into(),

@@ -1,5 +1,6 @@
 //! Answers. Error bodies are JSON with `error` and `error_description`, and contain nothing that the request contained.
 
+use crate::audit::note_fault;
 use crate::fault::Fault;
 use crate::state::app::App;
 use http_body_util::Full;
@@ -52,23 +53,9 @@ pub(super) fn no_content() -> Response<Full<Bytes>> {
     response
 }
 
-/// Counts, logs and answers a request that failed because of a fault of this server.
+/// Answers a request that failed because of a fault of this server.
 pub(super) fn failed(app: &App, request_id: &str, what: &Fault) -> Response<Full<Bytes>> {
-    match what {
-        // Overload has counters of its own. A log line for each such request would fill the log.
-        Fault::ChainsWaiting | Fault::LookUpsWaiting | Fault::Full => {
-            tracing::debug!(event = "request.turned_away", request.id = request_id, fault = %what, "turned away");
-        }
-        Fault::Store(_)
-        | Fault::Unsure
-        | Fault::Busy
-        | Fault::Contended
-        | Fault::Signing(_)
-        | Fault::NoEntropy => {
-            app.metrics.faults.inc();
-            tracing::error!(event = "request.failed", request.id = request_id, fault = %what, "a request failed by our fault");
-        }
-    }
+    note_fault(app, request_id, what);
     error(&what.answer())
 }
 

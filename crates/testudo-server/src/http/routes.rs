@@ -183,7 +183,7 @@ impl Endpoint {
             "/.well-known/openid-configuration" => Endpoint::OpenIdConfiguration,
             below => match below.strip_prefix("/register/") {
                 Some(id) => Endpoint::Client { id: id.to_owned() },
-                None => Endpoint::Page(Page::at(below, path, &in_force.look)?),
+                None => Endpoint::Page(Page::at(below, path, in_force)?),
             },
         };
         let is_open = match endpoint {

@@ -1,28 +1,41 @@
-//! HTML pages for people. There is one: it states that people cannot sign in at this server. The parts on which the pages
-//! for sign-in are built: cookies, sealed state, and the checks of where a request comes from.
+//! HTML pages for people: sign-in, account, and the authorization endpoint. Each page has a file. What all pages have in
+//! common is here: which path is which page, the host at which they are, and the page of a refused request.
 
+mod account;
 pub mod cookies;
+mod flow;
+mod login;
 mod page;
 pub mod same_origin;
 pub mod sealed;
+mod visit;
 
-use crate::state::app::App;
+pub use visit::Visit;
+
+use crate::audit::note_fault;
+use crate::fault::Stop;
 use crate::state::in_force::InForce;
-use crate::state::look::Look;
 use crate::state::metrics::{RejectionLabel, Route};
 use askama::Template;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::HeaderMap;
-use hyper::{Response, StatusCode, Uri};
+use hyper::{Response, StatusCode};
 use page::Frame;
-use testudo_core::rejection::{Rejection, RequestReason};
+use same_origin::must_be_at_the_host;
+use testudo_core::rejection::{Endpoint, Rejection, RequestReason};
+use visit::see_other;
 
 /// A page, or a file that pages load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
     /// The authorization endpoint. [RFC6749 §3.1]
     Authorization,
+    /// The sign-in.
+    Login,
+    /// The account of the person who is signed in.
+    Account,
+    /// The sign-out.
+    Logout,
     /// The style sheet.
     Style,
     /// The logo.
@@ -31,24 +44,27 @@ pub enum Page {
 
 impl Page {
     /// The page of a path; `below` is what follows the path of the issuer. `None` where no page is.
-    pub fn at(below: &str, path: &str, look: &Look) -> Option<Page> {
-        match below {
-            "/authorize" => Some(Page::Authorization),
-            _ if look.style.path == path => Some(Page::Style),
-            _ => look
-                .logo
-                .as_ref()
-                .filter(|logo| logo.path == path)
-                .map(|_| Page::Logo),
-        }
+    pub fn at(below: &str, path: &str, in_force: &InForce) -> Option<Page> {
+        let look = &in_force.look;
+        let is_logo = || look.logo.as_ref().is_some_and(|logo| logo.path == path);
+        let page = match below {
+            "/authorize" => return Some(Page::Authorization),
+            _ if look.style.path == path => return Some(Page::Style),
+            _ if is_logo() => return Some(Page::Logo),
+            "/login" => Page::Login,
+            "/account" => Page::Account,
+            "/logout" => Page::Logout,
+            _ => return None,
+        };
+        in_force.login.is_some().then_some(page)
     }
 
     /// The methods that the page accepts, in the form of `Allow`.
     pub fn methods(self) -> &'static str {
         match self {
             // [RFC6749 §3.1] GET must be supported, POST may be.
-            Page::Authorization => "GET, HEAD, POST",
-            Page::Style | Page::Logo => "GET, HEAD",
+            Page::Authorization | Page::Login | Page::Logout => "GET, HEAD, POST",
+            Page::Account | Page::Style | Page::Logo => "GET, HEAD",
         }
     }
 
@@ -56,44 +72,57 @@ impl Page {
     pub fn route(self) -> Route {
         match self {
             Page::Authorization => Route::Authorization,
-            Page::Style | Page::Logo => Route::Page,
+            Page::Login | Page::Account | Page::Logout | Page::Style | Page::Logo => Route::Page,
         }
     }
 }
 
-/// A request for a page.
-pub struct Visit<'v> {
-    /// The request id that the page shows.
-    pub id: &'v str,
-    /// The URI of the request.
-    pub uri: &'v Uri,
-    /// Its header fields.
-    pub headers: &'v HeaderMap,
-}
-
 /// Answers a request for a page.
-pub fn answer(app: &App, in_force: &InForce, page: Page, visit: &Visit<'_>) -> Response<Full<Bytes>> {
-    let issuer = &in_force.policy.issuer;
-    if let Err(reason) = same_origin::must_be_at_the_host(visit.uri, visit.headers, issuer) {
-        return refused(app, in_force, visit, &reason.into());
-    }
-    match page {
-        Page::Authorization => no_sign_in(Frame::of(&in_force.look, visit.id)),
-        Page::Style => in_force.look.style.response(),
-        Page::Logo => match &in_force.look.logo {
-            Some(logo) => logo.response(),
-            None => refused(app, in_force, visit, &RequestReason::NoSuchEndpoint.into()),
-        },
+pub async fn answer(page: Page, visit: &Visit<'_>) -> Response<Full<Bytes>> {
+    match serve(page, visit).await {
+        Ok(response) => response,
+        Err(stop) => stopped(visit, &stop),
     }
 }
 
-/// The page of a request that is refused and not redirected. It is counted and has no event.
-fn refused(app: &App, in_force: &InForce, visit: &Visit<'_>, rejection: &Rejection) -> Response<Full<Bytes>> {
+async fn serve(page: Page, visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, Stop> {
+    must_be_at_the_host(visit.uri, visit.headers, visit.issuer())?;
+    let look = &visit.in_force.look;
+    match (page, &look.logo, visit.login()) {
+        (Page::Style, _, _) => Ok(look.style.response()),
+        (Page::Logo, Some(logo), _) => Ok(logo.response()),
+        (Page::Login, _, Some(login)) if visit.is_post => login::sign_in(visit, login).await,
+        (Page::Login, _, Some(login)) => login::show(visit, login),
+        (Page::Account, _, Some(login)) => account::show(visit, login).await,
+        (Page::Logout, _, Some(_)) if visit.is_post => account::sign_out(visit).await,
+        (Page::Logout, _, Some(_)) => Ok(see_other(&visit.path("/account"))),
+        (Page::Authorization, _, _) => Ok(no_sign_in(visit)),
+        (Page::Logo, None, _) | (Page::Login | Page::Account | Page::Logout, _, None) => {
+            Err(RequestReason::NoSuchEndpoint.into())
+        }
+    }
+}
+
+/// The page of a request that is refused, or that failed, and is not redirected.
+pub fn stopped(visit: &Visit<'_>, stop: &Stop) -> Response<Full<Bytes>> {
+    let frame = Frame::of(&visit.in_force.look, visit.id);
+    match stop {
+        Stop::Refused(rejection) => {
+            count(visit, rejection);
+            page::refused(frame, &rejection.answer(Endpoint::None))
+        }
+        Stop::Failed(fault) => {
+            note_fault(visit.app, visit.id, fault);
+            page::refused(frame, &fault.answer())
+        }
+    }
+}
+
+fn count(visit: &Visit<'_>, rejection: &Rejection) {
     let label = RejectionLabel {
         rejection: rejection.name(),
     };
-    app.metrics.refused.get_or_create(&label).inc();
-    page::refused(Frame::of(&in_force.look, visit.id), rejection)
+    visit.app.metrics.refused.get_or_create(&label).inc();
 }
 
 #[derive(Template)]
@@ -104,7 +133,8 @@ struct NoSignIn<'a> {
 
 /// The answer of the authorization endpoint where people cannot sign in. The browser is not redirected: the redirect URI
 /// in the request may be an attacker's. [RFC6749 §4.1.2.1]
-fn no_sign_in(frame: Frame<'_>) -> Response<Full<Bytes>> {
+fn no_sign_in(visit: &Visit<'_>) -> Response<Full<Bytes>> {
+    let frame = Frame::of(&visit.in_force.look, visit.id);
     // A page for people has no OAuth error code, so its status is stated here: the request cannot be served.
     page::page(StatusCode::BAD_REQUEST, &NoSignIn { frame }, None)
 }

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode, header};
-use testudo_core::rejection::{Endpoint, Rejection};
+use testudo_core::rejection::Answer;
 
 /// The parts of a page that do not depend on what it is about.
 #[derive(Debug, Clone, Copy)]
@@ -60,10 +60,6 @@ pub fn page(
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert(
-        "cross-origin-opener-policy",
-        HeaderValue::from_static("same-origin"),
-    );
     headers.insert(header::CONTENT_SECURITY_POLICY, policy(redirects_to));
     response
 }
@@ -101,15 +97,22 @@ struct Refused<'a> {
 }
 
 /// The page of a request that is refused and not redirected.
-pub fn refused(frame: Frame<'_>, rejection: &Rejection) -> Response<Full<Bytes>> {
-    let answer = rejection.answer(Endpoint::None);
+pub fn refused(frame: Frame<'_>, answer: &Answer) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
     let template = Refused {
         frame,
-        heading: "This request is refused",
+        heading: match answer.retry_after_seconds {
+            Some(_) => "Please try again later",
+            None => "This request is refused",
+        },
         sentence: &answer.sentence,
     };
-    page(status, &template, None)
+    let mut response = page(status, &template, None);
+    if let Some(seconds) = answer.retry_after_seconds {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 #[cfg(test)]
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
     use crate::config::PagesSettings;
     use http_body_util::BodyExt as _;
-    use testudo_core::rejection::RequestReason;
+    use testudo_core::rejection::{Endpoint, Rejection, RequestReason};
     use testudo_protocol::oauth::IssuerUrl;
 
     fn look() -> Look {
@@ -129,6 +132,10 @@ mod tests {
         Look::of(&settings, &IssuerUrl::parse("https://as.example/t1").unwrap())
     }
 
+    fn answer(reason: RequestReason) -> Answer {
+        Rejection::from(reason).answer(Endpoint::None)
+    }
+
     async fn text(response: Response<Full<Bytes>>) -> String {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(body.to_vec()).unwrap()
@@ -138,7 +145,7 @@ mod tests {
     async fn refused_page_escapes_what_it_prints_and_names_the_request() {
         let look = look();
         let frame = Frame::of(&look, "r-1");
-        let response = refused(frame, &RequestReason::FlowExpired.into());
+        let response = refused(frame, &answer(RequestReason::FlowExpired));
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         let html = text(response).await;
         assert!(!html.contains("<b>") && html.contains("&#60;b&#62;"), "{html}");
@@ -164,7 +171,7 @@ mod tests {
             (RequestReason::OriginNotOurs, 403),
             (RequestReason::FlowNotOurs, 400),
         ] {
-            let response = refused(Frame::of(&look, "r"), &reason.into());
+            let response = refused(Frame::of(&look, "r"), &answer(reason));
             assert_eq!(response.status().as_u16(), status);
         }
     }
@@ -172,13 +179,12 @@ mod tests {
     #[test]
     fn every_page_has_the_header_fields_that_protect_it() {
         let look = look();
-        let response = refused(Frame::of(&look, "r"), &RequestReason::FlowExpired.into());
+        let response = refused(Frame::of(&look, "r"), &answer(RequestReason::FlowExpired));
         for (name, value) in [
             ("content-type", "text/html; charset=utf-8"),
             ("cache-control", "no-store"),
             ("referrer-policy", "no-referrer"),
             ("x-frame-options", "DENY"),
-            ("cross-origin-opener-policy", "same-origin"),
             ("content-security-policy", POLICY),
         ] {
             assert_eq!(response.headers()[name], value, "{name}");

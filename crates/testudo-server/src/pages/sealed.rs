@@ -26,6 +26,8 @@ pub enum Purpose {
     Consent,
     /// A sign-in at an OpenID provider.
     Provider,
+    /// A form of the account page.
+    Account,
 }
 
 impl Purpose {
@@ -34,6 +36,7 @@ impl Purpose {
             Purpose::Flow => "flow",
             Purpose::Consent => "consent",
             Purpose::Provider => "provider",
+            Purpose::Account => "account",
         }
     }
 }

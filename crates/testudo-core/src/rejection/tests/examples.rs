@@ -4,8 +4,8 @@
 use super::{
     AdmissionReason, AttestationReason, Authority, AuthorizationReason, CertificateUse, ClaimDifference,
     CredentialFormat, CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy,
-    Presented, ProofReason, Rejection, RequestReason, SenderConstraint, ServiceAccountReason, StatusEntry,
-    StatusReason, VerifiableReason, WorkloadProofReason,
+    Presented, ProofReason, Rejection, RequestReason, SenderConstraint, ServiceAccountReason, SignInReason,
+    StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -24,9 +24,12 @@ mod authorization_examples;
 mod grant_examples;
 #[path = "proof_examples.rs"]
 mod proof_examples;
+#[path = "sign_in_examples.rs"]
+mod sign_in_examples;
 use authorization_examples::authorization_reasons;
 use grant_examples::grant_reasons;
 use proof_examples::{attestation_reasons, proof_reasons};
+use sign_in_examples::sign_in_reasons;
 
 fn request_reasons() -> Vec<RequestReason> {
     vec![
@@ -435,6 +438,7 @@ pub fn reasons() -> Vec<Rejection> {
     all.extend(proof_reasons().into_iter().map(Rejection::from));
     all.extend(metadata_reasons().into_iter().map(Rejection::from));
     all.extend(admission_reasons().into_iter().map(Rejection::from));
+    all.extend(sign_in_reasons().into_iter().map(Rejection::from));
     all.extend(grant_reasons().into_iter().map(Rejection::from));
     all.extend(authorization_reasons().into_iter().map(Rejection::from));
     all

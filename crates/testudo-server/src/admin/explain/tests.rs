@@ -15,8 +15,8 @@ use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, AuthorizationReason, CertificateUse, ClaimDifference,
     CredentialReason, Endpoint, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason,
-    Rejection, RequestReason, ServiceAccountReason, StatusEntry, StatusReason, VerifiableReason,
-    WorkloadProofReason,
+    Rejection, RequestReason, ServiceAccountReason, SignInReason, StatusEntry, StatusReason,
+    VerifiableReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;
@@ -127,6 +127,7 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
             | Rejection::Credential(_)
             | Rejection::Metadata(_)
             | Rejection::Grant(_)
+            | Rejection::SignIn(_)
             | Rejection::Admission(_) => false,
             Rejection::Authorization(reason) => *reason == AuthorizationReason::DpopKeyDiffers,
         };

@@ -3,7 +3,7 @@
 
 use crate::fault::Stop;
 use crate::http::bearer::bearer;
-use crate::http::body::{self, RequestBody, content_type};
+use crate::http::body::{self, RequestBody, is_form};
 use crate::http::{proofs, proxy};
 use crate::peer::Peer;
 use crate::state::in_force::Arrival;
@@ -75,21 +75,6 @@ fn client_id(form: &Form) -> Result<Option<String>, Rejection> {
         true => Err(RequestReason::MalformedClientId.into()),
         false => Ok(client_id),
     }
-}
-
-/// True for `application/x-www-form-urlencoded`, with no charset or UTF-8. [RFC6749 B]
-fn is_form<B>(request: &Request<B>) -> bool {
-    let Some(parameters) = content_type(request.headers(), "application/x-www-form-urlencoded") else {
-        return false;
-    };
-    parameters
-        .split(';')
-        .all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-            }
-            _ => true,
-        })
 }
 
 /// The scheme of `Authorization`, on which the answer to a failed authentication depends.

@@ -2,3 +2,5 @@
 
 mod pages;
 mod pushed;
+mod sessions;
+mod world;
