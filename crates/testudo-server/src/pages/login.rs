@@ -1,7 +1,8 @@
 //! `/login`: how a person signs in, and where the browser goes after it.
 
 use super::cookies::{Cookie, Cookies};
-use super::flow::{Browser, opened_from};
+use super::flow::{Browser, open, opened_from};
+use super::onward::{FLOW, Onward, url_of};
 use super::page::{Frame, page};
 use super::same_origin::must_be_of_this_server;
 use super::sealed::Purpose;
@@ -13,30 +14,26 @@ use askama::Template;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use testudo_core::occasions::authorize::ClientShown;
 use testudo_core::occasions::sign_in::NewSession;
 use testudo_core::occasions::sign_in::development::{DevelopmentSignIn, SignedIn};
 use testudo_core::rejection::{AdmissionReason, Rejection, SignInReason};
 
-/// Where the browser goes after the sign-in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Onward {
-    /// To the account page: the person came to `/login` without an application.
-    Account,
+/// The application that asks a person to sign in.
+pub struct Asker<'a> {
+    /// What pages show of it.
+    pub client: &'a ClientShown,
+    /// `login_hint` of the request.
+    pub login_hint: Option<&'a str>,
 }
 
-impl Onward {
-    /// The URL. What an application asked for stays sealed, and goes there in the URL.
-    fn url(&self, visit: &Visit<'_>) -> String {
-        match self {
-            Onward::Account => visit.path("/account"),
-        }
-    }
-}
-
-/// GET: the page of a person who came without an application.
+/// GET: the page of a person who came without an application, or who wants to go on as another person.
 pub fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<Full<Bytes>>, Stop> {
-    ask_to_sign_in(visit, login, Onward::Account)
+    let onward = match visit.form.get(FLOW) {
+        Some(sealed) => open(visit, Purpose::Flow, sealed)?,
+        None => Onward::Account,
+    };
+    ask_to_sign_in(visit, login, &onward, None)
 }
 
 #[derive(Template)]
@@ -45,33 +42,55 @@ struct Login<'a> {
     frame: Frame<'a>,
     action: String,
     flow: String,
-    names: &'a [String],
+    client: Option<&'a str>,
+    redirect: &'a str,
+    names: Vec<&'a str>,
 }
 
 /// The page on which a person signs in, and then goes onward.
 pub fn ask_to_sign_in(
     visit: &Visit<'_>,
     login: &LoginSettings,
-    onward: Onward,
+    onward: &Onward,
+    asker: Option<Asker<'_>>,
 ) -> Result<Response<Full<Bytes>>, Stop> {
     let browser = Browser::of(visit)?;
+    let asker = asker.as_ref();
+    let client = asker.map(|asker| asker.client);
+    let hint = asker.and_then(|asker| asker.login_hint);
+    let mut names: Vec<&str> = login.development.iter().map(String::as_str).collect();
+    // The name that the application expects comes first. The others stay in their order.
+    names.sort_by_key(|name| hint != Some(name));
     let template = Login {
         frame: Frame::of(&visit.in_force.look, visit.id),
         action: visit.path("/login"),
         flow: browser.seal(visit, Purpose::Flow, onward)?,
-        names: &login.development,
+        client: client.map(|client| client.name.as_deref().unwrap_or(&client.client_id)),
+        redirect: client.map_or("", |client| &client.redirect),
+        names,
     };
-    Ok(with_cookie(page(StatusCode::OK, &template, None), browser.cookie))
+    // The answer to the form may lead to the application, if the person need not be asked.
+    let redirects_to = match onward {
+        Onward::Account => None,
+        Onward::Application(begun) => Some(begun.redirect.as_str()),
+    };
+    let response = page(StatusCode::OK, &template, redirects_to);
+    Ok(with_cookie(response, browser.cookie))
 }
 
 /// POST: a person chose a name of `login.development`.
 pub async fn sign_in(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<Full<Bytes>>, Stop> {
     must_be_of_this_server(visit.headers, visit.issuer())?;
-    let onward: Onward = opened_from(visit, Purpose::Flow, "flow")?;
+    let onward: Onward = opened_from(visit, Purpose::Flow, FLOW)?;
     let name = visit.form.get("name").ok_or(SignInReason::NameNotListed)?;
+    let next = match onward {
+        Onward::Account => visit.path("/account"),
+        // It stays sealed, and goes there in the URL.
+        Onward::Application(_) => url_of(visit, visit.form.get(FLOW).unwrap_or_default()),
+    };
     let cookie = begin_session(visit, login, name).await.map_err(as_sign_in)?;
     let cookie = Cookies::of(visit.issuer()).set(Cookie::Session, &cookie);
-    Ok(with_cookie(see_other(&onward.url(visit)), cookie))
+    Ok(with_cookie(see_other(&next), cookie))
 }
 
 /// Begins the session, and makes the account at the first sign-in.

@@ -2,9 +2,12 @@
 //! common is here: which path is which page, the host at which they are, and the page of a refused request.
 
 mod account;
+mod authorize;
+mod consent;
 pub mod cookies;
 mod flow;
 mod login;
+mod onward;
 mod page;
 pub mod same_origin;
 pub mod sealed;
@@ -32,6 +35,8 @@ pub enum Page {
     Authorization,
     /// The sign-in.
     Login,
+    /// The answer to the consent page.
+    Consent,
     /// The account of the person who is signed in.
     Account,
     /// The sign-out.
@@ -52,6 +57,7 @@ impl Page {
             _ if look.style.path == path => return Some(Page::Style),
             _ if is_logo() => return Some(Page::Logo),
             "/login" => Page::Login,
+            "/consent" => Page::Consent,
             "/account" => Page::Account,
             "/logout" => Page::Logout,
             _ => return None,
@@ -64,6 +70,7 @@ impl Page {
         match self {
             // [RFC6749 §3.1] GET must be supported, POST may be.
             Page::Authorization | Page::Login | Page::Logout => "GET, HEAD, POST",
+            Page::Consent => "POST",
             Page::Account | Page::Style | Page::Logo => "GET, HEAD",
         }
     }
@@ -72,7 +79,9 @@ impl Page {
     pub fn route(self) -> Route {
         match self {
             Page::Authorization => Route::Authorization,
-            Page::Login | Page::Account | Page::Logout | Page::Style | Page::Logo => Route::Page,
+            Page::Login | Page::Consent | Page::Account | Page::Logout | Page::Style | Page::Logo => {
+                Route::Page
+            }
         }
     }
 }
@@ -96,8 +105,10 @@ async fn serve(page: Page, visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, S
         (Page::Account, _, Some(login)) => account::show(visit, login).await,
         (Page::Logout, _, Some(_)) if visit.is_post => account::sign_out(visit).await,
         (Page::Logout, _, Some(_)) => Ok(see_other(&visit.path("/account"))),
-        (Page::Authorization, _, _) => Ok(no_sign_in(visit)),
-        (Page::Logo, None, _) | (Page::Login | Page::Account | Page::Logout, _, None) => {
+        (Page::Authorization, _, Some(login)) => authorize::authorize(visit, login).await,
+        (Page::Authorization, _, None) => Ok(no_sign_in(visit)),
+        (Page::Consent, _, Some(login)) => authorize::consent(visit, login).await,
+        (Page::Logo, None, _) | (Page::Login | Page::Consent | Page::Account | Page::Logout, _, None) => {
             Err(RequestReason::NoSuchEndpoint.into())
         }
     }

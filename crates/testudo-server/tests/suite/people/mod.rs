@@ -1,5 +1,7 @@
 //! People in front of a browser: pages, sign-in, consent, and the codes that clients redeem.
 
+mod attacks;
+mod codes;
 mod pages;
 mod pushed;
 mod sessions;

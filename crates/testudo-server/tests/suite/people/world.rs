@@ -4,6 +4,7 @@ use crate::world::run_in;
 use std::path::PathBuf;
 use testudo_core::records::Record;
 use testudo_server::Running;
+use testudo_testkit::TestIssuer;
 use testudo_testkit::http::{Answer, over_socket};
 use testudo_testkit::person::{PageForm, Person, forms};
 use testudo_testkit::scratch::folder;
@@ -11,6 +12,69 @@ use testudo_testkit::scratch::folder;
 pub const ISSUER: &str = "http://localhost:8080";
 pub const SESSION: &str = "testudo-session-8080";
 pub const FLOW: &str = "testudo-flow-8080";
+
+/// Workloads of the rule send browsers with direct requests, and are registered when they redeem a code.
+pub const WEB_RULE: &str = r#"
+[[trust_domains]]
+name = "a.example"
+bundle = { file = "a.json" }
+[[rules]]
+name = "web"
+identities = ["spiffe://a.example/web/{name}"]
+grant_types = ["authorization_code", "refresh_token", "client_credentials"]
+pushed_authorization = "optional"
+redirect_uris = ["https://{name}.apps.example/cb"]
+scopes = ["orders.read", "orders.write"]
+default_scopes = ["orders.read"]
+resources = ["https://orders.example/"]
+client_name = "Shop {name}"
+[scopes]
+"orders.read" = "see your orders"
+"#;
+
+/// The client of most tests, and its redirect URI.
+pub const CLIENT: &str = "spiffe://a.example/web/shop";
+pub const CALLBACK: &str = "https://shop.apps.example/cb";
+
+/// [RFC7636 B]
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// The URL of an authorization request of [`CLIENT`], with these parameters changed, added, or (empty) left out.
+pub fn asking(changes: &[(&str, &str)]) -> String {
+    let parameters = [
+        ("client_id", CLIENT),
+        ("response_type", "code"),
+        ("redirect_uri", CALLBACK),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+        ("scope", "orders.read"),
+        ("state", "s1"),
+    ];
+    let changed = |name: &str| {
+        changes
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
+    };
+    let kept = parameters.map(|(name, value)| (name, changed(name).unwrap_or(value)));
+    let is_new = |(name, _): &&(&str, &str)| parameters.iter().all(|(known, _)| known != name);
+    let added = changes.iter().filter(is_new).copied();
+    let all = kept
+        .into_iter()
+        .chain(added)
+        .filter(|(_, value)| !value.is_empty());
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(all)
+        .finish();
+    format!("/authorize?{query}")
+}
+
+/// A parameter of the URL at which a client receives a response.
+pub fn parameter(url: &str, name: &str) -> Option<String> {
+    let url = url::Url::parse(url).unwrap();
+    let found = url.query_pairs().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.into_owned())
+}
 
 pub struct People {
     pub folder: PathBuf,
@@ -21,6 +85,8 @@ impl People {
     /// A server with these further entries; `[login]` is the first of them.
     pub async fn start(entries: &str) -> People {
         let folder = folder("people");
+        let issuer = TestIssuer::new("a.example");
+        std::fs::write(folder.join("a.json"), issuer.bundle().to_string()).unwrap();
         let text = format!(
             "issuer = \"{ISSUER}\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n[store]\nurl = \"sqlite:test.db\"\n\
              [admin]\nsocket = \"admin.sock\"\n[login]\npasskeys = false\ndevelopment = [\"alice\", \"bob\"]\n{entries}"
@@ -28,6 +94,16 @@ impl People {
         std::fs::write(folder.join("testudo.toml"), text).unwrap();
         let running = run_in(&folder).await.unwrap();
         People { folder, running }
+    }
+
+    /// The configuration with this change is put in force.
+    pub async fn reload(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder.join("testudo.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(text)).unwrap();
+        let socket = self.folder.join("admin.sock");
+        let (status, answer) = over_socket(&socket, "POST", "/admin/v1/reload", serde_json::json!({})).await;
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// A person with a new browser.
