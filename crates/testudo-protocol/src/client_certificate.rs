@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use serde_json::Value;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -223,6 +224,14 @@ impl ClientChain {
         let (_, leaf) =
             X509Certificate::from_der(self.leaf()).map_err(|_| ClientCertificateError::Malformed)?;
         key_of(&leaf)
+    }
+
+    /// The key of the leaf as a JWK with the leaf in `x5c`. [RFC7517 §4.7]
+    pub fn jwk(&self) -> Result<Value, ClientCertificateError> {
+        let mut jwk = self.key()?.jwk();
+        let leaf = STANDARD.encode(self.leaf());
+        jwk.insert("x5c".to_owned(), vec![leaf].into());
+        Ok(Value::Object(jwk))
     }
 
     /// True if the chain has at most two certificates.

@@ -199,9 +199,13 @@ pub(crate) async fn keys_of_client(app: &App, key: Vec<u8>) -> Result<Option<Arc
     Ok(known.and_then(|known| known.keys()))
 }
 
-/// The certificates of a registered client. [RFC8705 §2.2] They are in its record.
+/// The certificates of a registered client, also of one with a verifiable credential. [RFC8705 §2.2] They are in its record.
 async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
-    let known = match registration_key(app, policy, client_id) {
+    let of_credential = || {
+        let issuer = policy.issuer_of_client(client_id)?;
+        Some(client_key(issuer.key(), client_id))
+    };
+    let known = match registration_key(app, policy, client_id).or_else(of_credential) {
         Some(key) => registered(app, key).await?,
         None => None,
     };

@@ -6,8 +6,9 @@
 use super::shared::client_chain::PresentedChain;
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
-use crate::identity::{AttestedIdentity, Authority, CredentialKind};
+use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
 use crate::policy::ClientMethod;
+use crate::records::ClientCredential;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -35,12 +36,9 @@ impl SelfSignedTlsClientAuth {
     ) -> Result<AttestedIdentity, Rejection> {
         let shown = self.0;
         let configured = terms.policy.clients.get(shown.unverified_client_id.as_str());
-        let (authority, sponsor, known) = match (configured.map(|client| &client.method), facts) {
-            (Some(ClientMethod::SelfSigned(known)), _) => (Authority::configuration(), None, known),
-            (None, Facts::Client(client)) => {
-                let known = &client.certificates;
-                (Authority::registration(), client.sponsor.clone(), known)
-            }
+        let (known, registered) = match (configured.map(|client| &client.method), facts) {
+            (Some(ClientMethod::SelfSigned(known)), _) => (known, None),
+            (None, Facts::Client(client)) => (&client.certificates, Some(client)),
             (Some(_), _) | (None, _) => return Err(CredentialReason::UnknownClient.into()),
         };
         if !known.contains(&shown.chain.thumbprint()) {
@@ -52,10 +50,17 @@ impl SelfSignedTlsClientAuth {
             .valid_until(terms.now)
             .map_err(CredentialReason::ClientCertificate)?;
         trace.passed("certificate of the client", || format!("valid until {expires}"));
-        let proof = shown.proof(expires);
+        // What the issuer of a verifiable credential stated at the registration limits the tokens of the client.
+        let stated = registered.and_then(|client| client.credential.as_deref());
+        let proof = Proof {
+            attested_claims: stated.map(|stated| stated.limits.clone()).unwrap_or_default(),
+            claims: stated.and_then(ClientCredential::named_claims),
+            ..shown.proof(expires)
+        };
         let kind = CredentialKind::SelfSignedTlsClientAuth;
+        let authority = registered.map_or_else(Authority::configuration, |client| client.authority.clone());
         Ok(AttestedIdentity {
-            sponsor,
+            sponsor: registered.and_then(|client| client.sponsor.clone()),
             ..AttestedIdentity::proven(authority, shown.unverified_client_id, kind, proof)
         })
     }

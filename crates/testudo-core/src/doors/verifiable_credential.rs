@@ -143,7 +143,8 @@ impl VerifiableCredential {
                 claim: "sub".to_owned(),
             })?;
         let states_keys = claims.about_client.contains_key("jwks");
-        let is_unbound = key.is_none() && !states_keys && accepted.unbound == Unbound::Allow;
+        let names_key = key.is_some() || claims.certificate.is_some();
+        let is_unbound = !names_key && !states_keys && accepted.unbound == Unbound::Allow;
         let named = VerifiedClaims::of_payload(payload).named(authority, policy);
         let Claimed { attested, unlisted } = entry.claimed(claims.about_client.into_iter().collect());
         let known = named.as_deref();

@@ -30,16 +30,18 @@ impl AuthMethod {
     }
 
     /// The method of this name of a client that registers with a verifiable credential: it signs with the key that the
-    /// credential names, or an attester attests this key.
+    /// credential names, has the certificate that the credential names, or an attester attests this key.
     pub fn of_holder(name: &str) -> Option<AuthMethod> {
-        let own = AuthMethod {
-            kind: CredentialKind::PrivateKeyJwt,
+        let own = [
+            CredentialKind::PrivateKeyJwt,
+            CredentialKind::SelfSignedTlsClientAuth,
+        ];
+        let own = own.map(|kind| AuthMethod {
+            kind,
             is_combined: false,
-        };
-        match name == own.name() {
-            true => Some(own),
-            false => AuthMethod::attested(name),
-        }
+        });
+        let named = own.into_iter().find(|own| own.name() == name);
+        named.or_else(|| AuthMethod::attested(name))
     }
 
     /// The name in metadata.
@@ -75,7 +77,12 @@ mod tests {
         for name in ["none", "private_key_jwt", "attestation", ""] {
             assert_eq!(AuthMethod::attested(name), None, "{name}");
         }
-        for name in ["private_key_jwt", "attest_jwt_client_auth", ATTESTATION_BY_DPOP] {
+        for name in [
+            "private_key_jwt",
+            "self_signed_tls_client_auth",
+            "attest_jwt_client_auth",
+            ATTESTATION_BY_DPOP,
+        ] {
             assert_eq!(AuthMethod::of_holder(name).unwrap().name(), name);
         }
         assert_eq!(AuthMethod::of_holder("none"), None);

@@ -64,8 +64,9 @@ pub(crate) fn method(
         return Ok(None);
     };
     let method = method_named(identity, name).ok_or(MetadataReason::AuthMethodNotAttested)?;
-    // Without attesters it is the only method of a client of a credential, which needs no record of it.
+    // Without attesters and a certificate it is the only method of a client of a credential, which needs no record of it.
     let is_choice = method.kind != CredentialKind::PrivateKeyJwt
+        || identity.has_certificate()
         || authority_accepts(identity, policy, CredentialKind::Attestation);
     Ok(is_choice.then_some(method))
 }
@@ -110,7 +111,11 @@ pub(crate) fn is_shown(
 ) -> Result<(), Rejection> {
     let identity = governed.identity;
     let names_key = identity.kind == CredentialKind::VerifiableCredential;
-    let shows = |kind| identity.shows(kind) || (names_key && kind == CredentialKind::PrivateKeyJwt);
+    let shows = |kind| {
+        let by_certificate = kind == CredentialKind::SelfSignedTlsClientAuth && identity.has_certificate();
+        let by_own_key = kind == CredentialKind::PrivateKeyJwt || by_certificate;
+        identity.shows(kind) || (names_key && by_own_key)
+    };
     if method.is_some_and(|method| !method.is_used(shows, possession.is_combined)) {
         return Err(MetadataReason::AuthMethodNotShown.into());
     }

@@ -100,11 +100,14 @@ pub struct Claimed {
 
 impl AuthorityPolicy {
     /// True if its identities may show this kind of credential. A client that registered with a verifiable credential
-    /// authenticates with the key that the credential named: by its own signature, or by an attestation of the key.
+    /// authenticates with the key that the credential named: by its own signature, by its certificate if the credential
+    /// named one, or by an attestation of the key.
     pub fn accepts(&self, kind: CredentialKind) -> bool {
         let of_holder = self.verifiable.as_deref().is_some_and(|verifiable| {
-            kind == CredentialKind::PrivateKeyJwt
-                || (kind == CredentialKind::Attestation && !verifiable.attesters.is_empty())
+            matches!(
+                kind,
+                CredentialKind::PrivateKeyJwt | CredentialKind::SelfSignedTlsClientAuth
+            ) || (kind == CredentialKind::Attestation && !verifiable.attesters.is_empty())
         });
         self.credentials.contains(&kind) || of_holder
     }

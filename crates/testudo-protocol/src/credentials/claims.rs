@@ -46,7 +46,7 @@ impl HolderKey {
     }
 
     /// Checks the JWK by the rules for keys of clients.
-    fn of(jwk: &Value) -> Result<HolderKey, CredentialError> {
+    pub fn of(jwk: &Value) -> Result<HolderKey, CredentialError> {
         let parsed: Jwk = serde_json::from_value(jwk.clone())
             .map_err(|_| CredentialError::member("cnf.jwk", "is not a JWK"))?;
         Ok(HolderKey {

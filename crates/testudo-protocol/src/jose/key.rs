@@ -161,6 +161,12 @@ impl PublicKey {
         sha256(self.material.required_members().as_bytes())
     }
 
+    /// The key as a JWK with its required members alone. [RFC7638 §3.2]
+    pub fn jwk(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = self.material.required_members();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     /// True if the signature verifies; false also if the key does not accept the algorithm.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.accepts(algorithm) {

@@ -188,8 +188,8 @@ impl InForce {
                     .values()
                     .any(|trusted| trusted.verifiable.is_some())
             };
-            let registers = is_registered && policy.registration.registers_without_evidence()
-                || kind == CredentialKind::PrivateKeyJwt && by_credential();
+            let registers =
+                is_registered && (policy.registration.registers_without_evidence() || by_credential());
             let is_received = !kind.is_certificate() || self.arrival.takes_certificates;
             is_received && (registers || policy.has_client_with(kind))
         };

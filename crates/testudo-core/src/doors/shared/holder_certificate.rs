@@ -6,8 +6,10 @@
 use super::presented::PeerCertificates;
 use crate::identity::{AttestedIdentity, Holder};
 use crate::rejection::{CredentialReason, Rejection, VerifiableReason};
+use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::{ClientCertificateError, ClientChain};
+use testudo_protocol::credentials::claims::HolderKey;
 
 /// Adds the certificate of the connection to the identity of the credential with which its client registers, if the
 /// credential names this certificate.
@@ -31,6 +33,9 @@ pub fn certify_holder(
     if named.is_some_and(|named| named != key) {
         return Err(VerifiableReason::HolderKeysDiffer.into());
     }
+    // The client authenticates later with this key, or with this certificate.
+    let own = chain.jwk().map_err(refused)?;
+    credential.key = Some(Arc::new(HolderKey::of(&own).map_err(VerifiableReason::Refused)?));
     if credential.holder == Holder::Unproven {
         credential.holder = Holder::Beside;
     }

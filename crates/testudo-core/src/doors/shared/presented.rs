@@ -217,7 +217,9 @@ impl Presented {
         };
         let kind = match policy.clients.get(client_id) {
             Some(client) if client.method.kind().is_certificate() => client.method.kind(),
-            None if is_registered(client_id) => CredentialKind::SelfSignedTlsClientAuth,
+            None if is_registered(client_id) || policy.issuer_of_client(client_id).is_some() => {
+                CredentialKind::SelfSignedTlsClientAuth
+            }
             Some(_) | None => return self,
         };
         let parts = [kind.name().as_bytes(), client_id.as_bytes(), &certificates.digest];

@@ -1,5 +1,5 @@
-//! The client certificate that a verifiable credential names proves at the registration that the sender is its holder.
-//! [RFC8705 §3.1]
+//! The client certificate that a verifiable credential names proves at the registration that the sender is its holder, and
+//! authenticates the client later. [RFC8705 §2.2] [RFC8705 §3.1]
 
 use super::*;
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -152,13 +152,7 @@ async fn certificate_that_is_not_named_or_not_valid_now_proves_nothing() {
         site.assert_refused(&answer, "credential_malformed_or_forged", case)
             .await;
     }
-    // Without a key, the client could never authenticate.
     let names = [ISSUER_OF_CREDENTIALS, TYPE, AGENT];
-    let keyless = Draft::vc_jwt(&site.issuer, names, &site.issuer, site.world.now())
-        .claim("cnf", json!({ "x5t#S256": named }));
-    let answer = site.register(Some(&site.own), &keyless).await;
-    site.assert_refused(&answer, "credential_without_key", "no key")
-        .await;
     // The KB-JWT of an SD-JWT is signed with a key.
     let sd_jwt = Draft::sd_jwt_vc(&site.issuer, names, &site.issuer, site.world.now())
         .claim("cnf", json!({ "x5t#S256": named }));
@@ -172,4 +166,130 @@ async fn certificate_that_is_not_named_or_not_valid_now_proves_nothing() {
     let answer = connection.send("POST", "/register", &fields, body).await;
     site.assert_refused(&answer, "credential_malformed_or_forged", "SD-JWT")
         .await;
+}
+
+impl Holder {
+    /// A credential that names this certificate and nothing else.
+    fn naming(&self, certificate: &X509Chain) -> Draft<'_> {
+        let names = [ISSUER_OF_CREDENTIALS, TYPE, AGENT];
+        Draft::vc_jwt(&self.issuer, names, &self.issuer, self.world.now())
+            .claim("cnf", json!({ "x5t#S256": thumbprint(certificate) }))
+    }
+
+    async fn send(&self, client: Option<&X509Chain>, parameters: &[(&str, &str)]) -> Answer {
+        let parameters = [&[("grant_type", "client_credentials")], parameters].concat();
+        let mut connection = self.tls.connect(self.world.address(), client).await.unwrap();
+        let answer = connection.post("/token", form(&parameters)).await;
+        assert_answer_form(&answer);
+        answer
+    }
+
+    /// A token request of the client, or of the one with another id, over a connection with this certificate.
+    async fn ask(&self, client: &X509Chain, client_id: &str) -> Answer {
+        self.send(Some(client), &[("client_id", client_id)]).await
+    }
+}
+
+const CLIENT: &str = "agents:urn:example:agent:7";
+
+#[tokio::test]
+async fn client_authenticates_with_the_certificate_or_its_key_if_its_credential_names_no_other_key() {
+    let site = Holder::start().await;
+    assert_refused(&site.ask(&site.own, CLIENT).await, "invalid_client", "before");
+    let answer = site.register(Some(&site.own), &site.naming(&site.own)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let registered = answer.json();
+    assert_eq!(registered["jwks"]["keys"][0]["x5c"], jwk(&site.own)["x5c"]);
+    let answer = site.ask(&site.own, CLIENT).await;
+    assert_granted(&answer, "its certificate");
+    assert_eq!(claims(&answer.access_token())["client_id"], CLIENT);
+    let key = SigningKey::from_pkcs8(Algorithm::ES256, &site.own.key, None).unwrap();
+    let assertion = Draft::assertion(&key, CLIENT, ISSUER, "1", site.world.now()).sign();
+    let by_key = [
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", assertion.as_str()),
+    ];
+    assert_granted(&site.send(None, &by_key).await, "the key of its certificate");
+    for (case, certificate, client_id) in [
+        ("another certificate", &self_signed(|_| {}), CLIENT),
+        ("an SVID", &site.tls.a.svid("/x/1"), CLIENT),
+        ("another client", &site.own, "agents:urn:example:agent:8"),
+        ("another issuer", &site.own, "papers:urn:example:agent:7"),
+    ] {
+        assert_refused(&site.ask(certificate, client_id).await, "invalid_client", case);
+    }
+    let none = site.send(None, &[("client_id", CLIENT)]).await;
+    assert_refused(&none, "invalid_client", "no certificate");
+}
+
+#[tokio::test]
+async fn certificate_authenticates_the_client_until_a_credential_names_another_or_its_issuer_withdraws_it() {
+    let site = Holder::start().await;
+    let answer = site.register(Some(&site.own), &site.naming(&site.own)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_granted(&site.ask(&site.own, CLIENT).await, "first");
+    // Withdrawn, published again.
+    let other = generate_key(Algorithm::ES256, Some("k2"));
+    site.world.publish_keys("agents", &[&other]).await;
+    let refused = site.ask(&site.own, CLIENT).await;
+    assert_refused(&refused, "invalid_client", "withdrawn");
+    assert_eq!(site.world.reason_of(&refused).await, "credential_key_withdrawn");
+    site.world.publish_keys("agents", &[&site.issuer]).await;
+    assert_granted(&site.ask(&site.own, CLIENT).await, "published again");
+    // Renewed: the old certificate is refused.
+    site.world.running.app.clock.shift(2);
+    let next = self_signed(|_| {});
+    let answer = site.register(Some(&next), &site.naming(&next)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_granted(&site.ask(&next, CLIENT).await, "new certificate");
+    assert_refused(
+        &site.ask(&site.own, CLIENT).await,
+        "invalid_client",
+        "old certificate",
+    );
+    site.world
+        .admin("POST", "/admin/v1/clients/freeze", json!({ "client_id": CLIENT }))
+        .await;
+    assert_refused(&site.ask(&next, CLIENT).await, "invalid_client", "frozen");
+}
+
+#[tokio::test]
+async fn client_can_register_its_certificate_as_the_only_method_only_over_a_connection_with_it() {
+    let site = Holder::start().await;
+    let with_method = async |method: &str, client: Option<&X509Chain>, credential: &Draft<'_>| {
+        let body = json!({
+            "software_statement": credential.sign(), "token_endpoint_auth_method": method,
+        });
+        let fields = [("content-type", "application/json")];
+        let mut connection = site.tls.connect(site.world.address(), client).await.unwrap();
+        connection
+            .send("POST", "/register", &fields, body.to_string())
+            .await
+    };
+    let own = "self_signed_tls_client_auth";
+    let credential = site.naming(&site.own);
+    let answer = with_method(own, Some(&site.own), &credential).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.json()["token_endpoint_auth_method"], own);
+    assert_granted(&site.ask(&site.own, CLIENT).await, "its certificate");
+    let key = SigningKey::from_pkcs8(Algorithm::ES256, &site.own.key, None).unwrap();
+    let assertion = Draft::assertion(&key, CLIENT, ISSUER, "1", site.world.now()).sign();
+    let by_key = [
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", assertion.as_str()),
+    ];
+    assert_refused(
+        &site.send(None, &by_key).await,
+        "invalid_client",
+        "not its method",
+    );
+    // Without the certificate in the request, it is not shown that the client has one.
+    let presented = with_method(own, None, &credential).await;
+    assert_eq!(presented.status, 400, "{presented:?}");
 }
