@@ -19,6 +19,8 @@ pub use crate::world::ISSUER;
 pub const URI: &str = "https://as.example/token";
 pub const WORKLOAD: &str = "spiffe://a.example/x/matrix";
 const ATTESTED: &str = "matrix";
+/// The client that registers with a verifiable credential.
+const HELD: &str = "v1:matrix";
 
 const MORE: &str = r#"
 [[rules]]
@@ -68,6 +70,19 @@ kind = "jwt"
 use = ["client"]
 issuer = "https://j2.example"
 jwks = { file = "j2.json" }
+[[rules]]
+name = "held"
+identities = ["v1:matrix"]
+scopes = ["r"]
+[[issuers]]
+name = "v1"
+kind = "verifiable_credential"
+use = ["registration"]
+issuer = "https://v1.example"
+jwks = { file = "v1.json" }
+types = ["Matrix"]
+attesters = ["at1"]
+[registration]
 [[clients]]
 client_id = "c7"
 jwks = { file = "c7.json" }
@@ -80,6 +95,8 @@ pub enum Token {
     JwtSvid,
     WitSvid,
     Attestation,
+    /// An attestation of the key of a client that registered with a verifiable credential.
+    HeldKey,
     Kubernetes,
     IssuerJwt,
     PrivateKeyJwt,
@@ -100,11 +117,12 @@ pub enum Door {
 }
 
 impl Door {
-    pub const ALL: [Door; 9] = [
+    pub const ALL: [Door; 10] = [
         Door::Token(Token::JwtSvid),
         Door::Certificate(Certificate::X509Svid),
         Door::Token(Token::WitSvid),
         Door::Token(Token::Attestation),
+        Door::Token(Token::HeldKey),
         Door::Token(Token::Kubernetes),
         Door::Token(Token::IssuerJwt),
         Door::Token(Token::PrivateKeyJwt),
@@ -117,6 +135,7 @@ impl Door {
             Door::Token(Token::JwtSvid) => "JWT-SVID",
             Door::Token(Token::WitSvid) => "WIT-SVID",
             Door::Token(Token::Attestation) => "Client attestation",
+            Door::Token(Token::HeldKey) => "Client attestation of the key of a registered client",
             Door::Token(Token::Kubernetes) => "Kubernetes service account token",
             Door::Token(Token::IssuerJwt) => "Token of an issuer",
             Door::Token(Token::PrivateKeyJwt) => "`private_key_jwt`",
@@ -132,7 +151,7 @@ impl Door {
             Door::Token(Token::Kubernetes | Token::IssuerJwt | Token::PrivateKeyJwt) => {
                 Place::BearerAssertion
             }
-            Door::Token(Token::WitSvid | Token::Attestation) => Place::Attestation,
+            Door::Token(Token::WitSvid | Token::Attestation | Token::HeldKey) => Place::Attestation,
             Door::Certificate(_) => Place::Certificate,
         }
     }
@@ -201,6 +220,7 @@ impl Site {
         let (c7, at1, at2) = (key(Some("c7")), key(Some("at1")), key(Some("at2")));
         let (k1, k2) = (key(Some("k1")), key(Some("k2")));
         let (j1, j2) = (key(Some("j1")), key(Some("j2")));
+        let v1 = key(Some("v1"));
         let certificates = Certificates::new();
         let set = |key: &SigningKey| key_set(&[key]).to_string();
         let mut files = certificates.files().to_vec();
@@ -212,6 +232,7 @@ impl Site {
             ("k2.json", set(&k2)),
             ("j1.json", set(&j1)),
             ("j2.json", set(&j2)),
+            ("v1.json", set(&v1)),
         ]);
         let rules = format!("{RULES}{MORE}{CLIENTS}");
         let (world, tls) = World::start_with_tls_and(&rules, TLS, |folder| {
@@ -224,7 +245,7 @@ impl Site {
         accept(&world, "none").await;
         publish(&world, "a", &[&wa1]).await;
         publish(&world, "b", &[&wb1]).await;
-        Site {
+        let site = Site {
             world,
             tls,
             certificates,
@@ -242,13 +263,32 @@ impl Site {
             third: key(None),
             count: AtomicUsize::new(0),
             kept: Mutex::default(),
-        }
+        };
+        site.register_holder(&v1).await;
+        site
+    }
+
+    /// Registers the client of a verifiable credential, with an attestation of its key.
+    async fn register_holder(&self, issuer: &SigningKey) {
+        let names = ["https://v1.example", "Matrix", "matrix"];
+        let credential = Draft::vc_jwt(issuer, names, &self.own, self.world.now());
+        let attestation = self.draft(Token::HeldKey, &self.at1).sign();
+        let pop = self.pop(&self.own, ISSUER);
+        let fields = [
+            ("content-type", "application/json"),
+            ("oauth-client-attestation", attestation.as_str()),
+            ("oauth-client-attestation-pop", pop.as_str()),
+        ];
+        let body = json!({ "software_statement": credential.sign() }).to_string();
+        let mut connection = self.tls.connect(self.world.address(), None).await.unwrap();
+        let answer = connection.send("POST", "/register", &fields, body).await;
+        assert_eq!(answer.json()["client_id"], HELD, "{answer:?}");
     }
 
     /// The key that a credential of this kind has, and that a PoP or DPoP proof can be signed with.
     pub fn own_key(&self, door: Door) -> Option<&SigningKey> {
         match door {
-            Door::Token(Token::WitSvid | Token::Attestation) => Some(&self.own),
+            Door::Token(Token::WitSvid | Token::Attestation | Token::HeldKey) => Some(&self.own),
             Door::Token(Token::JwtSvid | Token::Kubernetes | Token::IssuerJwt | Token::PrivateKeyJwt)
             | Door::Certificate(_) => None,
         }
@@ -333,7 +373,7 @@ impl Site {
         let right = match kind {
             Token::JwtSvid => a,
             Token::WitSvid => &self.wa1,
-            Token::Attestation => &self.at1,
+            Token::Attestation | Token::HeldKey => &self.at1,
             Token::Kubernetes => &self.k1,
             Token::IssuerJwt => &self.j1,
             Token::PrivateKeyJwt => &self.world.c6,
@@ -352,7 +392,7 @@ impl Site {
                 return Ok(format!("{}.", text.rsplit_once('.').unwrap().0));
             }
             Fault::TypeOfProof => sound.header("typ", "dpop+jwt"),
-            Fault::OtherAudience if kind == Token::Attestation => {
+            Fault::OtherAudience if matches!(kind, Token::Attestation | Token::HeldKey) => {
                 return Err(
                     "an attestation is for every server that trusts the attester: it has no audience",
                 );
@@ -365,7 +405,7 @@ impl Site {
             Fault::OtherAuthority => match kind {
                 Token::JwtSvid => draft(&self.world.b.keys[0]),
                 Token::WitSvid => draft(&self.wb1),
-                Token::Attestation => draft(&self.at2),
+                Token::Attestation | Token::HeldKey => draft(&self.at2),
                 // The other cluster has the same issuer string, and no rule for this account.
                 Token::Kubernetes => draft(&self.k2),
                 // `iss` names the first issuer, whose keys alone verify it.
@@ -374,12 +414,16 @@ impl Site {
             },
             Fault::KeyOfOtherKind => match kind {
                 Token::JwtSvid => draft(&self.wa1),
-                Token::WitSvid | Token::Attestation | Token::Kubernetes | Token::IssuerJwt => draft(a),
+                Token::WitSvid
+                | Token::Attestation
+                | Token::HeldKey
+                | Token::Kubernetes
+                | Token::IssuerJwt => draft(a),
                 Token::PrivateKeyJwt => draft(&self.at1),
             },
             Fault::UnknownAuthority => match kind {
                 Token::JwtSvid | Token::WitSvid => sound.claim("sub", "spiffe://unknown.example/x/matrix"),
-                Token::Attestation => draft(&self.third),
+                Token::Attestation | Token::HeldKey => draft(&self.third),
                 Token::Kubernetes | Token::IssuerJwt => sound.claim("iss", "https://other.example"),
                 Token::PrivateKeyJwt => sound.claim("iss", "unknown").claim("sub", "unknown"),
             },
@@ -395,6 +439,9 @@ impl Site {
             Token::WitSvid => Draft::wit_svid(key, WORKLOAD, &self.own, now),
             Token::Attestation => {
                 Draft::attestation(key, ATTESTED, &self.own, now).claim("iss", "https://at1.example")
+            }
+            Token::HeldKey => {
+                Draft::attestation(key, HELD, &self.own, now).claim("iss", "https://at1.example")
             }
             Token::Kubernetes => {
                 let issuer = testudo_testkit::kubernetes::DEFAULT_ISSUER;
