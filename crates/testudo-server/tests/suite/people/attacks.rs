@@ -7,7 +7,7 @@ use testudo_core::records::{AuthorizationCode, Client, Consent, Event, PushedReq
 
 const NOT_OURS: &str = "this sign-in was begun in another browser";
 
-/// An attacker who could choose where the browser goes would receive codes, or use the name of this server.
+/// Rows AZ-01, AZ-02 and RF-83. An attacker who could choose where the browser goes would receive codes, or use the name of this server.
 #[tokio::test]
 async fn browser_is_never_sent_to_a_redirect_uri_that_is_not_the_clients() {
     let people = People::start(WEB_RULE).await;
@@ -68,7 +68,7 @@ async fn request_of_an_unknown_client_or_without_one_is_refused_on_a_page() {
     assert_refused_page(&alice.open(&twice).await, 400, "client_id is present twice");
 }
 
-/// Row RF-85: nothing is stored for a visitor who does not sign in, whatever client is named.
+/// Row RF-89, in small: nothing is stored for a visitor who does not sign in, whatever client is named.
 #[tokio::test]
 async fn direct_visits_with_invented_clients_leave_nothing() {
     let people = People::start(WEB_RULE).await;
@@ -88,6 +88,15 @@ async fn direct_visits_with_invented_clients_leave_nothing() {
     assert_eq!(people.records::<PushedRequest>().await, []);
     assert_eq!(people.records::<Session>().await, []);
     assert_eq!(people.records::<Event>().await.len(), before);
+}
+
+// Rows RF-84, AZ-19.
+#[tokio::test]
+async fn request_that_must_be_pushed_and_is_not_is_refused_on_a_page() {
+    let people = People::start(&WEB_RULE.replace("\"optional\"", "\"required\"")).await;
+    let mut alice = people.signed_in("alice").await;
+    let refused = alice.open(&asking(&[])).await;
+    assert_refused_page(&refused, 400, "this client must push its requests first");
 }
 
 /// A site that makes the browser of a signed-in person agree (CSRF).
@@ -211,7 +220,7 @@ async fn cookie_without_a_session_signs_no_person_in() {
     assert!(text_of(&person.open(&asking(&[])).await).contains("asks for access"));
 }
 
-/// Clickjacking, and what a page may load or send.
+/// Row AZ-11. Clickjacking, and what a page may load or send.
 #[tokio::test]
 async fn pages_of_the_flow_cannot_be_framed_and_lead_to_the_client_only() {
     let people = People::start(WEB_RULE).await;

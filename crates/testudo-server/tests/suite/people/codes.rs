@@ -154,7 +154,7 @@ async fn prompt_login_and_max_age_ask_for_a_new_sign_in_once() {
     }
 }
 
-/// After the redirect URI is proven, the client learns what is wrong.
+/// Row RF-85 and others: after the redirect URI is proven, the client learns what is wrong.
 #[tokio::test]
 async fn client_receives_the_error_of_a_wrong_parameter_by_redirect() {
     let people = People::start(WEB_RULE).await;

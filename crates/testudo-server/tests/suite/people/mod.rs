@@ -4,5 +4,6 @@ mod attacks;
 mod codes;
 mod pages;
 mod pushed;
+mod redeemed;
 mod sessions;
 mod world;

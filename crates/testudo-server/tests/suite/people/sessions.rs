@@ -5,6 +5,7 @@ use testudo_core::records::{Person, PersonState, Session};
 
 const NOT_OURS: &str = "this sign-in was begun in another browser";
 
+// Row AZ-10: the answer to the form is 303.
 #[tokio::test]
 async fn person_signs_in_sees_the_account_and_signs_out() {
     let people = People::start("").await;

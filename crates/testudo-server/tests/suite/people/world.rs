@@ -4,10 +4,10 @@ use crate::world::run_in;
 use std::path::PathBuf;
 use testudo_core::records::Record;
 use testudo_server::Running;
-use testudo_testkit::TestIssuer;
-use testudo_testkit::http::{Answer, over_socket};
+use testudo_testkit::http::{Answer, Connection, over_socket};
 use testudo_testkit::person::{PageForm, Person, forms};
 use testudo_testkit::scratch::folder;
+use testudo_testkit::{TestIssuer, form};
 
 pub const ISSUER: &str = "http://localhost:8080";
 pub const SESSION: &str = "testudo-session-8080";
@@ -37,6 +37,7 @@ pub const CLIENT: &str = "spiffe://a.example/web/shop";
 pub const CALLBACK: &str = "https://shop.apps.example/cb";
 
 /// [RFC7636 B]
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// The URL of an authorization request of [`CLIENT`], with these parameters changed, added, or (empty) left out.
@@ -78,6 +79,7 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
 
 pub struct People {
     pub folder: PathBuf,
+    issuer: TestIssuer,
     pub running: Running,
 }
 
@@ -93,7 +95,11 @@ impl People {
         );
         std::fs::write(folder.join("testudo.toml"), text).unwrap();
         let running = run_in(&folder).await.unwrap();
-        People { folder, running }
+        People {
+            folder,
+            issuer,
+            running,
+        }
     }
 
     /// The configuration with this change is put in force.
@@ -104,6 +110,36 @@ impl People {
         let socket = self.folder.join("admin.sock");
         let (status, answer) = over_socket(&socket, "POST", "/admin/v1/reload", serde_json::json!({})).await;
         assert_eq!(status, 200, "{answer}");
+    }
+
+    /// A form that a workload of `a.example` sends, with a new SVID.
+    pub async fn post(&self, endpoint: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let now = self.running.app.now().0;
+        let svid = self.issuer.svid(path, ISSUER, now);
+        let own = [
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
+            ),
+            ("client_assertion", svid.as_str()),
+        ];
+        let form = form(&[&own, fields].concat());
+        let mut connection = Connection::open(self.running.addresses[0]).await;
+        connection.post(endpoint, form).await
+    }
+
+    /// The workload [`CLIENT`] pushes a request.
+    pub async fn push(&self, changes: &[(&str, &str)]) -> Answer {
+        let url = asking(changes);
+        let (_, query) = url.split_once('?').unwrap();
+        let fields: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        self.post("/par", "/web/shop", &fields).await
     }
 
     /// A person with a new browser.
