@@ -445,6 +445,17 @@ impl Fetcher {
             .await
     }
 
+    /// Sends a request once to a URL that a document of the configuration names, such as the token endpoint in the metadata
+    /// of a provider. With [`UrlOrigin::Client`], it is sent to public addresses and port 443 only.
+    pub async fn send_once(
+        &self,
+        request: &Outgoing<'_>,
+        origin: UrlOrigin,
+        limits: FetchLimits,
+    ) -> Result<Fetched, FetchFault> {
+        self.exchange(&self.tls, request, origin, limits).await
+    }
+
     async fn exchange(
         &self,
         tls: &Arc<ClientConfig>,

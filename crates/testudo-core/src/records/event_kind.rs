@@ -118,6 +118,8 @@ kinds! {
         "An account was created at the first sign-in of a person.";
     PersonSignedIn, "person.signed_in", Other,
         "A person signed in, and a session began. `detail` states how: `development`, `passkey`, or the name of a provider.";
+    PersonLinked, "person.linked", Other,
+        "A signed-in person added an account at an OpenID provider, with which they can sign in from then on. `detail` names the provider.";
     ConsentGiven, "consent.given", Granted,
         "A person consented to what a client asks for. `scope` has the scope values that the page listed.";
     ConsentDenied, "consent.denied", Refused,

@@ -28,16 +28,19 @@ enum FetchKind {
     Kept,
     /// A URL of a client, or a `jwks_uri` of metadata on another server than that of the issuer.
     Client,
+    /// A POST to a URL that metadata names on another server than that of the issuer: the token endpoint of a provider.
+    Posted,
 }
 
 impl FetchKind {
-    const ALL: [FetchKind; 6] = [
+    const ALL: [FetchKind; 7] = [
         FetchKind::Configuration,
         FetchKind::OnlyRoots,
         FetchKind::Kept,
         FetchKind::Spiffe,
         FetchKind::Sent,
         FetchKind::Client,
+        FetchKind::Posted,
     ];
 }
 
@@ -81,14 +84,15 @@ impl Publisher {
             | FetchKind::OnlyRoots
             | FetchKind::Kept
             | FetchKind::Sent
-            | FetchKind::Client => &self.server,
+            | FetchKind::Client
+            | FetchKind::Posted => &self.server,
         }
     }
 
     /// The URL at which this publisher is reached. A client's URL has no port.
     fn url(&self, kind: FetchKind) -> String {
         match kind {
-            FetchKind::Client => format!("https://{HOST}/"),
+            FetchKind::Client | FetchKind::Posted => format!("https://{HOST}/"),
             FetchKind::Configuration
             | FetchKind::OnlyRoots
             | FetchKind::Kept
@@ -149,6 +153,10 @@ impl Publisher {
                 self.fetcher.send_with(request, Access::default(), limits).await
             }
             FetchKind::Client => self.fetcher.get(&url, UrlOrigin::Client, limits).await,
+            FetchKind::Posted => {
+                let request = Outgoing::form(&url, &[("code", "c")]);
+                self.fetcher.send_once(&request, UrlOrigin::Client, limits).await
+            }
         }
     }
 }
@@ -221,8 +229,8 @@ async fn body_that_does_not_end_or_comes_too_slowly_is_given_up_for_every_kind_o
 async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_that_must_not_use_it() {
     let publisher = Publisher::start().await;
     let port = publisher.server.address.port();
-    use FetchKind::{Client, Configuration, Kept, OnlyRoots, Sent, Spiffe};
-    let (of_clients, not_of_files) = (&[Client][..], &[Client, Spiffe][..]);
+    use FetchKind::{Client, Configuration, Kept, OnlyRoots, Posted, Sent, Spiffe};
+    let (of_clients, not_of_files) = (&[Client, Posted][..], &[Client, Posted, Spiffe][..]);
     let mut urls: Vec<(String, &[FetchKind])> = vec![
         (format!("http://127.0.0.1:{port}/"), not_of_files),
         (format!("http://localhost:{port}/"), not_of_files),
@@ -250,7 +258,7 @@ async fn url_of_a_hostile_form_or_address_is_refused_for_every_kind_of_fetch_tha
         (0, 0)
     );
     // The same fetches reach a server at a URL without these faults.
-    for kind in [Configuration, OnlyRoots, Kept, Spiffe, Sent, Client] {
+    for kind in [Configuration, OnlyRoots, Kept, Spiffe, Sent, Client, Posted] {
         publisher.of(kind).answers(200, None, "{}");
         let fetched = publisher.get(kind, &publisher.url(kind)).await;
         assert_eq!(fetched.map(|fetched| fetched.status), Ok(200), "{kind:?}");

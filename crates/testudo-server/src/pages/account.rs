@@ -2,7 +2,9 @@
 
 use super::cookies::{Cookie, Cookies};
 use super::flow::{Browser, opened_from};
+use super::onward::Onward;
 use super::page::{Frame, page};
+use super::provider_links::{ProviderLink, provider_links};
 use super::same_origin::must_be_of_this_server;
 use super::sealed::Purpose;
 use super::visit::{Visit, see_other, with_cookie};
@@ -36,6 +38,7 @@ struct Account<'a> {
     sub: String,
     sign_out: String,
     token: String,
+    providers: Vec<ProviderLink<'a>>,
 }
 
 /// GET `/account`
@@ -44,6 +47,7 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         return Ok(see_other(&visit.path("/login")));
     };
     let browser = Browser::of(visit)?;
+    let link = browser.seal(visit, Purpose::Flow, Onward::Link(session.name))?;
     let template = Account {
         frame: Frame::of(&visit.in_force.look, visit.id),
         name: person.shown_name(),
@@ -51,6 +55,7 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         sub: person.id.sub(),
         sign_out: visit.path("/logout"),
         token: browser.seal(visit, Purpose::Account, session.name)?,
+        providers: provider_links(visit, login, &link),
     };
     Ok(with_cookie(page(StatusCode::OK, &template, None), browser.cookie))
 }

@@ -51,7 +51,7 @@ pub async fn authorize(visit: &Visit<'_>, login: &LoginSettings) -> Result<Respo
                 let step = Step::back(*begun, ConsentAnswer::None);
                 go_on(visit, login, step, &mut trail).await
             }
-            Ok(Onward::Account) => Err(RequestReason::FlowNotOurs.into()),
+            Ok(Onward::Account | Onward::Link(_)) => Err(RequestReason::FlowNotOurs.into()),
             Err(stop) => Err(stop),
         },
         false => {

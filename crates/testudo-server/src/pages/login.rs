@@ -4,6 +4,7 @@ use super::cookies::{Cookie, Cookies};
 use super::flow::{Browser, open, opened_from};
 use super::onward::{FLOW, Onward, url_of};
 use super::page::{Frame, page};
+use super::provider_links::{ProviderLink, provider_links};
 use super::same_origin::must_be_of_this_server;
 use super::sealed::Purpose;
 use super::visit::{Visit, see_other, with_cookie};
@@ -45,6 +46,7 @@ struct Login<'a> {
     client: Option<&'a str>,
     redirect: &'a str,
     names: Vec<&'a str>,
+    providers: Vec<ProviderLink<'a>>,
 }
 
 /// The page on which a person signs in, and then goes onward.
@@ -61,17 +63,19 @@ pub fn ask_to_sign_in(
     let mut names: Vec<&str> = login.development.iter().map(String::as_str).collect();
     // The name that the application expects comes first. The others stay in their order.
     names.sort_by_key(|name| hint != Some(name));
+    let flow = browser.seal(visit, Purpose::Flow, onward)?;
     let template = Login {
         frame: Frame::of(&visit.in_force.look, visit.id),
         action: visit.path("/login"),
-        flow: browser.seal(visit, Purpose::Flow, onward)?,
+        providers: provider_links(visit, login, &flow),
+        flow,
         client: client.map(|client| client.name.as_deref().unwrap_or(&client.client_id)),
         redirect: client.map_or("", |client| &client.redirect),
         names,
     };
     // The answer to the form may lead to the application, if the person need not be asked.
     let redirects_to = match onward {
-        Onward::Account => None,
+        Onward::Account | Onward::Link(_) => None,
         Onward::Application(begun) => Some(begun.redirect.as_str()),
     };
     let response = page(StatusCode::OK, &template, redirects_to);
@@ -84,7 +88,7 @@ pub async fn sign_in(visit: &Visit<'_>, login: &LoginSettings) -> Result<Respons
     let onward: Onward = opened_from(visit, Purpose::Flow, FLOW)?;
     let name = visit.form.get("name").ok_or(SignInReason::NameNotListed)?;
     let next = match onward {
-        Onward::Account => visit.path("/account"),
+        Onward::Account | Onward::Link(_) => visit.path("/account"),
         // It stays sealed, and goes there in the URL.
         Onward::Application(_) => url_of(visit, visit.form.get(FLOW).unwrap_or_default()),
     };
@@ -102,6 +106,7 @@ async fn begin_session(visit: &Visit<'_>, login: &LoginSettings, name: &str) -> 
         session: NewSession {
             method: "development",
             acr: None,
+            authenticated: None,
             lifetime: login.session_lifetime,
             earlier: visit.session().map(|earlier| earlier.key()),
             address: visit.address,
@@ -121,7 +126,7 @@ async fn begin_session(visit: &Visit<'_>, login: &LoginSettings, name: &str) -> 
 }
 
 /// The limiter is that of registrations, whose sentence is about clients.
-fn as_sign_in(stop: Stop) -> Stop {
+pub fn as_sign_in(stop: Stop) -> Stop {
     match stop {
         Stop::Refused(Rejection::Admission(AdmissionReason::TooFast {
             retry_after_seconds, ..

@@ -9,6 +9,8 @@ mod flow;
 mod login;
 mod onward;
 mod page;
+mod provider_links;
+mod providers;
 pub mod same_origin;
 pub mod sealed;
 mod visit;
@@ -35,6 +37,10 @@ pub enum Page {
     Authorization,
     /// The sign-in.
     Login,
+    /// Where a browser comes back from an OpenID provider.
+    ProviderCallback,
+    /// The keys with which this server authenticates at OpenID providers.
+    ProviderKeys,
     /// The answer to the consent page.
     Consent,
     /// The account of the person who is signed in.
@@ -47,6 +53,9 @@ pub enum Page {
     Logo,
 }
 
+/// The path of the callbacks of providers, before the name of the provider.
+const CALLBACK: &str = "/login/callback/";
+
 impl Page {
     /// The page of a path; `below` is what follows the path of the issuer. `None` where no page is.
     pub fn at(below: &str, path: &str, in_force: &InForce) -> Option<Page> {
@@ -57,6 +66,8 @@ impl Page {
             _ if look.style.path == path => return Some(Page::Style),
             _ if is_logo() => return Some(Page::Logo),
             "/login" => Page::Login,
+            "/login/jwks" => Page::ProviderKeys,
+            _ if below.starts_with(CALLBACK) => Page::ProviderCallback,
             "/consent" => Page::Consent,
             "/account" => Page::Account,
             "/logout" => Page::Logout,
@@ -71,7 +82,9 @@ impl Page {
             // [RFC6749 §3.1] GET must be supported, POST may be.
             Page::Authorization | Page::Login | Page::Logout => "GET, HEAD, POST",
             Page::Consent => "POST",
-            Page::Account | Page::Style | Page::Logo => "GET, HEAD",
+            // Without HEAD: a request that is not the browser's must not use the code.
+            Page::ProviderCallback => "GET",
+            Page::Account | Page::ProviderKeys | Page::Style | Page::Logo => "GET, HEAD",
         }
     }
 
@@ -79,9 +92,14 @@ impl Page {
     pub fn route(self) -> Route {
         match self {
             Page::Authorization => Route::Authorization,
-            Page::Login | Page::Consent | Page::Account | Page::Logout | Page::Style | Page::Logo => {
-                Route::Page
-            }
+            Page::Login
+            | Page::ProviderCallback
+            | Page::ProviderKeys
+            | Page::Consent
+            | Page::Account
+            | Page::Logout
+            | Page::Style
+            | Page::Logo => Route::Page,
         }
     }
 }
@@ -101,16 +119,32 @@ async fn serve(page: Page, visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, S
         (Page::Style, _, _) => Ok(look.style.response()),
         (Page::Logo, Some(logo), _) => Ok(logo.response()),
         (Page::Login, _, Some(login)) if visit.is_post => login::sign_in(visit, login).await,
-        (Page::Login, _, Some(login)) => login::show(visit, login),
+        (Page::Login, _, Some(login)) => match visit.form.get("provider") {
+            Some(provider) => providers::begin(visit, login, provider).await,
+            None => login::show(visit, login),
+        },
+        (Page::ProviderCallback, _, Some(login)) => {
+            let (_, name) = visit.uri.path().split_once(CALLBACK).unwrap_or_default();
+            providers::callback(visit, login, name).await
+        }
+        (Page::ProviderKeys, _, Some(login)) => providers::jwks(visit, login).await,
         (Page::Account, _, Some(login)) => account::show(visit, login).await,
         (Page::Logout, _, Some(_)) if visit.is_post => account::sign_out(visit).await,
         (Page::Logout, _, Some(_)) => Ok(see_other(&visit.path("/account"))),
         (Page::Authorization, _, Some(login)) => authorize::authorize(visit, login).await,
         (Page::Authorization, _, None) => Ok(no_sign_in(visit)),
         (Page::Consent, _, Some(login)) => authorize::consent(visit, login).await,
-        (Page::Logo, None, _) | (Page::Login | Page::Consent | Page::Account | Page::Logout, _, None) => {
-            Err(RequestReason::NoSuchEndpoint.into())
-        }
+        (Page::Logo, None, _)
+        | (
+            Page::Login
+            | Page::ProviderCallback
+            | Page::ProviderKeys
+            | Page::Consent
+            | Page::Account
+            | Page::Logout,
+            _,
+            None,
+        ) => Err(RequestReason::NoSuchEndpoint.into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::visit::Visit;
 use serde::{Deserialize, Serialize};
 use testudo_core::occasions::authorize::Asked;
+use testudo_core::people::SessionName;
 use testudo_protocol::Timestamp;
 
 /// Where the browser goes after the sign-in.
@@ -10,6 +11,8 @@ use testudo_protocol::Timestamp;
 pub enum Onward {
     /// To the account page: the person came to `/login` without an application.
     Account,
+    /// To the account page, after the person of this session has one more account at a provider.
+    Link(SessionName),
     /// To the request of an application.
     Application(Box<Begun>),
 }

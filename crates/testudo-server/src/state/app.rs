@@ -16,11 +16,13 @@ use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
 use crate::state::observer::Observer;
 use crate::state::proof_shares::ProofShares;
+use crate::state::provider_key::ProviderKey;
 use crate::state::push_shares::PushShares;
 use crate::state::refusals::RefusalLedger;
 use crate::state::refused::{self, RefusedRecord};
 use crate::state::switches;
 use crate::state::verdicts::Verdicts;
+use crate::trust::providers::Providers;
 use crate::trust::remote_keys::RemoteKeys;
 use crate::trust::status_lists::StatusLists;
 use crate::trust::token_reviews::TokenReviews;
@@ -61,6 +63,8 @@ pub struct App {
     pub(crate) encryption: KeyEncryption,
     /// Records and verdicts in memory, so that they need not be read or verified again.
     pub memory: Memory,
+    /// The key with which this server authenticates at OpenID providers.
+    pub provider_key: ProviderKey,
     /// State of first uses and registrations.
     pub first_uses: FirstUses,
     /// Makes and checks the nonces of proofs.
@@ -127,6 +131,8 @@ pub struct Memory {
     pub verdicts: Verdicts,
     /// Key sets that registered clients publish themselves.
     pub remote_keys: RemoteKeys,
+    /// Metadata and keys of OpenID providers at which people sign in.
+    pub providers: Providers,
     /// What API servers stated about tokens of service accounts.
     pub token_reviews: TokenReviews,
     /// Status lists of issuers of verifiable credentials.
@@ -249,10 +255,12 @@ impl App {
             applied_changes,
             keys: ArcSwap::from_pointee(parts.keys),
             encryption: parts.encryption,
+            provider_key: ProviderKey::default(),
             memory: Memory {
                 clients: Clients::new(configuration.server.clients_in_memory),
                 verdicts: Verdicts::default(),
                 remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
+                providers: Providers::new(fetcher.clone()),
                 token_reviews: TokenReviews::new(fetcher.clone(), metrics.token_reviews.clone()),
                 status_lists: StatusLists::new(fetcher.clone(), metrics.status_list_fetches.clone()),
                 bundle_changes,

@@ -86,16 +86,25 @@ pub(super) async fn fetch(
 
 /// The token, read again from its file: the tokens that platforms write into files expire.
 pub(super) async fn bearer_token(token: Option<&SentSecret>) -> Result<Option<Zeroizing<String>>, String> {
-    let path = match token {
-        None => return Ok(None),
-        Some(SentSecret::Text(text)) => return Ok(Some(text.clone())),
-        Some(SentSecret::File(path)) => path,
-    };
-    let bytes = Zeroizing::new(read_file(path).await?);
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    match is_token68(text) {
-        true => Ok(Some(Zeroizing::new(text.to_owned()))),
-        false => Err(format!("{} contains no bearer token", path.display())),
+    let Some(token) = token else { return Ok(None) };
+    let text = secret_text(token).await?;
+    match token {
+        SentSecret::File(path) if !is_token68(&text) => {
+            Err(format!("{} contains no bearer token", path.display()))
+        }
+        SentSecret::File(_) | SentSecret::Text(_) => Ok(Some(text)),
+    }
+}
+
+/// The secret, without the blanks at its ends. A file is read at each use.
+pub(crate) async fn secret_text(secret: &SentSecret) -> Result<Zeroizing<String>, String> {
+    match secret {
+        SentSecret::Text(text) => Ok(text.clone()),
+        SentSecret::File(path) => {
+            let bytes = Zeroizing::new(read_file(path).await?);
+            let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+            Ok(Zeroizing::new(text.to_owned()))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! browser use a known session (session fixation) has nothing after the sign-in.
 
 pub mod development;
+pub mod provider;
 
 use crate::admission::lifecycle::HISTORY_RETENTION;
 use crate::admission::limits::sign_in_limit;
@@ -13,7 +14,7 @@ use crate::records::{Batch, Event, EventKind, Loaded, Needs, Person, Session};
 use crate::rejection::{Rejection, SignInReason};
 use crate::velocity::Limit;
 use std::net::IpAddr;
-use testudo_protocol::Seconds;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// The session that begins with a sign-in.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub struct NewSession<'a> {
     pub method: &'a str,
     /// The strength of the sign-in, where it has a name. [OIDCC §2]
     pub acr: Option<&'a str>,
+    /// When the person proved who they are, where that was earlier: a provider may have known the person already.
+    pub authenticated: Option<Timestamp>,
     /// How long the session lasts.
     pub lifetime: Seconds,
     /// The key of the session that the browser had before; see [`SessionName::key`].
@@ -61,7 +64,7 @@ impl NewSession<'_> {
             name,
             created: at.now,
             last_used: at.now,
-            authenticated: at.now,
+            authenticated: self.authenticated.unwrap_or(at.now),
             acr: self.acr.map(str::to_owned),
             method: self.method.to_owned(),
             ends: at.now + self.lifetime,

@@ -28,7 +28,7 @@ pub(crate) fn make_signing_key(
 }
 
 /// A new private key in PKCS #8.
-fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(crate) fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, String> {
     let random = SystemRandom::new();
     let failed = |_| "key generation failed".to_owned();
     let ecdsa = |kind| {

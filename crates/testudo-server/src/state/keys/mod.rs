@@ -4,7 +4,7 @@ mod make;
 mod sealed_list;
 pub(crate) mod stored;
 
-pub(crate) use make::make_signing_key;
+pub(crate) use make::{generate_pkcs8, make_signing_key};
 
 use crate::key_encryption::{KeyEncryption, random_32};
 use crate::state::refused::{News, RefusedRecord};

@@ -3,6 +3,7 @@
 mod attacks;
 mod codes;
 mod pages;
+mod providers;
 mod pushed;
 mod redeemed;
 mod sessions;
