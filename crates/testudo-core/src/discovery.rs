@@ -7,7 +7,9 @@ use crate::identity::{ATTESTATION_BY_DPOP, CredentialKind};
 use crate::policy::Policy;
 use people::people_metadata;
 use testudo_protocol::jose::Algorithm;
-use testudo_protocol::oauth::metadata::{AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration};
+use testudo_protocol::oauth::metadata::{
+    AuthorizationServerMetadata, EndpointAliases, OpenIdConfiguration, PeopleMetadata,
+};
 
 /// The metadata document. `usable` are the kinds of credential for which keys are loaded; kinds that could not be
 /// verified are not listed. [SPIFFE-AUTH §4] `mtls_base` is the base URL of the listener for client certificates, if it
@@ -55,7 +57,7 @@ pub fn server_metadata(
         .collect();
     let algorithms_of_attestations = names_if(has_pops, &of_attestations);
     let people = people_metadata(policy);
-    AuthorizationServerMetadata {
+    let metadata = AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),
         jwks_uri: at("/jwks"),
@@ -103,11 +105,34 @@ pub fn server_metadata(
                 .pushed_authorization_request_endpoint
                 .is_some()
                 .then(|| format!("{base}/par")),
-            revocation_endpoint: None,
-            introspection_endpoint: None,
+            revocation_endpoint: Some(format!("{base}/revoke")),
+            introspection_endpoint: Some(format!("{base}/introspect")),
         }),
         people,
-    }
+    };
+    with_token_endpoints(metadata, policy)
+}
+
+/// Adds the endpoints at which clients ask about tokens and revoke them. Clients authenticate there as at the token
+/// endpoint. [RFC8414 §2]
+fn with_token_endpoints(
+    mut metadata: AuthorizationServerMetadata,
+    policy: &Policy,
+) -> AuthorizationServerMetadata {
+    let methods = &metadata.token_endpoint_auth_methods_supported;
+    let algorithms = &metadata.token_endpoint_auth_signing_alg_values_supported;
+    let at = |path: &str| Some(format!("{}{path}", policy.issuer));
+    metadata.people = PeopleMetadata {
+        revocation_endpoint: at("/revoke"),
+        revocation_endpoint_auth_methods_supported: methods.clone(),
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+        introspection_endpoint: at("/introspect"),
+        introspection_endpoint_auth_methods_supported: methods.clone(),
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+        introspection_signing_alg_values_supported: vec![policy.tokens.signing_algorithm.name().to_owned()],
+        ..metadata.people
+    };
+    metadata
 }
 
 /// The metadata document of OpenID Connect Discovery. [OIDCD §3] Members that only OpenID Connect requires are in this

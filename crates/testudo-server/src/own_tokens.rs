@@ -1,17 +1,22 @@
-//! Verifies access tokens of this server that are sent to this server: to the registration endpoint and the admin API.
+//! Verifies access tokens of this server that are sent to this server: to the registration endpoint and the admin API; and
+//! finds the client of a token that another client asks about.
 
-use crate::client_records::client_by_id;
+use crate::client_records::{client_by_id, known_client};
 use crate::state::app::App;
+use crate::state::clients::CachedClient;
 use std::fmt;
+use std::sync::Arc;
+use testudo_core::admission::governed::is_switched_on;
+use testudo_core::admission::governing::governing_client;
+use testudo_core::identity::Proof;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Block, Client, ClientState};
-use testudo_core::{Authority, AuthorityKind};
-use testudo_protocol::Seconds;
-use testudo_protocol::oauth::access_token::{Expectation, SubjectType, TokenError, VerifiedToken, verify};
+use testudo_core::{AttestedIdentity, Authority, AuthorityKind};
+use testudo_protocol::oauth::access_token::{
+    Expectation, SubjectType, TokenClaims, TokenError, VerifiedToken, verify,
+};
+use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::StoreFault;
-
-/// How much the clocks of the node that issued the token and of this node may differ.
-const CLOCKS_APART_MAX: Seconds = Seconds(60);
 
 /// The keys that a request with a token proved.
 #[derive(Clone, Copy, Default)]
@@ -67,10 +72,7 @@ pub(crate) fn verify_own(
     let now = app.now();
     let verified =
         verify(token, &app.keys.load().published, expected, now).map_err(OwnTokenError::Invalid)?;
-    // Rules and clients can only shorten the configured lifetime.
-    let longest = policy.tokens.access_token_lifetime;
-    let is_from_the_future = verified.issued > now + CLOCKS_APART_MAX;
-    if is_from_the_future || now >= verified.issued + longest {
+    if !policy.tokens.may_be_valid(verified.issued, now) {
         return Err(OwnTokenError::Invalid(TokenError::Expired));
     }
     match verified.subject_type {
@@ -80,13 +82,18 @@ pub(crate) fn verify_own(
 }
 
 /// The identity to which a token was issued; `None` for a client that registered without evidence.
-pub(crate) fn identity_of(client: &Client, token: &VerifiedToken) -> Option<(Authority, String)> {
+/// `spiffe_id` and `instance` are claims of the token.
+pub(crate) fn identity_of(
+    client: &Client,
+    spiffe_id: Option<&str>,
+    instance: Option<&str>,
+) -> Option<(Authority, String)> {
     let authority = Authority::of_key(&client.authority)?;
     let subject = match authority.kind() {
-        AuthorityKind::Spiffe => token.spiffe_id.clone().unwrap_or(client.subject.clone()),
+        AuthorityKind::Spiffe => spiffe_id.unwrap_or(&client.subject).to_owned(),
         // The token names the instance, where several identities share the client.
         AuthorityKind::Issuer => match Block::before_instance(&client.subject) {
-            Some(before) => format!("{before}{}", token.instance.as_deref()?),
+            Some(before) => format!("{before}{}", instance?),
             None => client.identity().to_owned(),
         },
         AuthorityKind::Configuration => client.subject.clone(),
@@ -101,9 +108,41 @@ pub(crate) fn identity_of(client: &Client, token: &VerifiedToken) -> Option<(Aut
 pub(crate) async fn holder(app: &App, verified: &VerifiedToken) -> Result<Option<Client>, StoreFault> {
     let client = client_by_id(app, &verified.client_id).await?;
     let client = client.map(|client| client.record);
-    Ok(client.filter(|client| {
-        client.state == ClientState::Active
-            && !client.is_expired(app.now())
-            && verified.issued >= client.created
+    Ok(client.filter(|client| may_act(client, verified.issued, app.now())))
+}
+
+/// True if the client of a token with this time of issue is the same as then, and active.
+fn may_act(client: &Client, issued: Timestamp, now: Timestamp) -> bool {
+    client.state == ClientState::Active && !client.is_expired(now) && issued >= client.created
+}
+
+/// The client to which a token of this server was issued, if it may act now: it is active, a rule governs it, and neither
+/// the identity in the token nor its authority is blocked or disabled. [RFC7662 §4]
+pub(crate) async fn holder_of(
+    app: &App,
+    policy: &Policy,
+    claims: &TokenClaims,
+) -> Result<Option<Arc<CachedClient>>, StoreFault> {
+    let known = known_client(app, &claims.client_id).await?;
+    Ok(known.filter(|known| {
+        let client = &known.stored.record;
+        let is_on = identity_in(client, claims)
+            .is_some_and(|identity| is_switched_on(&identity, &app.switches.load()).is_ok());
+        is_on && may_act(client, claims.iat, app.now()) && governing_client(client, policy).is_some()
     }))
+}
+
+/// The identity that a token names.
+fn identity_in(client: &Client, claims: &TokenClaims) -> Option<AttestedIdentity> {
+    let (spiffe_id, instance) = (claims.spiffe_id.as_deref(), claims.instance.as_deref());
+    let (kind, sponsor) = (client.last_credential, client.sponsor.clone());
+    if client.authority == Authority::registration().key() {
+        return Some(AttestedIdentity::named_here(&client.client_id, kind, sponsor));
+    }
+    let (authority, subject) = identity_of(client, spiffe_id, instance)?;
+    let proof = Proof::until(claims.exp);
+    Some(AttestedIdentity {
+        sponsor,
+        ..AttestedIdentity::proven(authority, subject, kind, proof).with_instance(instance)
+    })
 }

@@ -15,14 +15,14 @@ mod requester;
 mod scope_and_resource;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use binding::{BEARER, Binding, DPOP};
 pub use client_credentials::ClientCredentials;
 pub use code::CodeGrant;
 pub use grant::Refusal;
 pub use granted::{Granted, Members, OfPerson};
-pub(crate) use person::binding_of_refresh;
+pub(crate) use person::{binding_of_refresh, conflict_of_person, ended};
 pub use refresh::RefreshGrant;
 pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;

@@ -28,7 +28,7 @@ pub(super) fn needs_of<'n, R: Record>(presented: Option<&'n PresentedSecret>, ne
 }
 
 /// Another request changed a record of the grant at the same moment: it is decided again with the records of now.
-pub(super) fn conflict_of_person(on: &Conflict) -> Option<Resolution> {
+pub(crate) fn conflict_of_person(on: &Conflict) -> Option<Resolution> {
     let (Conflict::Exists(kind, _) | Conflict::Changed(kind, _)) = on else {
         return None;
     };
@@ -189,7 +189,7 @@ pub(super) fn members_of(text: String, idle: Seconds, ends: Option<Timestamp>, n
     }
 }
 
-/// Ends a grant: no token of it is accepted any more.
+/// Ends a grant because a token of it was refused for this reason.
 pub(super) fn end_grant(
     grant: &Versioned<Grant>,
     kind: EventKind,
@@ -197,19 +197,24 @@ pub(super) fn end_grant(
     requester: &Requester<'_>,
     at: &Moment<'_>,
 ) -> Batch {
-    let mut batch = Batch::default();
-    batch.delete(&grant.record, grant.version);
     let identity = requester.governed.identity;
     let keep_until = at.now + event_retention(identity.authority.key(), identity.sponsor.is_some());
     let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);
     describe_identity(&mut event, identity);
-    event.client_id = Some(grant.record.client.client_id.clone());
     event.rule = Some(requester.rule_name());
+    event.reason = Some(Rejection::from(reason.clone()).name().to_owned());
+    event.detail = Some(reason.to_string());
+    ended(grant, event)
+}
+
+/// Ends a grant: no token of it is accepted any more. The event states who ended it and why; what was granted is added.
+pub(crate) fn ended(grant: &Versioned<Grant>, mut event: Event) -> Batch {
+    let mut batch = Batch::default();
+    batch.delete(&grant.record, grant.version);
+    event.client_id = Some(grant.record.client.client_id.clone());
     event.person = Some(grant.record.id.person().sub());
     event.grant = Some(grant.record.id.to_string());
     event.scope = Some(grant.record.terms.scope.to_string());
-    event.reason = Some(Rejection::from(reason.clone()).name().to_owned());
-    event.detail = Some(reason.to_string());
     batch.insert_event(event);
     batch
 }

@@ -3,7 +3,7 @@
 
 mod codes;
 mod refresh_tokens;
-mod world;
+pub(crate) mod world;
 
 use super::grant::{Allowed, Grant, Refusal};
 use super::*;

@@ -39,6 +39,14 @@ pub enum OccasionKind {
     PushedAuthorization,
     /// The authorization endpoint. A credential is presented later, at the token endpoint. [RFC6749 §3.1]
     Authorization,
+    /// The introspection endpoint. [RFC7662 §2.1]
+    #[serde(skip_deserializing)]
+    #[schemars(skip)]
+    Introspection,
+    /// The revocation endpoint. [RFC7009 §2.1]
+    #[serde(skip_deserializing)]
+    #[schemars(skip)]
+    Revocation,
 }
 
 impl OccasionKind {
@@ -49,6 +57,21 @@ impl OccasionKind {
             OccasionKind::Registration => "registration",
             OccasionKind::PushedAuthorization => "pushed_authorization",
             OccasionKind::Authorization => "authorization",
+            OccasionKind::Introspection => "introspection",
+            OccasionKind::Revocation => "revocation",
+        }
+    }
+
+    /// The kind of request by which `occasions` of a rule decides whether the rule governs this one: a client that may
+    /// get tokens may also ask about them and revoke them.
+    pub fn governed_as(self) -> OccasionKind {
+        match self {
+            OccasionKind::Token | OccasionKind::Introspection | OccasionKind::Revocation => {
+                OccasionKind::Token
+            }
+            OccasionKind::Registration | OccasionKind::PushedAuthorization | OccasionKind::Authorization => {
+                self
+            }
         }
     }
 }

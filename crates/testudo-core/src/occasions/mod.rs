@@ -22,6 +22,9 @@
 //! | 10 | the rate limits are not exceeded (`Decision::limits`) | unknown | new or changed | yes | replacement |
 //! | 11 | written | unknown; known with single use or records of the grant | yes | yes | if something changes |
 //!
+//! A client that asks about a token (`introspect`) or revokes one (`revoke_token`) passes steps 1 to 7 as for a token, and
+//! is not registered.
+//!
 //! Step 11 checks quota, absence, version and single use in the store. "Known" means that the client exists and its
 //! lifetime has not ended. A new check is one line in `decide` of the occasion, in this order, and one cell here.
 
@@ -29,12 +32,15 @@ mod admitted;
 pub mod authorize;
 mod caller;
 mod credential_client;
+pub mod introspect;
 pub mod manage;
+mod named_token;
 mod observed;
 mod occasion;
 pub mod push;
 pub mod register;
 pub mod registered;
+pub mod revoke_token;
 pub mod revoked;
 pub mod sessions;
 pub mod showing;
@@ -43,4 +49,5 @@ pub mod token;
 pub mod unattested;
 
 pub use caller::Caller;
+pub use named_token::{NamedAccessToken, NamedToken};
 pub use occasion::Occasion;

@@ -27,9 +27,9 @@ use crate::rules::{Rule, RuleSet};
 use crate::velocity::Rate;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
-use testudo_protocol::Seconds;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::IssuerUrl;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// The compiled configuration. A reload replaces it completely.
 #[derive(Debug)]
@@ -114,6 +114,18 @@ pub struct TokenPolicy {
     pub access_token_lifetime: Seconds,
     /// Whether DPoP proofs need a nonce of this server.
     pub dpop_nonce: NonceUse,
+}
+
+/// How much the clocks of the node that issued a token and of the node that reads it may differ.
+const CLOCKS_APART_MAX: Seconds = Seconds(60);
+
+impl TokenPolicy {
+    /// True if this server can have issued a token at this time that is still valid. Rules and clients can only shorten the
+    /// configured lifetime, so a token with a later `exp` is not accepted for longer: an attacker with a stolen signing
+    /// key cannot make tokens that are valid long after the key was revoked.
+    pub fn may_be_valid(&self, issued: Timestamp, now: Timestamp) -> bool {
+        issued <= now + CLOCKS_APART_MAX && now < issued + self.access_token_lifetime
+    }
 }
 
 /// Whether a proof needs a nonce of this server.

@@ -61,7 +61,8 @@ pub struct Event {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub door: Option<String>,
     /// Kind of the request: `token` for the token endpoint, `registration` for the registration endpoints,
-    /// `pushed_authorization` for the endpoint of pushed requests, `authorization` for the authorization endpoint.
+    /// `pushed_authorization` for the endpoint of pushed requests, `authorization` for the authorization endpoint,
+    /// `introspection` or `revocation`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub occasion: Option<String>,
     /// SHA-256 of the credential, in hexadecimal: the credential itself is not kept. Of a chain of certificates, of all

@@ -1,4 +1,4 @@
-//! Reasons to refuse a code or a refresh token. [RFC6749 §5.2]
+//! Reasons to refuse a code or a refresh token [RFC6749 §5.2], and to revoke no token [RFC7009 §2.2.1].
 //!
 //! The sentence for a code that is unknown, used or of another client is the same, so that an attacker does not learn which
 //! of them is the case.
@@ -83,6 +83,10 @@ pub enum GrantReason {
         /// The resource.
         refused: String,
     },
+    /// A client tries to revoke a token that was issued to another client.
+    TokenOfOtherClient,
+    /// A client tries to revoke an access token that it got for itself: no grant leads to it.
+    TokenNotRevocable,
 }
 
 impl GrantReason {
@@ -133,6 +137,16 @@ impl GrantReason {
                 "resource_not_granted",
                 ErrorCode::InvalidTarget,
                 "resource is not one that the person granted",
+            ),
+            // [RFC7009 §2.1] The answer is an error.
+            GrantReason::TokenOfOtherClient => {
+                invalid("token_of_other_client", "token was issued to another client")
+            }
+            // [RFC7009 §2.2.1]
+            GrantReason::TokenNotRevocable => Row::new(
+                "token_not_revocable",
+                ErrorCode::UnsupportedTokenType,
+                "token is an access token of the client itself, which cannot be revoked and ends soon",
             ),
         }
     }
@@ -186,6 +200,10 @@ impl fmt::Display for GrantReason {
             }
             GrantReason::ResourceNotGranted { refused } => {
                 write!(f, "the person did not grant access to {}", excerpt(refused))
+            }
+            GrantReason::TokenOfOtherClient => f.write_str("token was issued to another client"),
+            GrantReason::TokenNotRevocable => {
+                f.write_str("token is an access token that the client got for itself, without a grant")
             }
         }
     }

@@ -74,6 +74,8 @@ pub enum RequestReason {
     MalformedResource(&'static str),
     /// The request names more than one resource.
     SeveralResources,
+    /// `token` is missing, of a request to revoke or to introspect a token. [RFC7009 §2.1] [RFC7662 §2.1]
+    TokenMissing,
 }
 
 impl RequestReason {
@@ -177,6 +179,7 @@ impl RequestReason {
                 ErrorCode::InvalidTarget,
                 "resource must be an absolute URI without fragment",
             ),
+            RequestReason::TokenMissing => invalid("token_missing", "token is missing"),
             RequestReason::SeveralResources => Row::new(
                 "several_resources",
                 ErrorCode::InvalidTarget,

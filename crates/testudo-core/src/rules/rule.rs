@@ -87,7 +87,7 @@ impl Rule {
     pub(super) fn accepts(&self, kind: CredentialKind, occasion: OccasionKind) -> bool {
         let (kinds, occasions) = (self.credentials.as_ref(), self.occasions.as_ref());
         kinds.is_none_or(|kinds| kinds.contains(&kind))
-            && occasions.is_none_or(|list| list.contains(&occasion))
+            && occasions.is_none_or(|list| list.contains(&occasion.governed_as()))
     }
 
     fn compile_permissions(

@@ -82,6 +82,11 @@ impl Confirmation {
             certificate_thumbprint: certificate.map(encoded),
         }
     }
+
+    /// True if the token is bound to a key, and must be sent with the scheme DPoP. [RFC9449 §7.1]
+    pub fn names_key(&self) -> bool {
+        self.jkt.is_some()
+    }
 }
 
 impl AccessToken<'_> {

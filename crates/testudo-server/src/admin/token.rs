@@ -121,7 +121,12 @@ async fn authorize(app: &App, token: &str, wanted: Access) -> Result<Actor, Deni
     let client = holder(app, &verified).await?;
     let client = client.ok_or_else(|| not_admitted("the client is frozen or removed".to_owned()))?;
     // Administrators are listed by identity, so a configured client is none.
-    let named = identity_of(&client, &verified).filter(|(authority, _)| authority.kind().attests());
+    let named = identity_of(
+        &client,
+        verified.spiffe_id.as_deref(),
+        verified.instance.as_deref(),
+    )
+    .filter(|(authority, _)| authority.kind().attests());
     let identity = named.map(|(authority, subject)| {
         let mut identity = assumed(authority, &subject, client.last_credential);
         // They are not in the token. A rule that requires some may be there to refuse them.

@@ -6,7 +6,7 @@ mod last_uses;
 mod left;
 mod sweep;
 
-pub(crate) use find::client_by_id;
+pub(crate) use find::{client_by_id, known_client};
 pub(crate) use last_uses::FLUSH_PAUSE;
 pub use last_uses::flush_last_used;
 pub(crate) use left::left_by;

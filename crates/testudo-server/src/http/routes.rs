@@ -3,7 +3,7 @@
 use super::body::RequestBody;
 use super::incoming::Incoming;
 use super::respond::{self, failed, plain};
-use super::{challenge, cors, par, readyz, register, token, visit, well_known};
+use super::{challenge, cors, introspect, par, readyz, register, revoke, token, visit, well_known};
 use crate::fault::Stop;
 use crate::pages::Page;
 use crate::peer::Peer;
@@ -123,6 +123,8 @@ async fn serve_endpoint<B: RequestBody>(
         Endpoint::Token => token::token(app, in_force, incoming).await,
         Endpoint::Challenge => challenge::challenge(app, incoming.id),
         Endpoint::PushedAuthorization => par::push(app, in_force, incoming).await,
+        Endpoint::Introspection => introspect::introspect(app, in_force, incoming).await,
+        Endpoint::Revocation => revoke::revoke(app, in_force, incoming).await,
         Endpoint::Registration => register::register_client(app, in_force, incoming).await,
         Endpoint::Client { id } => register::manage_registration(app, in_force, &id, incoming).await,
         Endpoint::Metadata => well_known::metadata_document(app, in_force),
@@ -142,6 +144,10 @@ enum Endpoint {
     Challenge,
     /// [RFC9126 §2]
     PushedAuthorization,
+    /// [RFC7662 §2]
+    Introspection,
+    /// [RFC7009 §2]
+    Revocation,
     Registration,
     /// The registration of one client. [RFC7592 §2]
     Client {
@@ -176,6 +182,8 @@ impl Endpoint {
         let endpoint = match path.strip_prefix(issuer.path())? {
             "/token" => Endpoint::Token,
             "/challenge" => Endpoint::Challenge,
+            "/introspect" => Endpoint::Introspection,
+            "/revoke" => Endpoint::Revocation,
             "/jwks" => Endpoint::Keys,
             "/par" => Endpoint::PushedAuthorization,
             "/register" => Endpoint::Registration,
@@ -191,6 +199,8 @@ impl Endpoint {
             Endpoint::PushedAuthorization => policy.login.is_some(),
             Endpoint::Token
             | Endpoint::Challenge
+            | Endpoint::Introspection
+            | Endpoint::Revocation
             | Endpoint::Keys
             | Endpoint::Page(_)
             | Endpoint::Metadata
@@ -215,6 +225,8 @@ impl Endpoint {
             Endpoint::Token => Route::Token,
             Endpoint::Challenge => Route::Challenge,
             Endpoint::PushedAuthorization => Route::PushedAuthorization,
+            Endpoint::Introspection => Route::Introspection,
+            Endpoint::Revocation => Route::Revocation,
             Endpoint::Registration => Route::Registration,
             Endpoint::Client { .. } => Route::Client,
             Endpoint::Metadata | Endpoint::OpenIdConfiguration => Route::Metadata,
@@ -231,7 +243,9 @@ impl Endpoint {
             Endpoint::Token
             | Endpoint::Challenge
             | Endpoint::PushedAuthorization
-            | Endpoint::Registration => "POST",
+            | Endpoint::Registration
+            | Endpoint::Introspection
+            | Endpoint::Revocation => "POST",
             // [RFC7592 §2] A registration can be read, replaced and deleted.
             Endpoint::Client { .. } => "GET, PUT, DELETE",
             Endpoint::Metadata | Endpoint::OpenIdConfiguration | Endpoint::Keys => "GET, HEAD",
@@ -250,8 +264,10 @@ impl Endpoint {
             | Endpoint::Client { .. }
             | Endpoint::Metadata
             | Endpoint::OpenIdConfiguration
+            | Endpoint::Revocation
             | Endpoint::Keys => true,
-            Endpoint::Page(_) | Endpoint::Live | Endpoint::Ready => false,
+            // Resource servers ask about tokens, and no script does.
+            Endpoint::Introspection | Endpoint::Page(_) | Endpoint::Live | Endpoint::Ready => false,
         }
     }
 }

@@ -98,6 +98,10 @@ pub struct Arrival {
     pub registration_uris: Vec<RequestUri>,
     /// The URIs of the endpoint for pushed authorization requests.
     pub push_uris: Vec<RequestUri>,
+    /// The URIs of the introspection endpoint.
+    pub introspection_uris: Vec<RequestUri>,
+    /// The URIs of the revocation endpoint.
+    pub revocation_uris: Vec<RequestUri>,
     /// True where client certificates can reach this server.
     pub takes_certificates: bool,
     /// True where the public listeners have TLS. A reload does not change it.
@@ -150,6 +154,8 @@ impl Arrival {
             token_uris: uris("/token"),
             registration_uris: uris("/register"),
             push_uris: uris("/par"),
+            introspection_uris: uris("/introspect"),
+            revocation_uris: uris("/revoke"),
             takes_certificates: server.asks_for_certificates && (self.has_tls || forwards),
             proxy: server.proxy.clone(),
             ..self.clone()

@@ -24,9 +24,11 @@ fn assert_error_form(answer: &Answer, status: u16) {
 }
 
 /// Path, allowed methods, and whether cross-origin scripts may call the endpoint.
-const ENDPOINTS: [(&str, &str, bool); 10] = [
+const ENDPOINTS: [(&str, &str, bool); 12] = [
     ("/token", "POST", true),
     ("/challenge", "POST", true),
+    ("/introspect", "POST", false),
+    ("/revoke", "POST", true),
     ("/jwks", "GET, HEAD", true),
     ("/register", "POST", true),
     ("/register/c_1", "GET, PUT, DELETE", true),

@@ -7,7 +7,7 @@ use crate::decision::Moment;
 use crate::entropy::Entropy;
 use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, OccasionKind, Proof};
-use crate::occasions::Occasion as _;
+use crate::occasions::Occasion;
 use crate::occasions::token::{TokenOutcome, TokenRequest};
 use crate::people::{GrantId, PersonId, PresentedSecret};
 use crate::policy::Policy;
@@ -91,7 +91,7 @@ pub fn public() -> Caller {
 }
 
 impl Caller {
-    fn identity(&self) -> AttestedIdentity {
+    pub fn identity(&self) -> AttestedIdentity {
         let confirmation = self.confirmation.map(|position| {
             let (x, y) = KEYS[position];
             let jwk: Jwk =
@@ -108,6 +108,21 @@ impl Caller {
             ..Proof::until(Timestamp(START * 100))
         };
         AttestedIdentity::proven(authority, self.subject, self.kind, proof)
+    }
+}
+
+/// An identity that this rule governs.
+pub fn governed<'a>(identity: &'a AttestedIdentity, rule: &'a Rule) -> GovernedIdentity<'a> {
+    GovernedIdentity {
+        client_key: client_key(identity.authority.key(), &identity.subject),
+        identity,
+        found: Match::plain(rule),
+        name: ClientName {
+            client_id: identity.subject.clone(),
+            subject: identity.subject.clone(),
+            folded_instance: None,
+            id_of_all_instances: None,
+        },
     }
 }
 
@@ -245,17 +260,7 @@ impl World {
     pub fn send(&mut self, caller: &Caller, form: &str) -> Result<Granted, Rejection> {
         let rule = Rule::compile(&self.spec).unwrap();
         let identity = caller.identity();
-        let governed = GovernedIdentity {
-            client_key: client_key(identity.authority.key(), caller.subject),
-            identity: &identity,
-            found: Match::plain(&rule),
-            name: ClientName {
-                client_id: caller.subject.into(),
-                subject: caller.subject.into(),
-                folded_instance: None,
-                id_of_all_instances: None,
-            },
-        };
+        let governed = governed(&identity, &rule);
         let form = Form::parse(form.as_bytes()).unwrap();
         let grant = GrantRequest::parse(&form)?;
         let details = RequestDetails::default();
@@ -273,7 +278,16 @@ impl World {
                 details: &details,
             },
         };
-        let loaded = self.store.load(&request.needs());
+        match self.settle(&request)? {
+            TokenOutcome::Granted(grant) => Ok(grant.granted),
+            TokenOutcome::Refused(rejection, _) => Err(rejection),
+        }
+    }
+
+    /// Loads what a request needs, decides and writes.
+    pub fn settle<O: Occasion>(&mut self, request: &O) -> Result<O::Outcome, Rejection> {
+        let needs = request.needs();
+        let loaded = self.store.load(&needs);
         self.step += 1;
         let entropy = Entropy {
             millis: 5,
@@ -289,10 +303,7 @@ impl World {
         let decision = request.decide(&loaded, &at, &mut Trace::off())?;
         drop(loaded);
         self.store.commit(decision.batch);
-        match decision.outcome {
-            TokenOutcome::Granted(grant) => Ok(grant.granted),
-            TokenOutcome::Refused(rejection, _) => Err(rejection),
-        }
+        Ok(decision.outcome)
     }
 }
 

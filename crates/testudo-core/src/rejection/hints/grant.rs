@@ -52,6 +52,12 @@ pub(in crate::rejection) fn of_grant(reason: &GrantReason) -> Cow<'static, str> 
         GrantReason::ResourceNotGranted { .. } => {
             "the client must name the resource in its authorization request as well"
         }
+        GrantReason::TokenOfOtherClient => {
+            "the client must authenticate as the one that got the token; if it is another one, the token was stolen"
+        }
+        GrantReason::TokenNotRevocable => {
+            "freeze the client or block its identity to refuse its tokens at this server; a shorter access_token_lifetime ends them sooner"
+        }
     }
     .into()
 }

@@ -38,7 +38,7 @@ pub(in crate::rejection) fn of_request(reason: &RequestReason) -> Cow<'static, s
             "the client must take the URLs of the endpoints from the metadata of the issuer, and a proxy must forward paths unchanged"
         }
         RequestReason::MethodNotAllowed => "the client must use a method in the Allow header of the answer",
-        RequestReason::CredentialsInUrl => "the client must send all parameters in the body of a POST",
+        RequestReason::CredentialsInUrl | RequestReason::TokenMissing => "the client must send all parameters in the body of a POST",
         RequestReason::MissingGrantType => "the client must send grant_type=client_credentials",
         RequestReason::UnsupportedGrantType { .. } => {
             "the client must use a grant of grant_types_supported in the metadata of this server"

@@ -62,6 +62,7 @@ fn request_reasons() -> Vec<RequestReason> {
         RequestReason::MalformedScope("is longer than 4096 bytes"),
         RequestReason::MalformedResource("has a fragment"),
         RequestReason::SeveralResources,
+        RequestReason::TokenMissing,
         RequestReason::MalformedForm(FormError::DuplicateParameter { name: None }),
         RequestReason::MalformedForm(FormError::DuplicateParameter {
             name: Some("grant_type"),

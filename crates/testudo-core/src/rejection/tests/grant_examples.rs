@@ -34,6 +34,8 @@ pub fn grant_reasons() -> Vec<GrantReason> {
         GrantReason::ResourceNotGranted {
             refused: "https://api.example/other".to_owned(),
         },
+        GrantReason::TokenOfOtherClient,
+        GrantReason::TokenNotRevocable,
     ];
     of_both.chain(others).collect()
 }

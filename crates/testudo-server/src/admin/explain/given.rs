@@ -143,9 +143,11 @@ impl<'a> Given<'a> {
         let terms = Terms {
             policy,
             purpose: match self.occasion {
-                OccasionKind::Token | OccasionKind::PushedAuthorization | OccasionKind::Authorization => {
-                    Purpose::Authentication
-                }
+                OccasionKind::Token
+                | OccasionKind::PushedAuthorization
+                | OccasionKind::Authorization
+                | OccasionKind::Introspection
+                | OccasionKind::Revocation => Purpose::Authentication,
                 OccasionKind::Registration => Purpose::Statement { endpoint: &endpoint },
             },
             now: app.now(),

@@ -3,13 +3,19 @@
 use super::Verdict;
 use testudo_core::identity::{Proof, VerifiedCredential};
 use testudo_core::policy::Policy;
-use testudo_core::records::{Event, EventClass, RequestDetails};
-use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind};
+use testudo_core::records::{Event, EventClass, EventKind, RequestDetails};
+use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
 
 pub(super) fn verdict(event: &Event) -> Verdict {
-    match event.event.class() {
+    // The client revoked a token, and this is what happened. A grant that ends for another reason ends with a refusal.
+    let is_revoked = event.event == EventKind::GrantRevoked && is_about_token(event);
+    let class = match is_revoked {
+        true => EventClass::Granted,
+        false => event.event.class(),
+    };
+    match class {
         EventClass::Granted => Verdict {
             outcome: "allowed".into(),
             rejection: None,
@@ -92,10 +98,22 @@ pub(super) fn grant_type(event: &Event) -> &str {
 
 /// Why a request that proved an identity is not decided again.
 pub(super) fn undecided(event: &Event) -> String {
+    if is_about_token(event) {
+        return "a request to introspect or to revoke a token is not decided again: the event does not contain the token"
+            .to_owned();
+    }
     format!(
         "a request with the grant `{}` is not decided again: this version does not support the grant, or the event does not contain all its parameters",
         grant_type(event)
     )
+}
+
+/// True if a client asked about a token, or revoked one.
+pub(super) fn is_about_token(event: &Event) -> bool {
+    let occasion = event.occasion.as_deref();
+    [OccasionKind::Introspection, OccasionKind::Revocation]
+        .iter()
+        .any(|kind| occasion == Some(kind.name()))
 }
 
 /// Why a request whose proof of possession was refused is not decided again.

@@ -83,7 +83,11 @@ pub(super) async fn of_credential(
         Err(rejection) => Err(rejection),
     };
     let endpoint = match occasion {
-        OccasionKind::Token | OccasionKind::PushedAuthorization | OccasionKind::Authorization => AT_TOKEN,
+        OccasionKind::Token
+        | OccasionKind::PushedAuthorization
+        | OccasionKind::Authorization
+        | OccasionKind::Introspection
+        | OccasionKind::Revocation => AT_TOKEN,
         OccasionKind::Registration => at_registration(Statement::Verified),
     };
     Ok(concluded(trace, outcome.map(Allowed::sentence), endpoint))
@@ -117,7 +121,11 @@ enum Imagined {
 impl Imagined {
     fn of(occasion: OccasionKind, asked: ScopeAndResource) -> Imagined {
         match occasion {
-            OccasionKind::Token | OccasionKind::PushedAuthorization | OccasionKind::Authorization => {
+            OccasionKind::Token
+            | OccasionKind::PushedAuthorization
+            | OccasionKind::Authorization
+            | OccasionKind::Introspection
+            | OccasionKind::Revocation => {
                 Imagined::Token(GrantRequest::ClientCredentials(ClientCredentials { asked }))
             }
             OccasionKind::Registration => Imagined::Registration(Box::new(RequestedMetadata {
@@ -165,6 +173,9 @@ pub(super) async fn of_event(
     trace.passed("identity proven", || {
         format!("{} by {}", identity.subject, identity.kind)
     });
+    if then::is_about_token(event) {
+        return Ok(None);
+    }
     let nothing = RequestDetails::default();
     let details = event.request.as_deref().unwrap_or(&nothing);
     let asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;

@@ -54,7 +54,11 @@ pub(super) async fn sponsor(
 
 /// A client that has a sponsor cannot become a sponsor itself.
 fn vouching(client: &Client, policy: &Policy, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
-    let (authority, subject) = identity_of(client, verified)?;
+    let (authority, subject) = identity_of(
+        client,
+        verified.spiffe_id.as_deref(),
+        verified.instance.as_deref(),
+    )?;
     let entry = policy.authority(&authority);
     Some(Box::new(Sponsor {
         authority,

@@ -28,6 +28,10 @@ pub enum Route {
     Keys,
     /// `/authorize`
     Authorization,
+    /// `/introspect`
+    Introspection,
+    /// `/revoke`
+    Revocation,
     /// The other pages for people, and the files that pages load.
     Page,
     /// `/livez` and `/readyz`
@@ -39,7 +43,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Route; 12] = [
+    const ALL: [Route; 14] = [
         Route::Token,
         Route::Challenge,
         Route::PushedAuthorization,
@@ -48,6 +52,8 @@ impl Route {
         Route::Metadata,
         Route::Keys,
         Route::Authorization,
+        Route::Introspection,
+        Route::Revocation,
         Route::Page,
         Route::Probe,
         Route::Admin,
@@ -64,6 +70,8 @@ impl Route {
             Route::Metadata => "metadata",
             Route::Keys => "jwks",
             Route::Authorization => "authorize",
+            Route::Introspection => "introspect",
+            Route::Revocation => "revoke",
             Route::Page => "page",
             Route::Probe => "probe",
             Route::Admin => "admin",
