@@ -14,6 +14,16 @@
 //! `.dpop(Arc::new(Dpop::at("https://api.example.net")?))`. [RFC9449 §7] Tokens that are bound to a client certificate
 //! are accepted if the code that terminates TLS gives the layer a [`ClientCertificate`]. [RFC8705 §3] A token that is
 //! bound to anything else is refused.
+//!
+//! The verified token is in the extensions of the request. [`VerifiedToken::person`] is the person for whom the client
+//! acts, and is absent where the client acts for itself; [`VerifiedToken::client_id`] is the client in both cases:
+//!
+//! ```
+//! use testudo_resource::VerifiedToken;
+//! fn owner_of_order(token: &VerifiedToken) -> Result<&str, &'static str> {
+//!     token.person().ok_or("orders are placed by people only")
+//! }
+//! ```
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -30,6 +40,6 @@ pub use replays::{
     KeptProofs, PROOFS_MAX, PROOFS_OF_ONE_KEY_MAX, ProofUse, ProofUseFuture, Replays, UsedProof,
 };
 pub use testudo_protocol::oauth::ScopeSet;
-pub use testudo_protocol::oauth::access_token::{TokenError, VerifiedToken};
+pub use testudo_protocol::oauth::access_token::{SubjectType, TokenError, VerifiedToken};
 pub use testudo_protocol::oauth::dpop::DpopError;
 pub use verifier::{Proofs, Verifier, VerifyError};

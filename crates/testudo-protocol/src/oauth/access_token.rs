@@ -118,6 +118,17 @@ pub struct VerifiedToken {
     pub is_bound: bool,
 }
 
+impl VerifiedToken {
+    /// `sub` of the person for whom the client acts; `None` if the client acts for itself. An API must not compare
+    /// `subject` with the names of people without this: a client id could be equal to one. [RFC9700 §4.15]
+    pub fn person(&self) -> Option<&str> {
+        match self.subject_type {
+            Some(SubjectType::User) => Some(&self.subject),
+            Some(SubjectType::Client) | None => None,
+        }
+    }
+}
+
 /// `sub_type`: what the subject of a token is. [RFC9700 §4.15] A token with another value is refused: it was issued for
 /// a kind of subject whose rights are not known here.
 #[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]

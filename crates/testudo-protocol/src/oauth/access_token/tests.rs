@@ -75,6 +75,7 @@ fn rfc9700_4_15_tokens_of_people_and_of_clients_state_what_their_subject_is() {
 
     let verified = verify(&token, &keys(&key), expected(Some(&[7; 32])), NOW).unwrap();
     assert_eq!(verified.subject_type, Some(SubjectType::User));
+    assert_eq!(verified.person(), Some("u_1"));
     assert_eq!(verified.auth_time, Some(NOW - Seconds(60)));
     assert_eq!(
         (verified.acr.as_deref(), verified.grant_id.as_deref()),
@@ -82,6 +83,7 @@ fn rfc9700_4_15_tokens_of_people_and_of_clients_state_what_their_subject_is() {
     );
     let verified = verify(&signed(&key, false), &keys(&key), expected(None), NOW).unwrap();
     assert_eq!(verified.subject_type, Some(SubjectType::Client));
+    assert_eq!(verified.person(), None);
     assert_eq!(
         (verified.auth_time, verified.acr, verified.grant_id),
         (None, None, None)
