@@ -58,6 +58,54 @@ fn shell(site: &Site, command: &str, environment: &[(&str, &str)]) -> serde_json
 }
 
 #[test]
+fn commands_of_the_page_about_introspection_ask_about_a_token_and_revoke_one() {
+    let text = page("docs/guides/ask-about-a-token.md");
+    let (site, issuer) = Site::with_mutual_tls("");
+    let configured = std::fs::read_to_string(site.config()).unwrap();
+    let rules = configurations(&text).remove(0);
+    let configured = configured.replacen("[[rules]]", &format!("{rules}[[rules]]"), 1);
+    std::fs::write(site.config(), configured).unwrap();
+    let _server = site.serve();
+    let svid = |path: &str| site.issuer.svid(path, &issuer, now());
+    let (own, of_api) = (svid("/ns/shop/sa/web"), svid("/ns/shop/sa/orders-api"));
+    let get = curl_commands(&page("docs/doors/jwt-svid.md")).remove(0);
+    let granted = shell(
+        &site,
+        &get.replace("https://as.example.net", &issuer),
+        &[("SVID", &own)],
+    );
+    let token = granted["access_token"].as_str().unwrap();
+    let unknown = "A".repeat(86);
+    let environment = [
+        ("SVID", own.as_str()),
+        ("API_SVID", &of_api),
+        ("TOKEN", token),
+        ("REFRESH_TOKEN", &unknown),
+    ];
+    let commands = curl_commands(&text);
+    let [plain, signed, revoke] = commands.as_slice() else {
+        panic!("{commands:?}")
+    };
+    let run = |command: &str| {
+        let command = command.replace("https://as.example.net", &issuer);
+        let output = Command::new("bash")
+            .args(["-c", &command])
+            .current_dir(&site.folder)
+            .env("CURL_CA_BUNDLE", site.folder.join("root.pem"))
+            .envs(environment)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let answer: serde_json::Value = serde_json::from_str(&run(plain)).unwrap();
+    assert_eq!(answer["active"], true, "{answer}");
+    assert_eq!(answer["client_id"], "spiffe://prod.example/ns/shop/sa/web");
+    assert_eq!(claims(&run(signed))["token_introspection"], answer);
+    assert_eq!(run(revoke), "200");
+}
+
+#[test]
 fn the_curl_commands_of_the_door_pages_get_tokens() {
     let (site, issuer) = Site::with_mutual_tls("");
     let _server = site.serve();
