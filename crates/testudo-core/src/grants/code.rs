@@ -129,6 +129,11 @@ impl Grant for CodeGrant {
 }
 
 impl CodeGrant {
+    /// The code, if the text can be one.
+    pub(super) fn code(&self) -> Option<PresentedSecret> {
+        self.code
+    }
+
     fn found<'l>(&self, loaded: &'l Loaded<'_>) -> Option<&'l Versioned<AuthorizationCode>> {
         loaded.find(self.code.as_ref()?.digest.key())
     }

@@ -22,7 +22,7 @@ pub use client_credentials::ClientCredentials;
 pub use code::CodeGrant;
 pub use grant::Refusal;
 pub use granted::{Granted, Members, OfPerson};
-pub(crate) use person::{binding_of_refresh, conflict_of_person, ended};
+pub(crate) use person::{binding_of_refresh, conflict_of_person, consent_of, ended, with_consent};
 pub use refresh::RefreshGrant;
 pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;
@@ -30,6 +30,7 @@ pub(crate) use scope_and_resource::{must_be_within, resources_of_rule};
 
 use crate::decision::Moment;
 use crate::decision::Resolution;
+use crate::people::PresentedSecret;
 use crate::records::{Batch, Conflict, Loaded, Needs};
 use crate::rejection::{Rejection, RequestReason};
 use grant::{Allowed, Grant};
@@ -147,6 +148,16 @@ pub fn is_offered(name: &str, people_sign_in: bool) -> bool {
 }
 
 impl GrantRequest {
+    /// The code of the request. It must end if the request is refused, also before the request is decided.
+    pub fn code(&self) -> Option<PresentedSecret> {
+        match self {
+            GrantRequest::CodeGrant(grant) => grant.code(),
+            GrantRequest::ClientCredentials(_) | GrantRequest::RefreshGrant(_) => None,
+            #[cfg(test)]
+            GrantRequest::Ticket(_) => None,
+        }
+    }
+
     /// Parses the grant and its parameters in a token request.
     pub fn parse(form: &Form) -> Result<GrantRequest, Rejection> {
         let name = form.get("grant_type").ok_or(RequestReason::MissingGrantType)?;

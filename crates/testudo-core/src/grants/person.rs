@@ -5,13 +5,14 @@ use super::granted::{Members, OfPerson};
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
 use crate::admission::create::describe_identity;
+use crate::admission::governed::GovernedIdentity;
 use crate::admission::lifecycle::event_retention;
 use crate::decision::{Moment, Resolution};
 use crate::identity::{AttestedIdentity, CredentialKind};
 use crate::people::{GrantId, PresentedSecret};
 use crate::records::{
-    Batch, BoundTo, Conflict, Event, EventKind, Grant, GrantTerms, IssuedRefreshToken, Kind, Loaded, Needs,
-    Person, Record, RefreshToken, Versioned,
+    Batch, BoundTo, Conflict, Consent, Event, EventKind, Grant, GrantTerms, IssuedRefreshToken, Kind, Loaded,
+    Needs, Person, Record, RefreshToken, Versioned,
 };
 use crate::rejection::{AdmissionReason, GrantReason, Rejection};
 use testudo_protocol::oauth::authorization::KeyThumbprint;
@@ -25,6 +26,27 @@ pub(super) fn needs_of<'n, R: Record>(presented: Option<&'n PresentedSecret>, ne
         .and::<R>(presented.digest.key())
         .and::<Grant>(presented.grant.key())
         .and::<Person>(presented.grant.person_key())
+}
+
+/// Adds the last consent of the person for the client: it may have moved the end of the authorization.
+pub(crate) fn with_consent<'n>(presented: Option<&PresentedSecret>, needs: Needs<'n>) -> Needs<'n> {
+    match (presented, needs.client()) {
+        (Some(presented), Some(client)) => {
+            let key = Consent::key_of(presented.grant.person(), client);
+            needs.and_composed::<Consent>(key)
+        }
+        (Some(_) | None, _) => needs,
+    }
+}
+
+/// The last consent of the person for this client.
+pub(crate) fn consent_of<'l>(
+    presented: &PresentedSecret,
+    governed: &GovernedIdentity<'_>,
+    loaded: &'l Loaded<'_>,
+) -> Option<&'l Consent> {
+    let key = Consent::key_of(presented.grant.person(), &governed.client_key);
+    loaded.find::<Consent>(&key).map(|consent| &consent.record)
 }
 
 /// Another request changed a record of the grant at the same moment: it is decided again with the records of now.

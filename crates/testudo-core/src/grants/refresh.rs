@@ -7,8 +7,8 @@
 
 use super::grant::{Allowed, Grant, Refusal};
 use super::person::{
-    claims_of, conflict_of_person, end_grant, is_proven, members_of, needs_of, new_refresh_token,
-    person_may_grant, resource_of, scope_of,
+    claims_of, conflict_of_person, consent_of, end_grant, is_proven, members_of, needs_of, new_refresh_token,
+    person_may_grant, resource_of, scope_of, with_consent,
 };
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
@@ -16,7 +16,8 @@ use crate::decision::{Moment, Resolution};
 use crate::identity::CredentialKind;
 use crate::people::{PresentedSecret, SecretDigest};
 use crate::records::{
-    self, Batch, Conflict, EventKind, IssuedRefreshToken, Kind, Loaded, Needs, RefreshToken, Rotation,
+    self, Batch, Conflict, EventKind, GrantTerms, IssuedRefreshToken, Kind, Loaded, Needs, RefreshToken,
+    Rotation,
 };
 use crate::rejection::{GrantReason, Presented, Rejection};
 use testudo_protocol::oauth::{Form, GRANT_REFRESH_TOKEN};
@@ -53,7 +54,8 @@ impl Grant for RefreshGrant {
     }
 
     fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
-        needs_of::<RefreshToken>(self.token.as_ref(), needs)
+        let needs = needs_of::<RefreshToken>(self.token.as_ref(), needs);
+        with_consent(self.token.as_ref(), needs)
     }
 
     fn decide(
@@ -75,7 +77,10 @@ impl Grant for RefreshGrant {
         if at.now >= token.record.expires {
             return Err(GrantReason::GrantExpired(what).into());
         }
-        if grant.record.has_ended(at.now) {
+        let ends = grant
+            .record
+            .ends(consent_of(presented, requester.governed, loaded));
+        if ends.is_some_and(|ends| at.now >= ends) {
             return Err(GrantReason::AuthorizationEnded.into());
         }
         let Some(use_of) = use_of(presented.digest, rotation, &grant.record, requester, at.now) else {
@@ -87,9 +92,12 @@ impl Grant for RefreshGrant {
             });
         };
         person_may_grant(presented.grant, requester, loaded)?;
-        let terms = &grant.record.terms;
-        let scope = scope_of(terms, &self.asked, requester)?;
-        let resource = resource_of(terms, &self.asked, requester, at)?;
+        let terms = GrantTerms {
+            ends,
+            ..grant.record.terms.clone()
+        };
+        let scope = scope_of(&terms, &self.asked, requester)?;
+        let resource = resource_of(&terms, &self.asked, requester, at)?;
         let idle = requester.governed.found.rule.people.refresh_token_idle_lifetime;
         let mut batch = Batch::default();
         let (text, current) = new_refresh_token(presented.grant, idle, at, &mut batch);
@@ -99,6 +107,7 @@ impl Grant for RefreshGrant {
         let next = records::Grant {
             refresh,
             live_until,
+            terms: terms.clone(),
             ..grant.record.clone()
         };
         batch.replace(&next, grant.version);
@@ -106,7 +115,7 @@ impl Grant for RefreshGrant {
             scope,
             resource,
             members: members_of(text, idle, terms.ends, at.now),
-            person: Some(claims_of(presented.grant, terms)),
+            person: Some(claims_of(presented.grant, &terms)),
             batch,
         })
     }

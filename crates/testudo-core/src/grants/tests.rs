@@ -139,7 +139,7 @@ fn decide(stored: Option<Issued>) -> Result<Decision<TokenOutcome>, Rejection> {
     let needs = request.needs();
     let mut loaded = Loaded::nothing();
     for wanted in needs.to_read(None).filter(|wanted| wanted.kind == Issued::KIND) {
-        assert_eq!(wanted.key, b"first");
+        assert_eq!(&*wanted.key, b"first");
         if let Some(stored) = &stored {
             loaded
                 .add(&wanted, &serde_json::to_vec(stored).unwrap(), 7)

@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::named_token::{NamedAccessToken, NamedToken};
 use super::occasion::Occasion;
 use crate::decision::{Decision, Moment, Resolution};
-use crate::grants::{BEARER, DPOP};
+use crate::grants::{BEARER, DPOP, consent_of};
 use crate::people::{GrantId, PresentedSecret};
 use crate::records::{Client, Conflict, Grant, Loaded, Needs, Person, Record, RefreshToken};
 use crate::rejection::Rejection;
@@ -105,7 +105,8 @@ impl Introspection<'_> {
             return None;
         }
         if let Some(grant) = token.grant {
-            live_grant(grant, holder, loaded, now)?;
+            let (grant, _) = grant_of(grant, holder, loaded)?;
+            (!grant.has_ended(now)).then_some(())?;
         }
         // A token with a binding that this server does not write is not valid.
         let cnf = claims.confirmation().ok()?;
@@ -138,17 +139,16 @@ impl Introspection<'_> {
         now: Timestamp,
     ) -> Option<ActiveToken> {
         let token = &loaded.find::<RefreshToken>(presented.digest.key())?.record;
-        let (grant, person) = live_grant(presented.grant, client, loaded, now)?;
+        let (grant, person) = grant_of(presented.grant, client, loaded)?;
+        let governed = self.caller.governed;
+        let end = grant.ends(consent_of(presented, governed, loaded));
+        let expires = end.map_or(token.expires, |end| end.min(token.expires));
         // An earlier token is not valid, although it may be sent again for a short time after it was used.
         let is_valid = grant.refresh.as_ref()?.current.digest == presented.digest;
-        if !is_valid
-            || now >= token.expires
-            || !person.may_use(&self.caller.governed.found.rule.people.groups)
-        {
+        if !is_valid || now >= expires || !person.may_use(&governed.found.rule.people.groups) {
             return None;
         }
         let terms = &grant.terms;
-        let ends = terms.ends.map_or(token.expires, |ends| ends.min(token.expires));
         let scope = (!terms.scope.is_empty()).then(|| terms.scope.to_string());
         let left = |end: Timestamp| -> Seconds { end - now };
         Some(ActiveToken {
@@ -161,30 +161,25 @@ impl Introspection<'_> {
                 .map(|named| named.as_str().to_owned())
                 .collect(),
             scope,
-            exp: Some(ends),
+            exp: Some(expires),
             iat: Some(token.issued),
             auth_time: Some(terms.auth_time),
             acr: terms.acr.clone(),
             grant_id: Some(grant.id.to_string()),
-            refresh_token_timeout: Some(left(ends)),
-            authorization_expires_in: terms.ends.map(left),
+            refresh_token_timeout: Some(left(expires)),
+            authorization_expires_in: end.map(left),
             ..ActiveToken::default()
         })
     }
 }
 
-/// The grant and the person, if a token of the grant that this client has can be used now.
-fn live_grant<'l>(
-    grant: GrantId,
-    client: &Client,
-    loaded: &'l Loaded<'_>,
-    now: Timestamp,
-) -> Option<(&'l Grant, &'l Person)> {
+/// The grant and the person, if the grant is that of this client, and the person is active.
+fn grant_of<'l>(grant: GrantId, client: &Client, loaded: &'l Loaded<'_>) -> Option<(&'l Grant, &'l Person)> {
     let grant = &loaded.find::<Grant>(grant.key())?.record;
     let person = &loaded.find::<Person>(grant.id.person_key())?.record;
     let is_of_client =
         grant.client.has_key(&client.key()) && grant.client.generation == Some(client.generation);
-    (is_of_client && !grant.has_ended(now) && person.is_active()).then_some((grant, person))
+    (is_of_client && person.is_active()).then_some((grant, person))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The token that a request to introspect or to revoke one is about.
 
+use crate::grants::with_consent;
 use crate::people::{GrantId, PresentedSecret};
 use crate::policy::Policy;
 use crate::records::{Grant, Needs, Person, RefreshToken};
@@ -63,7 +64,10 @@ impl NamedToken {
             None => needs,
         };
         match self {
-            NamedToken::Refresh(presented) => needs.and::<RefreshToken>(presented.digest.key()),
+            NamedToken::Refresh(presented) => {
+                let needs = needs.and::<RefreshToken>(presented.digest.key());
+                with_consent(Some(presented), needs)
+            }
             NamedToken::Access(_) | NamedToken::Unknown => needs,
         }
     }

@@ -5,6 +5,7 @@ use super::Kind;
 use super::needs::WantedRecord;
 use super::record::{Record, Versioned};
 use std::any::Any;
+use std::borrow::Cow;
 
 /// The found records. A client in memory is borrowed; the others were read from the store.
 #[derive(Default)]
@@ -15,7 +16,7 @@ pub struct Loaded<'l> {
 
 struct Found<'l> {
     kind: Kind,
-    key: &'l [u8],
+    key: Cow<'l, [u8]>,
     record: Box<dyn Any + Send + Sync>,
 }
 
@@ -39,7 +40,7 @@ impl<'l> Loaded<'l> {
     ) -> Result<(), serde_json::Error> {
         self.read.push(Found {
             kind: wanted.kind,
-            key: wanted.key,
+            key: wanted.key.clone(),
             record: (wanted.decode)(body, version)?,
         });
         Ok(())
@@ -55,7 +56,7 @@ impl<'l> Loaded<'l> {
         }
         self.read
             .iter()
-            .find(|found| found.kind == R::KIND && found.key == key)
+            .find(|found| found.kind == R::KIND && *found.key == *key)
             .and_then(|found| found.record.downcast_ref())
     }
 
@@ -64,7 +65,7 @@ impl<'l> Loaded<'l> {
         let place = self
             .read
             .iter()
-            .position(|found| found.kind == R::KIND && found.key == key)?;
+            .position(|found| found.kind == R::KIND && *found.key == *key)?;
         let found = self.read.swap_remove(place);
         found.record.downcast().ok().map(|record| *record)
     }

@@ -4,8 +4,9 @@ use super::Kind;
 use super::record::{Record, Versioned};
 use super::{Batch, Client};
 use std::any::Any;
+use std::borrow::Cow;
 
-/// The records that a decision needs, by key. The keys are borrowed from the request.
+/// The records that a decision needs, by key. Most keys are borrowed from the request.
 #[derive(Debug, Clone, Default)]
 pub struct Needs<'n> {
     needs: Vec<Need<'n>>,
@@ -13,7 +14,7 @@ pub struct Needs<'n> {
 
 #[derive(Debug, Clone)]
 struct Need<'n> {
-    key: &'n [u8],
+    key: Cow<'n, [u8]>,
     record: RecordType,
     otherwise: Option<RecordType>,
     may_be_remembered: bool,
@@ -41,12 +42,12 @@ impl RecordType {
 }
 
 /// One record to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct WantedRecord<'n> {
     /// The kind of the record.
     pub kind: Kind,
     /// The key of the record.
-    pub key: &'n [u8],
+    pub key: Cow<'n, [u8]>,
     pub(super) decode: Decode,
 }
 
@@ -58,7 +59,17 @@ impl<'n> Needs<'n> {
 
     /// Needs another record as well, with this key.
     #[must_use]
-    pub fn and<R: Record>(mut self, key: &'n [u8]) -> Needs<'n> {
+    pub fn and<R: Record>(self, key: &'n [u8]) -> Needs<'n> {
+        self.and_at::<R>(Cow::Borrowed(key))
+    }
+
+    /// Needs another record as well, whose key is composed of parts of the request.
+    #[must_use]
+    pub fn and_composed<R: Record>(self, key: Vec<u8>) -> Needs<'n> {
+        self.and_at::<R>(Cow::Owned(key))
+    }
+
+    fn and_at<R: Record>(mut self, key: Cow<'n, [u8]>) -> Needs<'n> {
         self.needs.push(Need {
             key,
             record: RecordType::of::<R>(),
@@ -89,13 +100,12 @@ impl<'n> Needs<'n> {
 
     /// Key of the client that is needed, if one is.
     pub fn client(&self) -> Option<&'n [u8]> {
-        self.client_need().map(|need| need.key)
+        borrowed(self.client_need()?)
     }
 
     /// Key of the client that is needed and may come from memory.
     pub fn client_from_memory(&self) -> Option<&'n [u8]> {
-        let need = self.client_need().filter(|need| need.may_be_remembered);
-        need.map(|need| need.key)
+        borrowed(self.client_need().filter(|need| need.may_be_remembered)?)
     }
 
     fn client_need(&self) -> Option<&Need<'n>> {
@@ -107,7 +117,7 @@ impl<'n> Needs<'n> {
         self.needs
             .iter()
             .filter(move |need| {
-                let is_remembered = need.record.kind == Client::KIND && remembered == Some(need.key);
+                let is_remembered = need.record.kind == Client::KIND && remembered == Some(&*need.key);
                 !is_remembered
             })
             .flat_map(|need| {
@@ -116,7 +126,7 @@ impl<'n> Needs<'n> {
                     .flatten()
                     .map(|record| WantedRecord {
                         kind: record.kind,
-                        key: need.key,
+                        key: need.key.clone(),
                         decode: record.decode,
                     })
             })
@@ -126,6 +136,14 @@ impl<'n> Needs<'n> {
     /// reading them is either correct or not written.
     pub fn are_absent_where(&self, batch: &Batch) -> bool {
         self.to_read(None)
-            .all(|wanted| batch.demands_absence_of(wanted.kind, wanted.key))
+            .all(|wanted| batch.demands_absence_of(wanted.kind, &wanted.key))
+    }
+}
+
+/// The key of a client is always borrowed: the request that needs the client has it.
+fn borrowed<'n>(need: &Need<'n>) -> Option<&'n [u8]> {
+    match need.key {
+        Cow::Borrowed(key) => Some(key),
+        Cow::Owned(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::authorization_code::GrantTerms;
+use super::consent::Consent;
 use super::granted_client::{BoundTo, GrantedClient};
 use super::record::{Announced, Record};
 use crate::people::{GrantId, PresentedSecret, SecretDigest};
@@ -55,6 +56,19 @@ pub struct IssuedRefreshToken {
 }
 
 impl Grant {
+    /// When the authorization ends: later than was granted, if the person consented to the same again before its end.
+    /// [RT-EXPIRATION §5] It never becomes shorter.
+    pub fn ends(&self, consent: Option<&Consent>) -> Option<Timestamp> {
+        let ends = self.terms.ends?;
+        let is_same = |consent: &&Consent| {
+            self.terms.consent == Some(consent.shown) && (self.created..ends).contains(&consent.given)
+        };
+        match consent.filter(is_same) {
+            Some(consent) => consent.until.map(|until| until.max(ends)),
+            None => Some(ends),
+        }
+    }
+
     /// True if the authorization has ended.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.terms.ends.is_some_and(|ends| now >= ends)

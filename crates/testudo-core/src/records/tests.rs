@@ -17,7 +17,7 @@ fn load<'n>(needs: &Needs<'n>, stored: &[Switch]) -> Loaded<'n> {
     for wanted in needs.to_read(None) {
         let found = stored
             .iter()
-            .find(|record| wanted.kind == Kind::Switch && record.key() == wanted.key);
+            .find(|record| wanted.kind == Kind::Switch && wanted.key == record.key());
         if let Some(found) = found {
             loaded
                 .add(&wanted, &serde_json::to_vec(found).unwrap(), 3)

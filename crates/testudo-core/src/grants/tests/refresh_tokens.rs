@@ -3,7 +3,8 @@
 use super::world::{Caller, DAY, START, World, grant_id, person, public, refresh_token, seconds, web};
 use crate::grants::refresh::EARLIER_TOKENS_MAX;
 use crate::identity::CredentialKind;
-use crate::records::{AuthorizationCode, EventKind, Kind, PersonState};
+use crate::people::SecretDigest;
+use crate::records::{AuthorizationCode, Consent, EventKind, Kind, PersonState};
 use crate::rejection::{AdmissionReason, GrantReason, Presented, Rejection};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
@@ -309,4 +310,61 @@ fn text_with_the_id_of_a_grant_that_is_no_refresh_token_does_not_end_the_grant()
     let refusal = world.refresh(&web(), &forged, "").unwrap_err();
     assert_eq!(refusal, GrantReason::GrantUnknown(Presented::RefreshToken).into());
     assert!(world.refresh(&web(), &token, "").is_ok());
+}
+
+/// The person consents at this time, for ten more days, to what a page with this digest showed.
+fn consent_again(world: &mut World, given: i64, shown: [u8; 32]) {
+    let client = world.grant().unwrap().client;
+    world.put(&Consent {
+        person: person(),
+        client,
+        scope: ScopeSet::parse("read write").unwrap(),
+        shown: SecretDigest::of_bytes(shown),
+        given: Timestamp(given),
+        until: Some(Timestamp(given + 10 * DAY)),
+    });
+}
+
+fn granted_for_ten_days() -> (World, String) {
+    redeemed_with(&web(), |code| {
+        code.terms.ends = Some(Timestamp(START + 10 * DAY));
+        code.terms.consent = Some(SecretDigest::of_bytes([4; 32]));
+    })
+}
+
+// Row RX-11.
+#[test]
+fn person_who_consents_to_the_same_again_before_the_end_moves_the_end_of_live_refresh_tokens() {
+    let (mut world, token) = granted_for_ten_days();
+    consent_again(&mut world, START + 8 * DAY, [4; 32]);
+    // After the end that was granted first.
+    world.now = START + 12 * DAY;
+    let refreshed = world.refresh(&web(), &token, "").unwrap();
+    assert_eq!(seconds(&refreshed, "authorization_expires_in"), Some(6 * DAY));
+    assert_eq!(
+        world.grant().unwrap().terms.ends,
+        Some(Timestamp(START + 18 * DAY))
+    );
+    world.now = START + 18 * DAY;
+    let refusal = world.refresh(&web(), &refresh_token(&refreshed), "").unwrap_err();
+    assert_eq!(refusal, GrantReason::AuthorizationEnded.into());
+}
+
+#[test]
+fn consent_to_something_else_or_after_the_end_moves_no_end_and_none_makes_it_shorter() {
+    for (given, shown) in [(START + 8 * DAY, [5; 32]), (START + 10 * DAY, [4; 32])] {
+        let (mut world, token) = granted_for_ten_days();
+        consent_again(&mut world, given, shown);
+        world.now = START + 12 * DAY;
+        let refusal = world.refresh(&web(), &token, "").unwrap_err();
+        assert_eq!(refusal, GrantReason::AuthorizationEnded.into());
+    }
+    let (mut world, token) = granted_for_ten_days();
+    let mut grant = world.grant().unwrap();
+    grant.terms.ends = Some(Timestamp(START + 30 * DAY));
+    world.put(&grant);
+    consent_again(&mut world, START + DAY, [4; 32]);
+    world.now = START + 2 * DAY;
+    let refreshed = world.refresh(&web(), &token, "").unwrap();
+    assert_eq!(seconds(&refreshed, "authorization_expires_in"), Some(28 * DAY));
 }

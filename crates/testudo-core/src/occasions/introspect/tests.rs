@@ -6,8 +6,9 @@ use crate::admission::governed::GovernedIdentity;
 use crate::grants::tests::world::{
     Caller as Sender, DAY, START, WEB, World, code, governed, grant_id, person, refresh_token, web,
 };
+use crate::people::SecretDigest;
 use crate::possession::Possession;
-use crate::records::{ClientState, Kind, PersonState, client_key};
+use crate::records::{ClientState, Consent, Kind, PersonState, client_key};
 use crate::rejection::AdmissionReason;
 use crate::rules::Rule;
 use serde_json::{Value, json};
@@ -121,6 +122,29 @@ fn client_learns_the_two_deadlines_of_its_refresh_token() {
     let answer = ask(&mut world, &web(), &of_text(&latest)).unwrap();
     assert_eq!(answer["refresh_token_timeout"], 70 * DAY);
     assert_eq!(answer["authorization_expires_in"], 70 * DAY);
+}
+
+// Row RX-11.
+#[test]
+fn client_learns_the_end_that_a_later_consent_moved() {
+    let (mut world, token) = granted();
+    let mut grant = world.grant().unwrap();
+    grant.terms.ends = Some(Timestamp(START + 2 * DAY));
+    grant.terms.consent = Some(SecretDigest::of_bytes([4; 32]));
+    world.put(&grant);
+    let ends =
+        |world: &mut World| ask(world, &web(), &of_text(&token)).unwrap()["authorization_expires_in"].clone();
+    world.now = START + DAY;
+    assert_eq!(ends(&mut world), DAY);
+    world.put(&Consent {
+        person: person(),
+        client: grant.client,
+        scope: grant.terms.scope,
+        shown: SecretDigest::of_bytes([4; 32]),
+        given: Timestamp(START + DAY),
+        until: Some(Timestamp(START + 10 * DAY)),
+    });
+    assert_eq!(ends(&mut world), 9 * DAY);
 }
 
 // Row RX-08.
