@@ -30,6 +30,7 @@
 
 mod admitted;
 pub mod authorize;
+pub mod burn_code;
 mod caller;
 mod credential_client;
 pub mod introspect;

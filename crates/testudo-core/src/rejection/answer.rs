@@ -85,6 +85,13 @@ macro_rules! with_algorithms {
 }
 
 impl Rejection {
+    /// True if the caller is asked to send the same request again: with a new value of this server, with a fresh
+    /// attestation, or later.
+    pub fn may_be_repeated(&self) -> bool {
+        let row = self.row();
+        row.fresh.is_some() || row.retry_after_seconds.is_some() || row.code == ErrorCode::UseFreshAttestation
+    }
+
     /// The answer of this endpoint.
     pub fn answer(&self, endpoint: Endpoint) -> Answer {
         match endpoint {

@@ -15,6 +15,7 @@ use super::proxy;
 use super::respond::{failed, json};
 use crate::audit::RequestTrail;
 use crate::fault::{Fault, Stop};
+use crate::gather::look_up_turn;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -24,7 +25,9 @@ use hyper::{Response, StatusCode};
 use observe::observe;
 use std::sync::Arc;
 use testudo_core::admission::governed::GovernedIdentity;
+use testudo_core::occasions::burn_code::BurnCode;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
+use testudo_core::people::PresentedSecret;
 use testudo_core::records::Event;
 use testudo_core::rejection::{Authorization, Rejection};
 use testudo_core::tokens::access_token::{self, IssuedToken};
@@ -48,7 +51,12 @@ pub(super) async fn token<B: RequestBody>(
     let authorization = authorization(&incoming.request);
     let request_id = incoming.id;
     let mut trail = RequestTrail::of(OccasionKind::Token, request_id);
-    let settled = serve_token(app, in_force, incoming, &mut trail).await;
+    let mut code = None;
+    let settled = serve_token(app, in_force, incoming, &mut trail, &mut code).await;
+    let settled = match settled {
+        Err(Stop::Refused(rejection)) => burn(app, in_force, code, rejection).await,
+        settled => settled,
+    };
     match settled {
         Ok(Settled::Token(token, is_new)) => {
             app.metrics.tokens_issued.inc();
@@ -94,12 +102,15 @@ async fn serve_token<B: RequestBody>(
     in_force: &Arc<InForce>,
     incoming: Incoming<'_, B>,
     trail: &mut RequestTrail<'_>,
+    code: &mut Option<PresentedSecret>,
 ) -> Result<Settled, Stop> {
     let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let parsed = receive(&in_force.arrival, peer, request, |form| {
-        parse::parse(form, policy.login.is_some())
+        let grant = parse::parse(form, policy.login.is_some())?;
+        *code = grant.code();
+        Ok(grant)
     });
     let (grant, arrived) = parsed.await?; // parse
     trail.details.grant_type = Some(grant.name().into());
@@ -129,6 +140,23 @@ async fn serve_token<B: RequestBody>(
         proven.remember(app, policy);
     }
     Ok(settled)
+}
+
+/// Ends the code of a request that was refused before it was decided, unless the client is asked to send it again. Nothing
+/// of such a request may be verified, so the reads for them are limited: an attacker can send any number of codes.
+async fn burn(
+    app: &App,
+    in_force: &InForce,
+    code: Option<PresentedSecret>,
+    rejection: Rejection,
+) -> Result<Settled, Stop> {
+    if let Some(code) = code.filter(|_| !rejection.may_be_repeated()) {
+        let turn = look_up_turn(app).await?;
+        // Boxed: only these requests need the memory of this future.
+        Box::pin(settle(app, &in_force.policy, &BurnCode { code }, |(), _| Ok(()))).await?;
+        drop(turn);
+    }
+    Err(rejection.into())
 }
 
 /// sign: done before anything is written, so that no client is registered whose token cannot be signed.
