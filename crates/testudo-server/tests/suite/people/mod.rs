@@ -7,4 +7,5 @@ mod providers;
 mod pushed;
 mod redeemed;
 mod sessions;
+mod tokens;
 mod world;

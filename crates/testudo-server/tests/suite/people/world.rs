@@ -78,8 +78,9 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
 }
 
 pub struct People {
+    /// The issuer of the SVIDs of `a.example`.
+    pub issuer: TestIssuer,
     pub folder: PathBuf,
-    issuer: TestIssuer,
     pub running: Running,
 }
 
@@ -96,8 +97,8 @@ impl People {
         std::fs::write(folder.join("testudo.toml"), text).unwrap();
         let running = run_in(&folder).await.unwrap();
         People {
-            folder,
             issuer,
+            folder,
             running,
         }
     }
