@@ -10,7 +10,7 @@ use testudo_core::identity::SenderConstraint;
 use testudo_core::metadata::keys::key_set;
 use testudo_core::policy::{AuthorityPolicy, ConfiguredClient};
 use testudo_core::rules::reserved_ids::built_in;
-use testudo_core::rules::{Rule, RuleSpec};
+use testudo_core::rules::{ConsentForm, PushedAuthorization, Rule, RuleSpec};
 use testudo_protocol::jose::KeySet;
 use testudo_protocol::json;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
@@ -49,6 +49,29 @@ pub struct ClientSection {
     pub resources: Vec<String>,
     /// Grant types that the client may use. Default: `["client_credentials"]`.
     pub grant_types: Option<Vec<String>>,
+    /// Redirect URIs to which codes may be sent: https, or http on loopback for a program of the person's own device.
+    /// Default: none.
+    pub redirect_uris: Vec<String>,
+    /// Whether authorization requests of the client must be pushed. Default: `"optional"`: its redirect URIs are written
+    /// here, so a browser may bring its requests.
+    pub pushed_authorization: Option<PushedAuthorization>,
+    /// Whether a person is asked before the client gets access: `"trusted"` asks never, and is for applications of your
+    /// own with https redirect URIs. Default: `"explicit"`.
+    pub consent: ConsentForm,
+    /// Lifetime of a code, at most `"10m"`. Default: `"60s"`.
+    pub code_lifetime: Option<String>,
+    /// For how long a person grants access, or `"none"` for no end. Default: `"90d"`.
+    pub authorization_lifetime: Option<String>,
+    /// A refresh token that was not used for this time ends. Default: `"14d"`.
+    pub refresh_token_idle_lifetime: Option<String>,
+    /// For how long a refresh token may be sent again after its first use, until its successor is used; `"0s"` for never.
+    /// Default: `"30s"`.
+    pub refresh_token_grace: Option<String>,
+    /// Groups of people who may use the client: `PROVIDER/GROUP`, or a group of this server. Default: none; then every
+    /// person may.
+    pub groups: Vec<String>,
+    /// Audiences whose tokens the client may introspect, besides tokens of its own. Default: none.
+    pub introspects: Vec<String>,
     /// Names of attesters. Besides its own authentication the client must show an attestation of one of them for its
     /// client id. Default: none.
     pub attested_by: Vec<String>,
@@ -109,6 +132,15 @@ impl Checker<'_> {
                 client_name: section.client_name.clone(),
                 access_token_lifetime: section.access_token_lifetime.clone(),
                 sender_constraint: section.sender_constraint,
+                redirect_uris: section.redirect_uris.clone(),
+                pushed_authorization: section.pushed_authorization,
+                consent: section.consent,
+                code_lifetime: section.code_lifetime.clone(),
+                authorization_lifetime: section.authorization_lifetime.clone(),
+                refresh_token_idle_lifetime: section.refresh_token_idle_lifetime.clone(),
+                refresh_token_grace: section.refresh_token_grace.clone(),
+                groups: section.groups.clone(),
+                introspects: section.introspects.clone(),
                 ..RuleSpec::default()
             };
             match (Rule::compile_for_client(&spec), method) {

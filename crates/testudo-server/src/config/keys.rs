@@ -8,6 +8,7 @@ use super::key::{Key, count, key};
 const ADDRESS: &str = "an address with a port";
 const AUDIENCE: &str = "a text that `aud` may be";
 const CLAIM: &str = "the name of a claim, or a JSON Pointer";
+const CONSENT: &str = "\"explicit\" or \"trusted\"";
 const DURATION: &str = "a number with its unit (s, m, h or d)";
 const DURATION_OR_NONE: &str = "a number with its unit (s, m, h or d), or \"none\"";
 const FIRST_USE: &str = "one of \"off\", \"observe\", \"on\"";
@@ -54,14 +55,19 @@ const FIRST: &[Key] = &[
     key("admin.tls.private_key", PATH, "\"tls.key\""),
     key("clients.access_token_lifetime", DURATION, "\"5m\""),
     key("clients.attested_by", "the name of an attester", "\"agents\"").list(),
+    key("clients.authorization_lifetime", DURATION_OR_NONE, "\"90d\""),
     key(
         "clients.client_id",
         "1 to 2048 printable ASCII characters, neither a SPIFFE ID nor a URL, and not beginning with c_, u_ or vc:",
         "\"batch\"",
     ),
     key("clients.client_name", TEXT, "\"Nightly batch\""),
+    key("clients.code_lifetime", DURATION, "\"60s\""),
+    key("clients.consent", CONSENT, "\"explicit\""),
     key("clients.default_scopes", SCOPE, "\"orders.read\"").list(),
     key("clients.grant_types", GRANT, "\"client_credentials\"").list(),
+    key("clients.groups", GROUP, "\"corp/staff\"").list(),
+    key("clients.introspects", RESOURCE, "\"https://api.example.net\"").list(),
     key("clients.jwks.file", PATH, "\"batch.jwks.json\""),
     key(
         "clients.jwks.keys",
@@ -69,6 +75,15 @@ const FIRST: &[Key] = &[
         "{ kty = \"OKP\", crv = \"Ed25519\", x = \"…\" }",
     )
     .list(),
+    key("clients.pushed_authorization", PUSHED, "\"optional\""),
+    key(
+        "clients.redirect_uris",
+        "an https URL",
+        "\"https://shop.example.net/callback\"",
+    )
+    .list(),
+    key("clients.refresh_token_grace", DURATION, "\"30s\""),
+    key("clients.refresh_token_idle_lifetime", DURATION, "\"14d\""),
     key(
         "clients.resources",
         RESOURCE,
@@ -191,12 +206,24 @@ const LAST: &[Key] = &[
         "false",
     ),
     key("registration.open.access_token_lifetime", DURATION, "\"5m\""),
+    key(
+        "registration.open.authorization_lifetime",
+        DURATION_OR_NONE,
+        "\"90d\"",
+    ),
     key("registration.open.client_idle_lifetime", DURATION, "\"7d\""),
     key("registration.open.client_lifetime", DURATION, "\"30d\""),
     count("registration.open.clients_max", "clients", "1000"),
     key("registration.open.default_scopes", SCOPE, "\"orders.read\"").list(),
     key("registration.open.grant_types", GRANT, "\"client_credentials\"").list(),
+    key("registration.open.groups", GROUP, "\"corp/staff\"").list(),
     key("registration.open.jwks_uri", SWITCH, "false"),
+    key("registration.open.pushed_authorization", PUSHED, "\"required\""),
+    key(
+        "registration.open.refresh_token_idle_lifetime",
+        DURATION,
+        "\"14d\"",
+    ),
     count("registration.open.registrations_burst", "clients", "60"),
     count(
         "registration.open.registrations_per_minute",
@@ -250,7 +277,7 @@ const LAST: &[Key] = &[
     ),
     count("rules.clients_max", "clients", "1000"),
     key("rules.code_lifetime", DURATION, "\"60s\""),
-    key("rules.consent", "\"explicit\" or \"trusted\"", "\"explicit\""),
+    key("rules.consent", CONSENT, "\"explicit\""),
     key("rules.credentials", SVID, "\"jwt_svid\"").list(),
     key(
         "rules.default_scopes",
@@ -277,7 +304,12 @@ const LAST: &[Key] = &[
         "\"https://{service}.apps.example.net/logo.png\"",
     ),
     key("rules.name", "a name that no other rule has", "\"payments\""),
-    key("rules.occasions", "\"token\" or \"registration\"", "\"token\"").list(),
+    key(
+        "rules.occasions",
+        "one of \"token\", \"registration\", \"pushed_authorization\", \"authorization\"",
+        "\"token\"",
+    )
+    .list(),
     key("rules.pushed_authorization", PUSHED, "\"required\""),
     key(
         "rules.redirect_uri_hosts",

@@ -73,6 +73,15 @@ pub struct OpenSection {
     pub resources: Vec<String>,
     /// Grant types that may be registered. Default: `["authorization_code", "refresh_token"]`.
     pub grant_types: Option<Vec<String>>,
+    /// Whether authorization requests of these clients must be pushed. Default: `"required"`.
+    pub pushed_authorization: Option<PushedAuthorization>,
+    /// For how long a person grants access, or `"none"` for no end. Default: `"90d"`.
+    pub authorization_lifetime: Option<String>,
+    /// A refresh token that was not used for this time ends. Default: `"14d"`.
+    pub refresh_token_idle_lifetime: Option<String>,
+    /// Groups of people who may use these clients: `PROVIDER/GROUP`, or a group of this server. Default: none; then every
+    /// person may.
+    pub groups: Vec<String>,
     /// Lifetime of a client from its registration; after it, the client counts as unknown. Default: `"30d"`.
     pub client_lifetime: Option<String>,
     /// A client that was not used for this time is removed. Default: `"7d"`.
@@ -139,7 +148,14 @@ impl Checker<'_> {
             grant_types: Some(
                 grant_types.unwrap_or_else(|| vec!["authorization_code".into(), "refresh_token".into()]),
             ),
-            pushed_authorization: Some(PushedAuthorization::Required),
+            pushed_authorization: Some(
+                section
+                    .pushed_authorization
+                    .unwrap_or(PushedAuthorization::Required),
+            ),
+            authorization_lifetime: section.authorization_lifetime.clone(),
+            refresh_token_idle_lifetime: section.refresh_token_idle_lifetime.clone(),
+            groups: section.groups.clone(),
             client_lifetime: Some(section.client_lifetime.clone().unwrap_or("30d".into())),
             client_idle_lifetime: Some(section.client_idle_lifetime.clone().unwrap_or("7d".into())),
             access_token_lifetime: section.access_token_lifetime.clone(),

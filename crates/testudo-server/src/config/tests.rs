@@ -2,6 +2,7 @@
 
 use super::*;
 use testudo_core::Authority;
+use testudo_core::rules::PushedAuthorization;
 
 mod ci_systems;
 mod files;
@@ -176,6 +177,61 @@ fn warnings_leave_a_configuration_usable() {
         !problems.any(|problem| problem.key.contains("grant_types")),
         "{report}"
     );
+}
+
+#[test]
+fn configured_client_sends_people_to_its_own_redirect_uris_and_is_trusted_only_off_the_device() {
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::EdDSA, None);
+    let jwk = key.public_jwk("sig", true);
+    let member = |name: &str| jwk[name].as_str().unwrap().to_owned();
+    let jwk = format!(
+        "kty = \"OKP\", crv = \"Ed25519\", alg = \"EdDSA\", x = \"{}\"",
+        member("x")
+    );
+    let client = |uri: &str, more: &str| {
+        format!(
+            "{GOOD}[[clients]]\nclient_id = \"shop\"\njwks = {{ keys = [{{ {jwk} }}] }}\n\
+             grant_types = [\"authorization_code\"]\nredirect_uris = [\"{uri}\"]\n{more}\n[login]\n"
+        )
+    };
+    let web = "https://shop.example/cb";
+    let (configuration, _) = judge(&client(web, "consent = \"trusted\"\ngroups = [\"staff\"]")).unwrap();
+    let rule = &configuration.policy.clients["shop"].rule;
+    assert_eq!(rule.people.pushed_authorization, PushedAuthorization::Optional);
+    assert_eq!(rule.people.groups, ["staff"]);
+    assert_eq!(rule.redirect_uris.len(), 1);
+    let pushes = judge(&client(web, "pushed_authorization = \"required\""))
+        .unwrap()
+        .0;
+    let pushed = pushes.policy.clients["shop"].rule.people.pushed_authorization;
+    assert_eq!(pushed, PushedAuthorization::Required);
+    let local = "http://127.0.0.1/cb";
+    assert!(judge(&client(local, "")).is_ok());
+    refused(
+        &client(local, "consent = \"trusted\""),
+        "clients[0].consent",
+        "is not https",
+    );
+    refused(
+        &client(web, "code_lifetime = \"11m\""),
+        "clients[0].code_lifetime",
+        "longer than 10m",
+    );
+    let elsewhere = client("http://shop.example/cb", "");
+    refused(&elsewhere, "clients[0].redirect_uris[0]", "must use https");
+}
+
+#[test]
+fn clients_without_evidence_push_unless_the_entry_says_otherwise() {
+    let open = |more: &str| format!("{GOOD}[login]\n[registration.open]\nscopes = [\"r\"]\n{more}");
+    let pushed = |text: &str| {
+        let (configuration, _) = judge(text).unwrap();
+        let open = configuration.policy.registration.open.unwrap();
+        open.rule.people.pushed_authorization
+    };
+    assert_eq!(pushed(&open("")), PushedAuthorization::Required);
+    let optional = open("pushed_authorization = \"optional\"");
+    assert_eq!(pushed(&optional), PushedAuthorization::Optional);
 }
 
 #[test]

@@ -55,6 +55,7 @@ impl PushShares {
 mod tests {
     use super::*;
 
+    // Row AZ-16.
     #[test]
     fn client_that_used_its_share_is_refused_and_other_clients_are_not() {
         let shares = PushShares::default();
