@@ -33,6 +33,7 @@ pub mod authorize;
 pub mod burn_code;
 mod caller;
 mod credential_client;
+pub mod grant_end;
 pub mod introspect;
 pub mod manage;
 mod named_token;

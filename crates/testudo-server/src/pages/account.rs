@@ -1,4 +1,4 @@
-//! `/account`: who is signed in here, and `/logout`.
+//! `/account`: who is signed in here, the sessions of the person, and what they granted to applications; and `/logout`.
 
 use super::cookies::{Cookie, Cookies};
 use super::flow::{Browser, opened_from};
@@ -9,16 +9,20 @@ use super::same_origin::must_be_of_this_server;
 use super::sealed::Purpose;
 use super::visit::{Visit, see_other, with_cookie};
 use crate::config::LoginSettings;
-use crate::fault::Stop;
+use crate::fault::{Fault, Stop};
+use crate::person_records::part_of;
 use crate::settle::settle;
 use askama::Template;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
+use testudo_core::occasions::grant_end::GrantEnd;
 use testudo_core::occasions::sessions::{SessionEnd, SessionUse};
-use testudo_core::people::SessionName;
-use testudo_core::records::{Person, Session};
+use testudo_core::people::{GrantId, PersonId, SessionName};
+use testudo_core::records::{Grant, Person, Record, Session};
 use testudo_core::rejection::RequestReason;
+use testudo_protocol::Timestamp;
+use testudo_store::typed;
 
 /// The session of the browser and its person, if it has not ended.
 async fn signed_in(visit: &Visit<'_>, login: &LoginSettings) -> Result<Option<(Session, Person)>, Stop> {
@@ -36,9 +40,78 @@ struct Account<'a> {
     name: String,
     email: Option<&'a str>,
     sub: String,
+    action: String,
     sign_out: String,
     token: String,
     providers: Vec<ProviderLink<'a>>,
+    sessions: Vec<ShownSession>,
+    grants: Vec<ShownGrant>,
+}
+
+/// A session, as the page lists it.
+struct ShownSession {
+    id: String,
+    method: String,
+    began: Timestamp,
+    used: Timestamp,
+    is_this: bool,
+}
+
+/// What the person granted to an application, as the page lists it.
+struct ShownGrant {
+    id: String,
+    client_id: String,
+    scope: String,
+    began: Timestamp,
+    ends: Option<Timestamp>,
+}
+
+/// Most sessions and most grants that the page lists. The others end by themselves, or are listed when these ended.
+const LISTED_MAX: usize = 50;
+
+/// The records of a kind that belong to a person and can be read.
+async fn listed<R: Record>(visit: &Visit<'_>, person: PersonId) -> Result<Vec<R>, Stop> {
+    let part = part_of(visit.app, R::KIND, Some(person), &[])
+        .await
+        .map_err(Fault::Store)?;
+    let records = part
+        .stored
+        .into_iter()
+        .filter_map(|stored| typed::<R>(stored).ok());
+    Ok(records.map(|found| found.record).collect())
+}
+
+async fn sessions_of(
+    visit: &Visit<'_>,
+    login: &LoginSettings,
+    own: &Session,
+    person: &Person,
+) -> Result<Vec<ShownSession>, Stop> {
+    let now = visit.app.now();
+    let sessions = listed::<Session>(visit, person.id).await?.into_iter();
+    let alive = sessions.filter(|session| session.is_alive(person, login.session_idle_lifetime, now));
+    let shown = alive.map(|session| ShownSession {
+        id: session.name.id(),
+        is_this: session.name == own.name,
+        began: session.created,
+        used: session.last_used,
+        method: session.method,
+    });
+    Ok(shown.take(LISTED_MAX).collect())
+}
+
+async fn grants_of(visit: &Visit<'_>, person: PersonId) -> Result<Vec<ShownGrant>, Stop> {
+    let now = visit.app.now();
+    let grants = listed::<Grant>(visit, person).await?.into_iter();
+    let live = grants.filter(|grant| !grant.has_ended(now) && now < grant.live_until);
+    let shown = live.map(|grant| ShownGrant {
+        id: grant.id.to_string(),
+        client_id: grant.client.client_id,
+        scope: grant.terms.scope.to_string(),
+        began: grant.created,
+        ends: grant.terms.ends,
+    });
+    Ok(shown.take(LISTED_MAX).collect())
 }
 
 /// GET `/account`
@@ -53,11 +126,43 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         name: person.shown_name(),
         email: person.email.as_deref(),
         sub: person.id.sub(),
+        action: visit.path("/account"),
         sign_out: visit.path("/logout"),
+        sessions: sessions_of(visit, login, &session, &person).await?,
+        grants: grants_of(visit, person.id).await?,
         token: browser.seal(visit, Purpose::Account, session.name)?,
         providers: provider_links(visit, login, &link),
     };
     Ok(with_cookie(page(StatusCode::OK, &template, None), browser.cookie))
+}
+
+/// POST `/account`: the person ends a session or a grant.
+pub async fn end(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<Full<Bytes>>, Stop> {
+    let own = session_of_form(visit)?;
+    if signed_in(visit, login).await?.is_none() {
+        return Ok(see_other(&visit.path("/login")));
+    }
+    let policy = &visit.in_force.policy;
+    let not_of_person = || Stop::from(RequestReason::FlowNotOurs);
+    if let Some(id) = visit.form.get("session") {
+        let other = SessionName::of_id(id).and_then(|other| SessionEnd::of_own(own, other, visit.id));
+        let request = other.ok_or_else(not_of_person)?;
+        settle(visit.app, policy, &request, |(), _| Ok(())).await?;
+    }
+    if let Some(id) = visit.form.get("grant") {
+        let id = GrantId::parse(id).ok_or_else(not_of_person)?;
+        let grant = visit
+            .app
+            .store
+            .read::<Grant>(id.key())
+            .await
+            .map_err(Fault::Store)?;
+        if let Some(grant) = grant {
+            let request = GrantEnd::of_own(own, &grant.record, visit.id).ok_or_else(not_of_person)?;
+            settle(visit.app, policy, &request, |(), _| Ok(())).await?;
+        }
+    }
+    Ok(see_other(&visit.path("/account")))
 }
 
 #[derive(Template)]

@@ -80,11 +80,11 @@ impl Page {
     pub fn methods(self) -> &'static str {
         match self {
             // [RFC6749 §3.1] GET must be supported, POST may be.
-            Page::Authorization | Page::Login | Page::Logout => "GET, HEAD, POST",
+            Page::Authorization | Page::Login | Page::Account | Page::Logout => "GET, HEAD, POST",
             Page::Consent => "POST",
             // Without HEAD: a request that is not the browser's must not use the code.
             Page::ProviderCallback => "GET",
-            Page::Account | Page::ProviderKeys | Page::Style | Page::Logo => "GET, HEAD",
+            Page::ProviderKeys | Page::Style | Page::Logo => "GET, HEAD",
         }
     }
 
@@ -128,6 +128,7 @@ async fn serve(page: Page, visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, S
             providers::callback(visit, login, name).await
         }
         (Page::ProviderKeys, _, Some(login)) => providers::jwks(visit, login).await,
+        (Page::Account, _, Some(login)) if visit.is_post => account::end(visit, login).await,
         (Page::Account, _, Some(login)) => account::show(visit, login).await,
         (Page::Logout, _, Some(_)) if visit.is_post => account::sign_out(visit).await,
         (Page::Logout, _, Some(_)) => Ok(see_other(&visit.path("/account"))),

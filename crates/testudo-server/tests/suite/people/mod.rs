@@ -1,5 +1,6 @@
 //! People in front of a browser: pages, sign-in, consent, and the codes that clients redeem.
 
+mod account;
 mod attacks;
 mod codes;
 mod pages;

@@ -143,6 +143,21 @@ impl People {
         self.post("/par", "/web/shop", &fields).await
     }
 
+    /// The tokens that [`CLIENT`] gets for a person.
+    pub async fn tokens(&self, person: &mut Person) -> Answer {
+        let url = person.walk(&asking(&[])).await.unwrap();
+        let code = parameter(&url, "code").unwrap();
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+        ];
+        let answer = self.post("/token", "/web/shop", &fields).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    }
+
     /// A person with a new browser.
     pub fn person(&self) -> Person {
         Person::new(ISSUER, self.running.addresses[0])
