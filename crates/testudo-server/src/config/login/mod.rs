@@ -97,7 +97,10 @@ impl Checker<'_> {
         let places = places?;
         let development = self.development(section.development.as_deref(), places);
         let passkeys = self.passkeys(section.passkeys, places.issuer);
-        self.ways_are_served(passkeys.is_some(), !section.providers.is_empty());
+        if passkeys.is_some() {
+            let problem = "is not served by this version: the sign-in page has no such button";
+            self.report.warn("login.passkeys", problem, None);
+        }
         let has_passkeys = passkeys.is_some() || section.passkeys == Some(true);
         let has_a_way = has_passkeys || !section.providers.is_empty() || section.development.is_some();
         if !has_a_way && !self.report.is_unread("login") {
@@ -113,18 +116,6 @@ impl Checker<'_> {
             development,
             providers,
         })
-    }
-
-    /// Warns of the ways of signing in that this version does not have.
-    fn ways_are_served(&mut self, has_passkeys: bool, has_providers: bool) {
-        let ways = [
-            ("login.passkeys", has_passkeys),
-            ("login.providers", has_providers),
-        ];
-        for (key, _) in ways.into_iter().filter(|(_, is_there)| *is_there) {
-            let problem = "is not served by this version: the sign-in page has no such button";
-            self.report.warn(key, problem, None);
-        }
     }
 
     fn session_lifetimes(&mut self, section: &LoginSection) -> Option<(Seconds, Seconds)> {
