@@ -60,3 +60,4 @@ mod terminal;
 mod tls;
 mod trust;
 mod watching;
+mod web_app;

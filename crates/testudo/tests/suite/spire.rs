@@ -12,7 +12,7 @@ use testudo_testkit::http::Connection;
 use testudo_testkit::spire::{self, Spire};
 use testudo_testkit::{svid_form, token};
 
-const RESOURCE: &str = "https://api.example.net/orders";
+pub const RESOURCE: &str = "https://api.example.net/orders";
 
 fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
@@ -41,7 +41,7 @@ resources = ["{RESOURCE}"]
     site.write("testudo.toml", &text);
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(
@@ -98,11 +98,16 @@ async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
     assert_eq!(site.json(&["client", "list"])[0]["client_id"], id);
 
     // The example API accepts only the access token.
-    let api = Api::start(&issuer, &site.folder);
-    assert_eq!(api.orders(Some(&access_token)).await, 200);
-    assert_eq!(api.orders(None).await, 401);
+    let api = Example::start(
+        "orders-api",
+        &[&issuer, RESOURCE, "127.0.0.1:0"],
+        &site.folder,
+        &[],
+    );
+    assert_eq!(orders(&api, Some(&access_token)).await, 200);
+    assert_eq!(orders(&api, None).await, 401);
     assert_eq!(
-        api.orders(Some(&svid)).await,
+        orders(&api, Some(&svid)).await,
         401,
         "an SVID must not be accepted as an access token"
     );
@@ -279,54 +284,62 @@ async fn x509_svid_is_rotated_without_a_failure_while_a_client_sends_requests() 
     println!("{calls} calls without a failure, {} certificates", seen.len());
 }
 
-/// The example API in a separate process.
-struct Api {
+/// An example in a separate process.
+pub struct Example {
     child: std::process::Child,
-    address: std::net::SocketAddr,
+    pub address: std::net::SocketAddr,
 }
 
-impl Api {
-    fn start(issuer: &str, folder: &Path) -> Api {
-        // The example is built with the workspace; cargo puts it beside the tested binary.
-        let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name("orders-api");
+impl Example {
+    pub fn start(name: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Example {
+        // The examples are built with the workspace; cargo puts them beside the tested binary.
+        let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name(name);
         if !program.exists() {
             let built = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--package", "orders-api"])
+                .args(["build", "--quiet", "--package", name])
                 .status();
             assert!(built.unwrap().success());
         }
         let mut child = Command::new(program)
-            .args([issuer, RESOURCE, "127.0.0.1:0"])
+            .args(arguments)
+            .envs(variables.iter().copied())
             .current_dir(folder)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let line = BufReader::new(child.stderr.take().unwrap())
-            .lines()
-            .next()
-            .unwrap()
-            .unwrap();
-        let address = line.rsplit("http://").next().unwrap().parse().unwrap();
-        Api { child, address }
-    }
-
-    async fn orders(&self, token: Option<&str>) -> u16 {
-        let bearer = token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<(&str, &str)> = bearer
-            .iter()
-            .map(|value| ("authorization", value.as_str()))
-            .collect();
-        Connection::open(self.address)
-            .await
-            .send("GET", "/orders", &headers, "")
-            .await
-            .status
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line.trim().rsplit("http://").next().unwrap();
+        let address = address.parse().unwrap_or_else(|_| panic!("{name}: {line}"));
+        // The rest is shown with the output of the test, and the process never writes into a closed pipe.
+        std::thread::spawn(move || {
+            stderr
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| println!("{line}"))
+        });
+        Example { child, address }
     }
 }
 
-impl Drop for Api {
+impl Drop for Example {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The status that the example API answers.
+async fn orders(api: &Example, token: Option<&str>) -> u16 {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<(&str, &str)> = bearer
+        .iter()
+        .map(|value| ("authorization", value.as_str()))
+        .collect();
+    Connection::open(api.address)
+        .await
+        .send("GET", "/orders", &headers, "")
+        .await
+        .status
 }

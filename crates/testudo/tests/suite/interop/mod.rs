@@ -12,4 +12,5 @@ mod programs;
 mod schemathesis;
 mod sd_jwt;
 mod shop;
+mod sign_in;
 mod wit_svids;

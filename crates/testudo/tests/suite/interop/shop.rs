@@ -8,6 +8,8 @@ use testudo_testkit::free_port;
 use testudo_testkit::spire::Spire;
 
 pub const RESOURCE: &str = "https://api.example.net/orders";
+/// The path of the SPIFFE ID of the web application.
+const WEB: &str = "/ns/shop/sa/web";
 
 pub struct Shop {
     pub site: Site,
@@ -42,15 +44,56 @@ impl Shop {
         shop
     }
 
+    /// A shop in which a person can sign in, with a web application that has its SVID in a file and this redirect URI.
+    /// `rule`: more settings of its rule. The variables `CALLBACK`, `PORT` and `CLIENT_ID` are set.
+    pub fn with_people(callback: &str, rule: &str) -> Shop {
+        let (site, issuer) = Site::under_its_own_name();
+        let rule = format!(
+            r#"
+[[rules]]
+name = "web"
+identities = ["spiffe://prod.example{WEB}"]
+grant_types = ["authorization_code", "refresh_token"]
+scopes = ["orders.read"]
+default_scopes = ["orders.read"]
+resources = ["{RESOURCE}"]
+redirect_uris = ["{callback}"]
+{rule}
+[[rules]]"#
+        );
+        // The first rule that matches governs.
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        site.write("testudo.toml", &text.replacen("[[rules]]", &rule, 1));
+        site.append("[login]\ndevelopment = [\"alice\"]\n[scopes]\n\"orders.read\" = \"see your orders\"");
+        let mut shop = Shop::of(site, issuer, WEB);
+        shop.more.extend([
+            ("CALLBACK", callback.to_owned()),
+            ("PORT", free_port().to_string()),
+            ("CLIENT_ID", shop.client.clone()),
+        ]);
+        shop
+    }
+
+    /// The value of a variable of the recipe.
+    pub fn variable(&self, name: &str) -> &str {
+        let found = self.more.iter().find(|(known, _)| *known == name);
+        &found.expect("the variable is set").1
+    }
+
     fn over(site: Site, issuer: String) -> Shop {
+        Shop::of(site, issuer, "/ns/shop/sa/pay")
+    }
+
+    /// The workload with this path has its SVID in a file.
+    fn of(site: Site, issuer: String, path: &str) -> Shop {
         // Most tools write a line break at the end.
-        let svid = site.issuer.svid("/ns/shop/sa/pay", &issuer, now());
+        let svid = site.issuer.svid(path, &issuer, now());
         site.write("svid.jwt", &format!("{svid}\n"));
         let file = site.folder.join("svid.jwt").display().to_string();
         Shop {
             _server: site.serve(),
             _spire: None,
-            client: "spiffe://prod.example/ns/shop/sa/pay".to_owned(),
+            client: format!("spiffe://prod.example{path}"),
             more: vec![("SVID_FILE", file)],
             site,
             issuer,
