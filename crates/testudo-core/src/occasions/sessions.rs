@@ -42,14 +42,9 @@ impl Occasion for SessionUse {
         at: &Moment<'_>,
         _trace: &mut Trace,
     ) -> Result<Decision<Self::Outcome>, Rejection> {
-        let session = loaded.find::<Session>(&self.key);
-        let person = loaded.find::<Person>(self.name.person.key());
-        let (Some(session), Some(person)) = (session, person) else {
+        let Some((session, person)) = Session::find_alive(&self.name, loaded, self.idle, at.now) else {
             return Ok(Decision::of(None));
         };
-        if !session.record.is_alive(&person.record, self.idle, at.now) {
-            return Ok(Decision::of(None));
-        }
         let mut decision = Decision::of(Some((session.record.clone(), person.record.clone())));
         if let Some(used) = session.record.used(at.now) {
             decision.batch.replace(&used, session.version);

@@ -45,6 +45,25 @@ pub struct Person {
     pub sessions_from: Timestamp,
 }
 
+impl Person {
+    /// An account that is made now, without a name, labels, groups and ways to sign in.
+    pub fn new(id: PersonId, now: Timestamp) -> Person {
+        Person {
+            id,
+            name: None,
+            display: None,
+            email: None,
+            groups: Vec::new(),
+            provider_groups: BTreeMap::new(),
+            passkeys: Vec::new(),
+            links: Vec::new(),
+            state: PersonState::Active,
+            created: now,
+            sessions_from: now,
+        }
+    }
+}
+
 /// A passkey.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passkey {

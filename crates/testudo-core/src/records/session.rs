@@ -2,7 +2,8 @@
 
 use super::Kind;
 use super::Person;
-use super::record::{Announced, Record};
+use super::loaded::Loaded;
+use super::record::{Announced, Record, Versioned};
 use crate::people::SessionName;
 use serde::{Deserialize, Serialize};
 use testudo_protocol::{Seconds, Timestamp};
@@ -40,6 +41,19 @@ impl Session {
             && person.id == self.name.person
             && person.is_active()
             && self.created >= person.sessions_from
+    }
+
+    /// The session with this name and its person, if the session can be used. Both must have been loaded.
+    pub(crate) fn find_alive<'l>(
+        name: &SessionName,
+        loaded: &'l Loaded<'_>,
+        idle: Seconds,
+        now: Timestamp,
+    ) -> Option<(&'l Versioned<Session>, &'l Versioned<Person>)> {
+        let session = loaded.find::<Session>(&name.key())?;
+        let person = loaded.find::<Person>(name.person.key())?;
+        let is_alive = session.record.is_alive(&person.record, idle, now);
+        is_alive.then_some((session, person))
     }
 
     /// The session as it is used now; `None` if its record need not be written again.

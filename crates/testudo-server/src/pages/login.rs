@@ -16,8 +16,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use testudo_core::occasions::authorize::ClientShown;
-use testudo_core::occasions::sign_in::NewSession;
-use testudo_core::occasions::sign_in::development::{DevelopmentSignIn, SignedIn};
+use testudo_core::occasions::sign_in::development::DevelopmentSignIn;
+use testudo_core::occasions::sign_in::{NewSession, SignedIn};
 use testudo_core::rejection::{AdmissionReason, Rejection, SignInReason};
 
 /// The application that asks a person to sign in.

@@ -26,6 +26,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use page::Frame;
+use providers::CALLBACK;
 use same_origin::must_be_at_the_host;
 use testudo_core::rejection::{Endpoint, Rejection, RequestReason};
 use visit::see_other;
@@ -52,9 +53,6 @@ pub enum Page {
     /// The logo.
     Logo,
 }
-
-/// The path of the callbacks of providers, before the name of the provider.
-const CALLBACK: &str = "/login/callback/";
 
 impl Page {
     /// The page of a path; `below` is what follows the path of the issuer. `None` where no page is.

@@ -3,7 +3,6 @@
 use super::Visit;
 use super::client::{AskingClient, FoundBy};
 use crate::decision::Moment;
-
 use crate::metadata::redirect_uris::derived;
 use crate::records::{Client, ClientMetadata, Loaded, Person, Registration, Session, Versioned};
 use crate::rejection::{AdmissionReason, AuthorizationReason, Rejection};
@@ -104,10 +103,11 @@ impl<'l> SignedIn<'l> {
     pub(super) fn find(visit: &Visit<'_>, loaded: &'l Loaded<'_>, at: &Moment<'_>) -> Option<SignedIn<'l>> {
         let name = visit.session?;
         let idle = at.policy.login.as_ref()?.session_idle_lifetime;
-        let session = loaded.find::<Session>(&name.key())?;
-        let person = &loaded.find::<Person>(name.person.key())?.record;
-        let is_alive = session.record.is_alive(person, idle, at.now);
-        is_alive.then_some(SignedIn { session, person })
+        let (session, person) = Session::find_alive(name, loaded, idle, at.now)?;
+        Some(SignedIn {
+            session,
+            person: &person.record,
+        })
     }
 }
 

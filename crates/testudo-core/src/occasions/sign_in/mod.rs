@@ -8,11 +8,10 @@ pub mod provider;
 
 use crate::admission::lifecycle::HISTORY_RETENTION;
 use crate::admission::limits::sign_in_limit;
-use crate::decision::Moment;
+use crate::decision::{Decision, Moment};
 use crate::people::{PersonId, SessionName};
 use crate::records::{Batch, Event, EventKind, Loaded, Needs, Person, Session};
 use crate::rejection::{Rejection, SignInReason};
-use crate::velocity::Limit;
 use std::net::IpAddr;
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -35,27 +34,37 @@ pub struct NewSession<'a> {
     pub request_id: &'a str,
 }
 
+/// The outcome of a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedIn {
+    /// The session began; the value of its cookie.
+    Begun(String),
+    /// The person who signs in has this account: decide again with it.
+    Account(PersonId),
+}
+
 impl NewSession<'_> {
-    /// Adds the session that the browser had before to the records that a sign-in needs.
-    pub fn needs<'n>(&'n self, needs: Needs<'n>) -> Needs<'n> {
+    /// Adds the account, once it is known, and the session that the browser had before to the records that a sign-in
+    /// needs.
+    fn needs<'n>(&'n self, person: Option<&'n PersonId>, needs: Needs<'n>) -> Needs<'n> {
+        let needs = match person {
+            Some(person) => needs.and::<Person>(person.key()),
+            None => needs,
+        };
         match &self.earlier {
             Some(key) => needs.and::<Session>(key),
             None => needs,
         }
     }
 
-    /// The limits that the sign-in counts against.
-    pub fn limits(&self) -> Vec<Limit> {
-        self.address.map(sign_in_limit).into_iter().collect()
-    }
-
-    /// The value of the cookie, and what is written. The account must be active.
-    pub fn begin(
+    /// Begins the session; `batch` is what else the sign-in writes. The account must be active.
+    fn begin(
         &self,
         person: &Person,
+        mut batch: Batch,
         loaded: &Loaded<'_>,
         at: &Moment<'_>,
-    ) -> Result<(String, Batch), Rejection> {
+    ) -> Result<Decision<SignedIn>, Rejection> {
         if !person.is_active() {
             return Err(SignInReason::AccountNotActive.into());
         }
@@ -69,15 +78,23 @@ impl NewSession<'_> {
             method: self.method.to_owned(),
             ends: at.now + self.lifetime,
         };
-        let mut batch = Batch::default();
         if let Some(earlier) = self.earlier.and_then(|key| loaded.find::<Session>(&key)) {
             batch.delete(&earlier.record, earlier.version);
         }
         batch.insert(&session);
-        let mut event = event_of(person.id, EventKind::PersonSignedIn, self.request_id, at);
+        batch.insert_event(self.event(person.id, EventKind::PersonSignedIn, at));
+        Ok(Decision {
+            batch,
+            limits: self.address.map(sign_in_limit).into_iter().collect(),
+            ..Decision::of(SignedIn::Begun(cookie))
+        })
+    }
+
+    /// An event of the sign-in, with its method.
+    fn event(&self, person: PersonId, kind: EventKind, at: &Moment<'_>) -> Event {
+        let mut event = event_of(person, kind, self.request_id, at);
         event.detail = Some(self.method.to_owned());
-        batch.insert_event(event);
-        Ok((cookie, batch))
+        event
     }
 }
 

@@ -2,12 +2,12 @@
 //! of the provider and the `sub` there, and never by an e-mail address: addresses change hands, and a provider may let
 //! its people choose any. [OIDCC §5.7]
 
-use super::{NewSession, event_of};
+use super::{NewSession, SignedIn, event_of};
 use crate::decision::{Decision, Moment, Resolution};
 use crate::occasions::occasion::Occasion;
 use crate::people::{PersonId, SessionName};
 use crate::records::{
-    Batch, Conflict, EventKind, Loaded, Needs, Person, PersonLink, PersonState, ProviderAccount, Session,
+    Batch, Conflict, EventKind, Loaded, Needs, Person, PersonLink, ProviderAccount, Session,
 };
 use crate::rejection::{Rejection, SignInReason};
 use crate::trace::Trace;
@@ -47,25 +47,12 @@ pub struct ProviderSignIn<'a> {
     pub session: NewSession<'a>,
 }
 
-/// The outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignedIn {
-    /// The session began; the value of its cookie.
-    Begun(String),
-    /// The account at the provider belongs to this person: decide again with it.
-    Account(PersonId),
-}
-
 impl Occasion for ProviderSignIn<'_> {
     type Outcome = SignedIn;
 
     fn needs(&self) -> Needs<'_> {
         let needs = Needs::one::<PersonLink>(self.link);
-        let needs = match self.person.as_ref().map(PersonId::key) {
-            Some(key) => needs.and::<Person>(key),
-            None => needs,
-        };
-        self.session.needs(needs)
+        self.session.needs(self.person.as_ref(), needs)
     }
 
     fn decide(
@@ -88,7 +75,7 @@ impl Occasion for ProviderSignIn<'_> {
         if stated != person.record {
             batch.replace(&stated, person.version);
         }
-        self.begun(&stated, batch, loaded, at)
+        self.session.begin(&stated, batch, loaded, at)
     }
 
     /// Another request made or changed the account, or ended the session, at the same moment.
@@ -101,17 +88,8 @@ impl ProviderSignIn<'_> {
     /// The first sign-in makes the account.
     fn first(&self, loaded: &Loaded<'_>, at: &Moment<'_>) -> Result<Decision<SignedIn>, Rejection> {
         let empty = Person {
-            id: PersonId::of_random(at.entropy.id()),
-            name: None,
-            display: None,
-            email: None,
-            groups: Vec::new(),
-            provider_groups: Default::default(),
-            passkeys: Vec::new(),
             links: vec![self.stated.account.clone()],
-            state: PersonState::Active,
-            created: at.now,
-            sessions_from: at.now,
+            ..Person::new(PersonId::of_random(at.entropy.id()), at.now)
         };
         let person = self.with_what_is_stated(&empty);
         let mut batch = Batch::default();
@@ -120,30 +98,12 @@ impl ProviderSignIn<'_> {
             account: self.stated.account.clone(),
             person: person.id,
         });
-        let mut event = event_of(person.id, EventKind::PersonCreated, self.session.request_id, at);
-        event.detail = Some(self.provider.to_owned());
-        batch.insert_event(event);
-        self.begun(&person, batch, loaded, at)
+        batch.insert_event(self.session.event(person.id, EventKind::PersonCreated, at));
+        self.session.begin(&person, batch, loaded, at)
     }
 
-    fn begun(
-        &self,
-        person: &Person,
-        mut batch: Batch,
-        loaded: &Loaded<'_>,
-        at: &Moment<'_>,
-    ) -> Result<Decision<SignedIn>, Rejection> {
-        let (cookie, of_session) = self.session.begin(person, loaded, at)?;
-        batch.extend(of_session);
-        Ok(Decision {
-            batch,
-            limits: self.session.limits(),
-            ..Decision::of(SignedIn::Begun(cookie))
-        })
-    }
-
-    /// The account with the labels and groups of this sign-in. The labels of a person with several ways to sign in are those of the first one: signing in at another provider does
-    /// not rename the account.
+    /// The account with the labels and groups of this sign-in. The labels of a person with several ways to sign in are
+    /// those of the first one: signing in at another provider does not rename the account.
     fn with_what_is_stated(&self, person: &Person) -> Person {
         let mut changed = person.clone();
         set_groups(&mut changed, self.provider, &self.stated.groups);
@@ -188,15 +148,9 @@ impl Occasion for ProviderLink<'_> {
         at: &Moment<'_>,
         _trace: &mut Trace,
     ) -> Result<Decision<()>, Rejection> {
-        let (name, key) = &self.session;
-        let session = loaded.find::<Session>(key);
-        let person = loaded.find::<Person>(name.person.key());
-        let (Some(session), Some(person)) = (session, person) else {
-            return Err(SignInReason::NotSignedIn.into());
-        };
-        if !session.record.is_alive(&person.record, self.idle, at.now) {
-            return Err(SignInReason::NotSignedIn.into());
-        }
+        let (name, _) = &self.session;
+        let alive = Session::find_alive(name, loaded, self.idle, at.now);
+        let (session, person) = alive.ok_or(SignInReason::NotSignedIn)?;
         // A browser that its person left open must not give the account to the one who finds it.
         if at.now > session.record.authenticated + LINK_WITHIN {
             return Err(SignInReason::SignInTooLongAgo.into());

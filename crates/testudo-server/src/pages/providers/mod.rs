@@ -24,15 +24,18 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
-use testudo_core::occasions::sign_in::NewSession;
-use testudo_core::occasions::sign_in::provider::{ProviderLink, ProviderSignIn, SignedIn, Stated};
+use testudo_core::occasions::sign_in::provider::{ProviderLink, ProviderSignIn, Stated};
+use testudo_core::occasions::sign_in::{NewSession, SignedIn};
 use testudo_core::people::SessionName;
 use testudo_core::records::{PersonLink, ProviderAccount};
 use testudo_core::rejection::{RequestReason, SignInReason};
 use testudo_protocol::Timestamp;
 use testudo_protocol::base64url;
-use testudo_protocol::oauth::pkce::CodeVerifier;
+use testudo_protocol::oauth::pkce::{CodeVerifier, METHOD_S256};
 use testudo_protocol::openid::{ProviderMetadata, VerifiedIdToken, group_names};
+
+/// The path of the callbacks of providers, before the name of the provider.
+pub const CALLBACK: &str = "/login/callback/";
 
 /// A sign-in that has begun.
 #[derive(Serialize, Deserialize)]
@@ -85,7 +88,7 @@ pub async fn begin(
         .append_pair("state", &state)
         .append_pair("nonce", &begun.nonce)
         .append_pair("code_challenge", &verifier.challenge().to_string())
-        .append_pair("code_challenge_method", "S256");
+        .append_pair("code_challenge_method", METHOD_S256);
     if begun.must_be_fresh {
         // [OIDCC §3.1.2.1] `max_age` makes the provider state when the person signed in.
         url.query_pairs_mut()
@@ -98,7 +101,7 @@ pub async fn begin(
 /// The redirect URI to register at the provider.
 fn redirect_uri(visit: &Visit<'_>, name: &str) -> String {
     let issuer = visit.issuer().as_str().trim_end_matches('/');
-    format!("{issuer}/login/callback/{name}")
+    format!("{issuer}{CALLBACK}{name}")
 }
 
 /// The browser comes back from the provider.
