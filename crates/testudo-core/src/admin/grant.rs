@@ -1,8 +1,7 @@
 //! Revokes what people granted to clients.
 
 use super::order::{Audited, Decided, NotDone, Order};
-use super::user::about;
-use crate::records::{Batch, Consent, Event, EventKind, Grant, Versioned};
+use crate::records::{Batch, Consent, EventKind, Grant, Versioned};
 
 /// The warning of every revocation: an API that only verifies signatures does not ask this server.
 const VALID_UNTIL_EXP: &str =
@@ -41,17 +40,10 @@ pub fn revoke(order: &Order<'_>, granted: &Granted) -> Decided {
         grant.id.person().sub(),
         grant.client.client_id
     );
+    let mut event = order.event(EventKind::GrantRevoked);
+    grant.describe(&mut event);
     Decided {
         warning: Some(VALID_UNTIL_EXP),
-        ..Decided::change(Audited::new(batch, event(order, grant)), done)
+        ..Decided::change(Audited::new(batch, event), done)
     }
-}
-
-fn event(order: &Order<'_>, grant: &Grant) -> Event {
-    let mut event = about(order, EventKind::GrantRevoked, grant.id.person());
-    event.authority = Some(grant.client.authority.clone());
-    event.client_id = Some(grant.client.client_id.clone());
-    event.grant = Some(grant.id.to_string());
-    event.scope = Some(grant.terms.scope.to_string());
-    event
 }

@@ -112,11 +112,8 @@ impl Grant for CodeGrant {
     }
 
     fn given_up(&self, loaded: &Loaded<'_>) -> Batch {
-        let mut batch = Batch::default();
-        if let Some(code) = self.found(loaded).filter(|code| !code.record.is_redeemed) {
-            batch.delete(&code.record, code.version);
-        }
-        batch
+        let code = self.code.as_ref();
+        code.map_or_else(Batch::default, |code| burnt(code, loaded))
     }
 
     fn conflict(&self, on: &Conflict) -> Option<Resolution> {
@@ -126,6 +123,17 @@ impl Grant for CodeGrant {
     fn asked(&self) -> &ScopeAndResource {
         &self.asked
     }
+}
+
+/// The end of a code whose redemption is refused, so that it cannot be tried again. The record of a code that was redeemed
+/// is kept, because a second redemption is detected by it.
+pub(crate) fn burnt(code: &PresentedSecret, loaded: &Loaded<'_>) -> Batch {
+    let mut batch = Batch::default();
+    let found = loaded.find::<AuthorizationCode>(code.digest.key());
+    if let Some(code) = found.filter(|code| !code.record.is_redeemed) {
+        batch.delete(&code.record, code.version);
+    }
+    batch
 }
 
 impl CodeGrant {

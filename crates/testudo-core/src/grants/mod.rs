@@ -20,6 +20,7 @@ pub(crate) mod tests;
 pub use binding::{BEARER, Binding, DPOP};
 pub use client_credentials::ClientCredentials;
 pub use code::CodeGrant;
+pub(crate) use code::burnt;
 pub use grant::Refusal;
 pub use granted::{Granted, Members, OfPerson};
 pub(crate) use person::{binding_of_refresh, conflict_of_person, consent_of, ended, with_consent};

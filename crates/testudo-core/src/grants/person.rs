@@ -233,10 +233,7 @@ pub(super) fn end_grant(
 pub(crate) fn ended(grant: &Versioned<Grant>, mut event: Event) -> Batch {
     let mut batch = Batch::default();
     batch.delete(&grant.record, grant.version);
-    event.client_id = Some(grant.record.client.client_id.clone());
-    event.person = Some(grant.record.id.person().sub());
-    event.grant = Some(grant.record.id.to_string());
-    event.scope = Some(grant.record.terms.scope.to_string());
+    grant.record.describe(&mut event);
     batch.insert_event(event);
     batch
 }

@@ -3,6 +3,7 @@
 
 use super::occasion::Occasion;
 use crate::decision::{Decision, Moment, Resolution};
+use crate::grants::burnt;
 use crate::people::PresentedSecret;
 use crate::records::{AuthorizationCode, Conflict, Loaded, Needs};
 use crate::rejection::Rejection;
@@ -28,13 +29,10 @@ impl Occasion for BurnCode {
         _at: &Moment<'_>,
         _trace: &mut Trace,
     ) -> Result<Decision<()>, Rejection> {
-        let mut decision = Decision::of(());
-        let code = loaded.find::<AuthorizationCode>(self.code.digest.key());
-        // The record of a code that was redeemed is kept, because a second redemption is detected by it.
-        if let Some(code) = code.filter(|code| !code.record.is_redeemed) {
-            decision.batch.delete(&code.record, code.version);
-        }
-        Ok(decision)
+        Ok(Decision {
+            batch: burnt(&self.code, loaded),
+            ..Decision::of(())
+        })
     }
 
     /// Another request redeemed the code or burnt it at the same moment.

@@ -3,6 +3,7 @@
 use super::occasion::Occasion;
 use super::sign_in::event_of;
 use crate::decision::{Decision, Moment, Resolution};
+use crate::grants::ended;
 use crate::people::{GrantId, SessionName};
 use crate::records::{Conflict, Consent, EventKind, Grant, Loaded, Needs};
 use crate::rejection::Rejection;
@@ -47,14 +48,9 @@ impl Occasion for GrantEnd<'_> {
             decision.batch.delete(&consent.record, consent.version);
         }
         if let Some(grant) = loaded.find::<Grant>(self.id.key()) {
-            decision.batch.delete(&grant.record, grant.version);
             let mut event = event_of(self.id.person(), EventKind::GrantRevoked, self.request_id, at);
-            event.authority = Some(grant.record.client.authority.clone());
-            event.client_id = Some(grant.record.client.client_id.clone());
-            event.grant = Some(self.id.to_string());
-            event.scope = Some(grant.record.terms.scope.to_string());
             event.reason = Some("ended_by_person".to_owned());
-            decision.batch.insert_event(event);
+            decision.batch.extend(ended(grant, event));
         }
         Ok(decision)
     }

@@ -3,6 +3,7 @@
 use super::Kind;
 use super::authorization_code::GrantTerms;
 use super::consent::Consent;
+use super::event::Event;
 use super::granted_client::{BoundTo, GrantedClient};
 use super::record::{Announced, Record};
 use crate::people::{GrantId, PresentedSecret, SecretDigest};
@@ -56,6 +57,15 @@ pub struct IssuedRefreshToken {
 }
 
 impl Grant {
+    /// Adds what was granted, by whom and to whom, to an event. An event has the `sub` and never a name.
+    pub(crate) fn describe(&self, event: &mut Event) {
+        event.authority = Some(self.client.authority.clone());
+        event.client_id = Some(self.client.client_id.clone());
+        event.person = Some(self.id.person().sub());
+        event.grant = Some(self.id.to_string());
+        event.scope = Some(self.terms.scope.to_string());
+    }
+
     /// When the authorization ends: later than was granted, if the person consented to the same again before its end.
     /// [RT-EXPIRATION §5] It never becomes shorter.
     pub fn ends(&self, consent: Option<&Consent>) -> Option<Timestamp> {
