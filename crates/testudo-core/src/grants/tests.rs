@@ -12,8 +12,8 @@ use crate::admission::client_name::ClientName;
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Decision;
 use crate::identity::{AttestedIdentity, CredentialKind, OccasionKind, Proof};
-use crate::occasions::Occasion;
 use crate::occasions::token::{TokenOutcome, TokenRequest};
+use crate::occasions::{Caller, Occasion};
 use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::records::{Announced, Kind, Record, RequestDetails, RequestRef, Write};
@@ -125,11 +125,13 @@ fn decide(stored: Option<Issued>) -> Result<Decision<TokenOutcome>, Rejection> {
     let grant = GrantRequest::parse(&form).unwrap();
     let details = RequestDetails::default();
     let request = TokenRequest {
-        governed: &governed,
-        client_id: None,
+        caller: Caller {
+            governed: &governed,
+            client_id: None,
+            attestation: BesideAttestation::Absent,
+            possession: &Possession::default(),
+        },
         grant: &grant,
-        attestation: BesideAttestation::Absent,
-        possession: &Possession::default(),
         request: RequestRef {
             occasion: OccasionKind::Token,
             id: "r",

@@ -4,12 +4,9 @@
 use super::admitted::{Admission, Admitted, Given};
 use super::caller::Caller;
 use super::occasion::Occasion;
-use crate::admission::attested_by::BesideAttestation;
-use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
 use crate::decision::{Decision, Moment, Resolution};
 use crate::grants::{GrantRequest, Granted};
-use crate::possession::Possession;
 use crate::records::{Conflict, Event, Loaded, Needs, RequestRef};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
@@ -17,16 +14,10 @@ use crate::trace::Trace;
 /// A token request of a proven identity whose rule is known.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRequest<'a> {
-    /// The identity that requests the token.
-    pub governed: &'a GovernedIdentity<'a>,
-    /// `client_id` as sent.
-    pub client_id: Option<&'a str>,
+    /// The client that requests the token.
+    pub caller: Caller<'a>,
     /// The grant.
     pub grant: &'a GrantRequest,
-    /// The attestation beside the client's own authentication.
-    pub attestation: BesideAttestation<'a>,
-    /// The keys that the request proved.
-    pub possession: &'a Possession,
     /// For events.
     pub request: RequestRef<'a>,
 }
@@ -56,7 +47,8 @@ impl Occasion for TokenRequest<'_> {
     type Outcome = TokenOutcome;
 
     fn needs(&self) -> Needs<'_> {
-        self.grant.needs(StoredClient::needs(self.governed).from_memory())
+        self.grant
+            .needs(StoredClient::needs(self.caller.governed).from_memory())
     }
 
     fn decide(
@@ -78,7 +70,7 @@ impl Occasion for TokenRequest<'_> {
 
     fn conflict(&self, on: &Conflict) -> Resolution {
         let of_grant = self.grant.conflict(on);
-        of_grant.unwrap_or_else(|| self.caller().conflict(on))
+        of_grant.unwrap_or_else(|| self.caller.conflict(on))
     }
 
     /// A guess saves a read: the write detects existing records anyway, and many first uses can arrive at the same
@@ -89,7 +81,7 @@ impl Occasion for TokenRequest<'_> {
     }
 }
 
-impl<'a> TokenRequest<'a> {
+impl TokenRequest<'_> {
     /// Refuses the request. Whatever the reason is, a code whose redemption is refused must not be tried again.
     fn give_up(
         &self,
@@ -114,7 +106,7 @@ impl<'a> TokenRequest<'a> {
         trace: &mut Trace,
     ) -> Result<Decision<TokenOutcome>, Rejection> {
         let admission = Admission {
-            caller: self.caller(),
+            caller: self.caller,
             request: self.request,
             loaded,
             at,
@@ -145,14 +137,5 @@ impl<'a> TokenRequest<'a> {
             limits: decided.limits,
             memory: decided.memory,
         })
-    }
-
-    fn caller(&self) -> Caller<'a> {
-        Caller {
-            governed: self.governed,
-            client_id: self.client_id,
-            attestation: self.attestation,
-            possession: self.possession,
-        }
     }
 }

@@ -3,10 +3,9 @@
 //! The steps are those of a token request. The answer is signed before anything is written, if the caller asks for that.
 
 use super::body::RequestBody;
-use super::client::{Client, authorization, receive, refused};
+use super::client::{about_token, authorization, refused};
 use super::fresh;
 use super::incoming::Incoming;
-use super::proxy;
 use super::respond::{failed, json};
 use crate::audit::RequestTrail;
 use crate::fault::{Fault, Stop};
@@ -19,11 +18,10 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode, header};
 use std::sync::Arc;
+use testudo_core::occasions::NamedToken;
 use testudo_core::occasions::introspect::{Introspected, Introspection};
-use testudo_core::occasions::{Caller, NamedToken};
-use testudo_core::rejection::{Authorization, RequestReason};
+use testudo_core::rejection::Authorization;
 use testudo_core::{Moment, OccasionKind};
-use testudo_protocol::oauth::PresentedToken;
 use testudo_protocol::oauth::introspection::{MEDIA_TYPE, accepts_signed};
 
 pub(super) async fn introspect<B: RequestBody>(
@@ -63,20 +61,10 @@ async fn serve<B: RequestBody>(
     trail: &mut RequestTrail<'_>,
     is_signed: bool,
 ) -> Result<Vec<u8>, Stop> {
-    let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
-    proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
-    let parsed = receive(&in_force.arrival, peer, request, |form| {
-        Ok(PresentedToken::parse(form).map_err(|_| RequestReason::TokenMissing)?)
-    });
-    let (presented, arrived) = parsed.await?; // parse
-    let client = Client {
-        app,
-        in_force,
-        peer,
-        uris: &in_force.arrival.introspection_uris,
-    };
-    let proven = client.authenticate(arrived, trail).await?; // gather, verify
+    let uris = &in_force.arrival.introspection_uris;
+    let asked = about_token(app, in_force, incoming, trail, uris);
+    let (presented, proven) = asked.await?; // parse, gather, verify
     let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
     let keys = app.keys.load_full();
     let token = NamedToken::read(&presented.token, &keys.published, policy, app.now()); // verify
@@ -87,12 +75,7 @@ async fn serve<B: RequestBody>(
         NamedToken::Refresh(_) | NamedToken::Unknown => None,
     };
     let question = Introspection {
-        caller: Caller {
-            governed: &governed,
-            client_id: trail.details.client_id.as_deref(),
-            attestation: proven.attestation(),
-            possession: &proven.possession,
-        },
+        caller: proven.caller(&governed, trail),
         token: &token,
         holder: holder.as_ref().map(|holder| &holder.stored.record),
     };

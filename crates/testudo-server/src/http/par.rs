@@ -17,7 +17,6 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::OccasionKind;
-use testudo_core::occasions::Caller;
 use testudo_core::occasions::push::{PushOutcome, PushRequest, Pushed};
 use testudo_core::rejection::{AuthorizationReason, Rejection};
 use testudo_protocol::oauth::authorization::{AuthorizationRequest, SentRequest};
@@ -90,12 +89,7 @@ async fn serve<B: RequestBody>(
     app.push_shares
         .take(&governed, address, app.clock.steady_millis())?;
     let push = PushRequest {
-        caller: Caller {
-            governed: &governed,
-            client_id: trail.details.client_id.as_deref(),
-            attestation: proven.attestation(),
-            possession: &proven.possession,
-        },
+        caller: proven.caller(&governed, trail),
         asked: &asked,
         request: trail.request(),
     };

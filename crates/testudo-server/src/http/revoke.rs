@@ -1,10 +1,9 @@
 //! The revocation endpoint. [RFC7009 §2] The steps are those of a token request.
 
 use super::body::RequestBody;
-use super::client::{Client, authorization, receive, refused};
+use super::client::{about_token, authorization, refused};
 use super::fresh;
 use super::incoming::Incoming;
-use super::proxy;
 use super::respond::{failed, json};
 use crate::audit::RequestTrail;
 use crate::fault::Stop;
@@ -16,10 +15,8 @@ use hyper::body::Bytes;
 use hyper::{Response, StatusCode, header};
 use std::sync::Arc;
 use testudo_core::OccasionKind;
+use testudo_core::occasions::NamedToken;
 use testudo_core::occasions::revoke_token::TokenRevocation;
-use testudo_core::occasions::{Caller, NamedToken};
-use testudo_core::rejection::RequestReason;
-use testudo_protocol::oauth::PresentedToken;
 
 pub(super) async fn revoke<B: RequestBody>(
     app: &App,
@@ -49,30 +46,15 @@ async fn serve<B: RequestBody>(
     incoming: Incoming<'_, B>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<(), Stop> {
-    let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
-    proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
-    let parsed = receive(&in_force.arrival, peer, request, |form| {
-        Ok(PresentedToken::parse(form).map_err(|_| RequestReason::TokenMissing)?)
-    });
-    let (presented, arrived) = parsed.await?; // parse
-    let client = Client {
-        app,
-        in_force,
-        peer,
-        uris: &in_force.arrival.revocation_uris,
-    };
-    let proven = client.authenticate(arrived, trail).await?; // gather, verify
+    let uris = &in_force.arrival.revocation_uris;
+    let asked = about_token(app, in_force, incoming, trail, uris);
+    let (presented, proven) = asked.await?; // parse, gather, verify
     let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
     let keys = app.keys.load_full();
     let token = NamedToken::read(&presented.token, &keys.published, policy, app.now()); // verify
     let revocation = TokenRevocation {
-        caller: Caller {
-            governed: &governed,
-            client_id: trail.details.client_id.as_deref(),
-            attestation: proven.attestation(),
-            possession: &proven.possession,
-        },
+        caller: proven.caller(&governed, trail),
         token: &token,
         request: trail.request(),
     };

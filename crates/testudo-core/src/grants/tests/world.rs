@@ -7,8 +7,8 @@ use crate::decision::Moment;
 use crate::entropy::Entropy;
 use crate::grants::{GrantRequest, Granted};
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, OccasionKind, Proof};
-use crate::occasions::Occasion;
 use crate::occasions::token::{TokenOutcome, TokenRequest};
+use crate::occasions::{self, Occasion};
 use crate::people::{GrantId, PersonId, PresentedSecret};
 use crate::policy::Policy;
 use crate::possession::Possession;
@@ -267,11 +267,13 @@ impl World {
         let dpop_key = caller.dpop_key.map(|key| URL_SAFE_NO_PAD.encode(key));
         let possession = Possession::of_event(dpop_key.as_deref());
         let request = TokenRequest {
-            governed: &governed,
-            client_id: None,
+            caller: occasions::Caller {
+                governed: &governed,
+                client_id: None,
+                attestation: BesideAttestation::Absent,
+                possession: &possession,
+            },
             grant: &grant,
-            attestation: BesideAttestation::Absent,
-            possession: &possession,
             request: RequestRef {
                 occasion: OccasionKind::Token,
                 id: "r",

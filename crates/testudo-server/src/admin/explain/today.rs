@@ -10,6 +10,7 @@ use crate::state::in_force::InForce;
 use testudo_core::admission::attested_by::BesideAttestation;
 use testudo_core::grants::{Binding, ClientCredentials, DPOP, GrantRequest, Granted, ScopeAndResource};
 use testudo_core::metadata::requested::RequestedMetadata;
+use testudo_core::occasions::Caller;
 use testudo_core::occasions::register::RegistrationByEvidence;
 use testudo_core::occasions::registered::Registered;
 use testudo_core::occasions::token::{TokenGrant, TokenOutcome, TokenRequest};
@@ -302,11 +303,13 @@ async fn decide(
                 false => Possession::of_event(details.dpop_key.as_deref()),
             };
             let request = TokenRequest {
-                governed: &governed,
-                client_id: details.client_id.as_deref(),
+                caller: Caller {
+                    governed: &governed,
+                    client_id: details.client_id.as_deref(),
+                    attestation,
+                    possession: &possession,
+                },
                 grant,
-                attestation,
-                possession: &possession,
                 request: request_ref(occasion, details),
             };
             Ok(match rehearse(app, &request, &at, trace).await? {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
 use testudo_core::doors::{self, Facts, Presented, Purpose};
+use testudo_core::occasions::Caller;
 use testudo_core::occasions::revoked::Revocation;
 use testudo_core::policy::Policy;
 use testudo_core::possession::Possession;
@@ -39,7 +40,7 @@ pub(in crate::http) struct Authenticated {
     proven: Proven,
     beside: Option<Proven>,
     /// The keys that the request proved.
-    pub(in crate::http) possession: Possession,
+    possession: Possession,
 }
 
 impl Client<'_> {
@@ -143,8 +144,22 @@ impl Authenticated {
         Ok(governed)
     }
 
+    /// The client, for a decision.
+    pub(in crate::http) fn caller<'a>(
+        &'a self,
+        governed: &'a GovernedIdentity<'a>,
+        trail: &'a RequestTrail<'_>,
+    ) -> Caller<'a> {
+        Caller {
+            governed,
+            client_id: trail.details.client_id.as_deref(),
+            attestation: self.attestation(),
+            possession: &self.possession,
+        }
+    }
+
     /// The attestation beside the credential.
-    pub(in crate::http) fn attestation(&self) -> BesideAttestation<'_> {
+    fn attestation(&self) -> BesideAttestation<'_> {
         let attested = self.beside.as_ref().map(|beside| &*beside.identity);
         attested.map_or(BesideAttestation::Absent, BesideAttestation::Proven)
     }

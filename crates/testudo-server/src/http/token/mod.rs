@@ -125,11 +125,8 @@ async fn serve_token<B: RequestBody>(
     let proven = client.authenticate(arrived, trail).await?; // gather, verify
     let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
     let request = TokenRequest {
-        governed: &governed,
-        client_id: trail.details.client_id.as_deref(),
+        caller: proven.caller(&governed, trail),
         grant: &grant,
-        attestation: proven.attestation(),
-        possession: &proven.possession,
         request: trail.request(),
     };
     let settled = settle(app, policy, &request, |outcome, at| {
