@@ -1,10 +1,10 @@
 //! How many single-use proofs one client may use. The mark of each use is kept until the proof is no longer accepted, so
 //! a client that sends proofs as fast as it can would fill the store, or make others wait for its writes.
 
-use std::sync::{Mutex, PoisonError};
+use super::shares::Shares;
 use testudo_core::Rejection;
 use testudo_core::rejection::ProofReason;
-use testudo_core::velocity::{Buckets, Exhausted, Limit, Rate};
+use testudo_core::velocity::Rate;
 
 /// The share of one client at one node: 500 proofs per second, and 30,000 at once. A mark is kept for less than eight
 /// minutes, so at most 270,000 marks of one client exist (over SQLite some 10 MB of memory), and three times as many
@@ -15,23 +15,20 @@ const SHARE: Rate = Rate {
 };
 
 /// The shares that clients have used.
-#[derive(Default)]
-pub struct ProofShares(Mutex<Buckets>);
+pub struct ProofShares(Shares);
+
+impl Default for ProofShares {
+    fn default() -> ProofShares {
+        ProofShares(Shares::of(SHARE))
+    }
+}
 
 impl ProofShares {
     /// Takes one from the share of the client, or refuses the request.
     pub fn take(&self, client_id: &str, now_millis: u64) -> Result<(), Rejection> {
-        let limits = [Limit {
-            bucket: client_id.to_owned(),
-            setting: "",
-            shown_as: String::new(),
-            rate: SHARE,
-        }];
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = |exhausted: Exhausted<'_>| ProofReason::ShareUsed {
-            retry_after_seconds: exhausted.retry_after_seconds,
-        };
-        Ok(buckets.take(&limits, now_millis).map_err(refused)?)
+        let taken = self.0.take(client_id.to_owned(), now_millis);
+        let refused = |retry_after_seconds| ProofReason::ShareUsed { retry_after_seconds };
+        Ok(taken.map_err(refused)?)
     }
 }
 

@@ -1,11 +1,11 @@
 //! How many authorization requests one client may push. Each is a record until a person could no longer answer it, so a
 //! client that pushes as fast as it can would fill the store.
 
+use super::shares::Shares;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use testudo_core::admission::governed::GovernedIdentity;
 use testudo_core::rejection::AuthorizationReason;
-use testudo_core::velocity::{Buckets, Exhausted, Limit, Rate};
+use testudo_core::velocity::Rate;
 use testudo_core::{CredentialKind, Rejection};
 
 /// The share of one client at one node: 50 requests per second, and 3,000 at once. A record of about 600 bytes is kept for
@@ -16,8 +16,13 @@ const SHARE: Rate = Rate {
 };
 
 /// The shares that clients have used.
-#[derive(Default)]
-pub struct PushShares(Mutex<Buckets>);
+pub struct PushShares(Shares);
+
+impl Default for PushShares {
+    fn default() -> PushShares {
+        PushShares(Shares::of(SHARE))
+    }
+}
 
 impl PushShares {
     /// Takes one from the share of the client, or refuses the request. Any caller can send a request of a client without
@@ -37,17 +42,9 @@ impl PushShares {
     }
 
     fn take_from(&self, bucket: String, now_millis: u64) -> Result<(), Rejection> {
-        let limits = [Limit {
-            bucket,
-            setting: "",
-            shown_as: String::new(),
-            rate: SHARE,
-        }];
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = |exhausted: Exhausted<'_>| AuthorizationReason::PushShareUsed {
-            retry_after_seconds: exhausted.retry_after_seconds,
-        };
-        Ok(buckets.take(&limits, now_millis).map_err(refused)?)
+        let taken = self.0.take(bucket, now_millis);
+        let refused = |retry_after_seconds| AuthorizationReason::PushShareUsed { retry_after_seconds };
+        Ok(taken.map_err(refused)?)
     }
 }
 
