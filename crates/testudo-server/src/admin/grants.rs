@@ -2,12 +2,11 @@
 
 use super::acting::Administrator;
 use super::input::{Json, Query};
+use super::of_people::{Wanted, page_of};
 use super::operation::Operation;
-use super::paging;
 use super::reply::{Done, Reply, carry_out, until_unchanged};
-use super::users;
 use crate::change::Change;
-use crate::person_records::{accounts_of, consent_for, part_of};
+use crate::person_records::consent_for;
 use crate::state::app::App;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -16,8 +15,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use testudo_core::admin::grant::{self as order, Granted};
 use testudo_core::people::GrantId;
-use testudo_core::records::{Grant, Kind, Person, Versioned};
-use testudo_store::typed;
+use testudo_core::records::{Grant, Person, Versioned};
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -110,39 +108,20 @@ pub(super) struct Page {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Reply<Page> {
-    let person = match &filter.user {
-        Some(user) => Some(users::find(&app, user).await?.record.id),
-        None => None,
+    let wanted = Wanted {
+        user: filter.user.as_deref(),
+        after: filter.after.as_deref(),
+        limit: filter.limit,
     };
-    let wanted = paging::size(filter.limit);
-    let mut after = paging::start(filter.after.as_deref());
     let now = app.now();
-    let mut grants = Vec::new();
-    loop {
-        let part = part_of(&app, Kind::Grant, person, &after).await?;
-        let stored = part.stored.into_iter().map(typed::<Grant>);
-        let read = stored.collect::<Result<Vec<_>, _>>()?;
-        let people = read.iter().map(|grant| grant.record.id.person());
-        let accounts = accounts_of(&app, people.collect()).await?;
-        for grant in read.into_iter().map(|found| found.record) {
-            let id = grant.id;
-            let is_of_client = filter
-                .client_id
-                .as_ref()
-                .is_none_or(|client| *client == grant.client.client_id);
-            if is_of_client && now < grant.live_until && !grant.has_ended(now) {
-                grants.push(GrantView::of(grant, accounts.get(&id.person())));
-            }
-            if grants.len() == wanted {
-                let next = Some(hex::encode(id.key()));
-                return Ok(Json(Page { grants, next }));
-            }
-            after = id.key().to_vec();
-        }
-        if part.is_last {
-            return Ok(Json(Page { grants, next: None }));
-        }
-    }
+    let entry = |grant: Grant, account: Option<&Person>| {
+        let client_id = filter.client_id.as_ref();
+        let is_of_client = client_id.is_none_or(|client| *client == grant.client.client_id);
+        let is_live = now < grant.live_until && !grant.has_ended(now);
+        (is_of_client && is_live).then(|| GrantView::of(grant, account))
+    };
+    let (grants, next) = page_of(&app, wanted, |grant| grant.id.person(), entry).await?;
+    Ok(Json(Page { grants, next }))
 }
 
 /// The grant to revoke.

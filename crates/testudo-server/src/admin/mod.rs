@@ -13,6 +13,7 @@ mod input;
 mod input_fault;
 mod json;
 mod keys;
+mod of_people;
 mod operation;
 mod operations;
 mod paging;

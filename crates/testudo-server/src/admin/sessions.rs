@@ -2,12 +2,12 @@
 
 use super::acting::Administrator;
 use super::input::{Json, Query};
+use super::of_people::{Wanted, page_of};
 use super::operation::Operation;
-use super::paging;
 use super::reply::{Done, ErrorAnswer, Reply, carry_out, until_unchanged};
 use super::users;
 use crate::change::Change;
-use crate::person_records::{accounts_of, erase_sessions, part_of};
+use crate::person_records::erase_sessions;
 use crate::state::app::App;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -16,9 +16,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use testudo_core::admin::session as order;
 use testudo_core::people::{PersonId, SessionName};
-use testudo_core::records::{Kind, Session, Versioned};
+use testudo_core::records::{Person, Session, Versioned};
 use testudo_protocol::Seconds;
-use testudo_store::typed;
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -97,36 +96,18 @@ pub(super) struct Page {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Reply<Page> {
-    let person = match &filter.user {
-        Some(user) => Some(users::find(&app, user).await?.record.id),
-        None => None,
+    let wanted = Wanted {
+        user: filter.user.as_deref(),
+        after: filter.after.as_deref(),
+        limit: filter.limit,
     };
-    let wanted = paging::size(filter.limit);
-    let mut after = paging::start(filter.after.as_deref());
-    let mut sessions = Vec::new();
-    loop {
-        let part = part_of(&app, Kind::Session, person, &after).await?;
-        let stored = part.stored.into_iter().map(typed::<Session>);
-        let read = stored.collect::<Result<Vec<_>, _>>()?;
-        let people = read.iter().map(|session| session.record.name.person);
-        let accounts = accounts_of(&app, people.collect()).await?;
-        for session in read.into_iter().map(|found| found.record) {
-            let key = session.name.key();
-            let account = accounts.get(&session.name.person);
-            let account = account.filter(|person| session.is_alive(person, idle_lifetime(&app), app.now()));
-            if let Some(account) = account {
-                sessions.push(SessionView::of(session, account.name.clone()));
-            }
-            if sessions.len() == wanted {
-                let next = Some(hex::encode(key));
-                return Ok(Json(Page { sessions, next }));
-            }
-            after = key.to_vec();
-        }
-        if part.is_last {
-            return Ok(Json(Page { sessions, next: None }));
-        }
-    }
+    let (idle, now) = (idle_lifetime(&app), app.now());
+    let entry = |session: Session, account: Option<&Person>| {
+        let account = account.filter(|person| session.is_alive(person, idle, now))?;
+        Some(SessionView::of(session, account.name.clone()))
+    };
+    let (sessions, next) = page_of(&app, wanted, |session| session.name.person, entry).await?;
+    Ok(Json(Page { sessions, next }))
 }
 
 /// Without `[login]`, no session can be used, and the list is empty.
