@@ -16,6 +16,7 @@ use super::visit::{Visit, see_other};
 use crate::audit::{RequestTrail, refuse};
 use crate::config::LoginSettings;
 use crate::fault::{Fault, Stop};
+use crate::gather::look_up_turn;
 use crate::settle::{load, settle};
 use askama::Template;
 use http_body_util::Full;
@@ -176,11 +177,7 @@ async fn decide(visit: &Visit<'_>, step: &Step, trail: &RequestTrail<'_>) -> Res
     let (app, policy) = (visit.app, &visit.in_force.policy);
     // Nothing is proven about the browser. [decision 0011]
     app.applied_changes.judge()?;
-    let turn = app.client_look_ups.turn().await;
-    let Some(turn) = turn else {
-        app.metrics.client_look_ups_shed.inc();
-        return Err(Fault::LookUpsWaiting.into());
-    };
+    let turn = look_up_turn(app).await?;
     let loaded = load(app, &step.asked.needs(), None).await.map_err(Fault::Store)?;
     let client = {
         let (switches, keys) = (app.switches.load(), app.keys.load());

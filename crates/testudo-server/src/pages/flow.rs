@@ -13,11 +13,12 @@ use hyper::header::HeaderValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use testudo_core::people::SecretDigest;
+use testudo_core::records::PushedRequest;
 use testudo_core::rejection::RequestReason;
 use testudo_protocol::{Seconds, base64url};
 
-/// How long a person has for the sign-in and for the consent.
-const FLOW_LIFETIME: Seconds = Seconds(3600);
+/// How long a person has for the sign-in and for the consent: as long as a pushed request is kept for it.
+const FLOW_LIFETIME: Seconds = PushedRequest::KEPT;
 
 /// What is sealed: a value and the browser that it belongs to.
 #[derive(Serialize, Deserialize)]

@@ -2,12 +2,11 @@
 //! with their digest, so browsers keep them for ever, and a reload gives them new paths.
 
 use crate::config::PagesSettings;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
+use testudo_protocol::base64url;
 use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::IssuerUrl;
 
@@ -35,7 +34,7 @@ pub struct Asset {
 
 impl Asset {
     fn new(issuer: &IssuerUrl, content: Bytes, extension: &str, media_type: &'static str) -> Asset {
-        let digest = URL_SAFE_NO_PAD.encode(sha256(&content));
+        let digest = base64url::text(&sha256(&content));
         Asset {
             path: format!("{}/assets/{digest}.{extension}", issuer.path()),
             content,

@@ -17,14 +17,13 @@ use std::sync::Arc;
 use testudo_core::rejection::{RequestReason, SignInReason};
 use testudo_protocol::Seconds;
 use testudo_protocol::jose::SigningKey;
+use testudo_protocol::oauth::ASSERTION_TYPE_JWT_BEARER;
 use testudo_protocol::openid::ProviderMetadata;
 use testudo_store::StoreFault;
 use zeroize::Zeroizing;
 
 /// How long an assertion is valid: the exchange takes seconds.
 const ASSERTION_LIFETIME: Seconds = Seconds(60);
-
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What proves at the token endpoint which client this is. It has no `Debug`.
 pub(super) enum Authentication {
@@ -83,7 +82,10 @@ pub(super) async fn authenticate(
     }
     Ok(Authentication::Parameters(vec![
         ("client_id", Zeroizing::new(provider.client_id.clone())),
-        ("client_assertion_type", Zeroizing::new(ASSERTION_TYPE.to_owned())),
+        (
+            "client_assertion_type",
+            Zeroizing::new(ASSERTION_TYPE_JWT_BEARER.to_owned()),
+        ),
         (
             "client_assertion",
             Zeroizing::new(assertion(app, provider, &key)?),

@@ -8,7 +8,7 @@ use crate::pages::visit::Visit;
 use testudo_core::rejection::{RequestReason, SignInReason};
 use testudo_fetch::Outgoing;
 use testudo_protocol::jose::Jws;
-use testudo_protocol::oauth::Form;
+use testudo_protocol::oauth::{Form, GRANT_AUTHORIZATION_CODE};
 use testudo_protocol::openid::{
     IdTokenExpectation, ProviderMetadata, ProviderResponse, TokenAnswer, VerifiedIdToken,
 };
@@ -56,7 +56,7 @@ async fn redeem(
     let authentication = authenticate(visit.app, provider, metadata).await?;
     let redirect_uri = redirect_uri(visit, &provider.name);
     let mut form = vec![
-        ("grant_type", "authorization_code"),
+        ("grant_type", GRANT_AUTHORIZATION_CODE),
         ("code", code.as_str()),
         ("redirect_uri", redirect_uri.as_str()),
         // [RFC7636 §4.5]
