@@ -2,8 +2,6 @@
 
 use crate::ClientError;
 use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -85,9 +83,14 @@ impl Prover {
 
 /// A new random `jti`.
 pub(crate) fn new_id() -> Result<String, ClientError> {
-    let mut random = [0; 16];
-    rand::fill(&mut random).map_err(|_| not_signed())?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
+    Ok(base64url::text(&random::<16>()?))
+}
+
+/// New random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], ClientError> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| not_signed())?;
+    Ok(bytes)
 }
 
 pub(crate) fn not_signed() -> ClientError {

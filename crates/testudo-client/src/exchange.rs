@@ -24,7 +24,7 @@ pub(crate) enum Endpoint {
 }
 
 /// The credential of a request.
-enum Shown {
+pub(crate) enum Shown {
     /// The client has none: it is public.
     Nothing,
     /// The assertion, and its type.
@@ -71,14 +71,24 @@ impl TokenClient {
         found.await
     }
 
-    /// Reads a credential and sends a request with it. If the issuer wants a newer attestation, the request is sent once
-    /// more with one. [ABCA §7.4]
+    /// Reads a credential and sends a request with it.
     pub(crate) async fn ask(
         &self,
         endpoint: Endpoint,
         form: &[(&str, &str)],
     ) -> Result<Answered, ClientError> {
         let shown = self.read_credential(false).await?;
+        self.ask_as(shown, endpoint, form).await
+    }
+
+    /// Sends a request with this credential. If the issuer wants a newer attestation, the request is sent once more with
+    /// one. [ABCA §7.4]
+    pub(crate) async fn ask_as(
+        &self,
+        shown: Shown,
+        endpoint: Endpoint,
+        form: &[(&str, &str)],
+    ) -> Result<Answered, ClientError> {
         let metadata = self.metadata().await?;
         let answered = self.ask_with(&shown, endpoint, form, metadata).await?;
         let Shown::Attested(old, _) = &shown else {
@@ -95,15 +105,12 @@ impl TokenClient {
     }
 
     /// The id of the client: the one that was set, or the one that its credential states.
-    pub(crate) async fn client_id(&self) -> Result<String, ClientError> {
-        if let Some(client_id) = &self.request.client_id {
-            return Ok(client_id.clone());
-        }
-        let of_credential = self.read_credential(false).await?.client_id();
-        of_credential.ok_or(ClientError::ClientId)
+    pub(crate) fn client_id(&self, shown: &Shown) -> Result<String, ClientError> {
+        let client_id = self.request.client_id.clone().or_else(|| shown.client_id());
+        client_id.ok_or(ClientError::ClientId)
     }
 
-    async fn read_credential(&self, must_be_new: bool) -> Result<Shown, ClientError> {
+    pub(crate) async fn read_credential(&self, must_be_new: bool) -> Result<Shown, ClientError> {
         match &self.credentials {
             Credentials::Svids(svids) => read_svid(svids, self.issuer.as_str()).await,
             Credentials::Assertions(assertions) => {

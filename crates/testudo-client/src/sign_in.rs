@@ -1,10 +1,10 @@
 //! A person signs in, so that the client gets tokens of this person. [RFC6749 §4.1] [RFC9126] [RFC7636]
 
 use crate::answers::{read_pushed, read_tokens};
-use crate::dpop::not_signed;
+use crate::dpop::random;
 use crate::exchange::{Endpoint, url_of};
 use crate::{ClientError, PersonTokens, TokenClient};
-use aws_lc_rs::{constant_time, rand};
+use aws_lc_rs::constant_time;
 use std::collections::HashMap;
 use std::fmt;
 use testudo_protocol::base64url;
@@ -48,7 +48,8 @@ impl TokenClient {
     /// Starts to sign a person in; the response is sent to `redirect_uri`. The request is pushed if the issuer accepts pushed
     /// requests, so that a client which the issuer does not know registers with its credential.
     pub async fn sign_in(&self, redirect_uri: &str) -> Result<SignIn, ClientError> {
-        let client_id = self.client_id().await?;
+        let shown = self.read_credential(false).await?;
+        let client_id = self.client_id(&shown)?;
         let metadata = self.metadata().await?;
         let mut address = authorization_endpoint(metadata)?;
         let verifier = CodeVerifier::of_random(&random()?);
@@ -65,7 +66,7 @@ impl TokenClient {
         form.extend(self.wanted());
         match metadata.people.pushed_authorization_request_endpoint {
             Some(_) => {
-                let answered = self.ask(Endpoint::PushedRequests, &form).await?;
+                let answered = self.ask_as(shown, Endpoint::PushedRequests, &form).await?;
                 let request_uri = read_pushed(&answered)?;
                 let asked = [("client_id", &*client_id), ("request_uri", &*request_uri)];
                 address.query_pairs_mut().extend_pairs(asked);
@@ -153,10 +154,4 @@ fn authorization_endpoint(metadata: &AuthorizationServerMetadata) -> Result<Url,
         return Err(ClientError::Metadata(problem));
     }
     Ok(address)
-}
-
-fn random<const N: usize>() -> Result<[u8; N], ClientError> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| not_signed())?;
-    Ok(bytes)
 }
