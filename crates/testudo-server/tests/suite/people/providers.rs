@@ -166,6 +166,12 @@ async fn sign_in(browser: &mut Person, provider: &Provider, name: &str, code: &s
     browser.open(&back(provider, &at, code)).await
 }
 
+/// A person with a browser that has no cookies signs in at the provider `corp`.
+async fn assert_signed_in(people: &People, provider: &Provider, code: &str) {
+    let answer = sign_in(&mut people.person(), provider, "corp", code).await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+}
+
 async fn accounts(people: &People) -> Vec<Account> {
     people.records::<Account>().await
 }
@@ -229,30 +235,15 @@ async fn person_signs_in_at_a_provider_and_the_account_is_named_by_its_issuer_an
 async fn next_sign_in_is_of_the_same_account_with_the_groups_and_labels_of_that_time() {
     let provider = Provider::start("").await;
     let people = People::start(&provider.entry("corp", SECRET)).await;
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "c1")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "c1").await;
     provider.state().claims = json!({ "name": "Alice B.", "email": "b@example.net", "email_verified": "true", "groups": ["leads", "leads"] });
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "c2")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "c2").await;
     let [account] = accounts(&people).await.try_into().unwrap();
     assert_eq!(account.display.as_deref(), Some("Alice B."));
     assert_eq!(account.email, None, "an address that the provider did not verify");
     assert_eq!(account.provider_groups["corp"], ["leads"]);
     provider.state().claims = json!({ "groups": null });
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "c3")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "c3").await;
     let [account] = accounts(&people).await.try_into().unwrap();
     assert!(account.provider_groups.is_empty(), "{account:?}");
     assert_eq!(people.records::<Session>().await.len(), 3);
@@ -290,12 +281,7 @@ async fn own_key_signs_assertions_for_the_issuer_of_the_provider_and_is_not_in_t
     let methods = ",\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\"]";
     let provider = Provider::start(methods).await;
     let people = People::start(&provider.entry("corp", OWN_KEY)).await;
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "c1")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "c1").await;
     let (head, form) = provider.state().exchanges[0].clone();
     assert!(!head.to_lowercase().contains("authorization:"), "{head}");
     let assertion = &form["client_assertion"];
@@ -390,12 +376,7 @@ async fn id_token_that_is_not_for_this_sign_in_or_not_of_an_allowed_person_signs
     assert!(accounts(&people).await.is_empty());
     assert!(people.records::<Session>().await.is_empty());
     provider.state().signs = None;
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "good")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "good").await;
 }
 
 #[tokio::test]
@@ -529,12 +510,7 @@ async fn link_to_a_provider_works_in_the_browser_of_its_page_only_and_names_a_co
 async fn locked_account_is_refused_and_gets_no_session() {
     let provider = Provider::start("").await;
     let people = People::start(&provider.entry("corp", SECRET)).await;
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "c1")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "c1").await;
     let [account] = accounts(&people).await.try_into().unwrap();
     let socket = people.folder.join("admin.sock");
     let body = json!({ "user": account.id.sub() });
@@ -547,12 +523,7 @@ async fn locked_account_is_refused_and_gets_no_session() {
     let (status, _) = over_socket(&socket, "POST", "/admin/v1/users/remove", body).await;
     assert_eq!(status, 200);
     assert!(people.records::<PersonLink>().await.is_empty());
-    assert_eq!(
-        sign_in(&mut people.person(), &provider, "corp", "c3")
-            .await
-            .status,
-        303
-    );
+    assert_signed_in(&people, &provider, "c3").await;
     assert_ne!(people.records::<PersonLink>().await[0].person, account.id);
 }
 

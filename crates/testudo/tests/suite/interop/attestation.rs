@@ -2,7 +2,7 @@
 //! with an authorization server of another project.
 
 use super::guides::recipe;
-use super::programs::{node, or_skipped, python};
+use super::programs::{build_node, build_python, node, or_skipped, python};
 use super::shop::RESOURCE;
 use crate::attestation::{CLIENT, World, attestation_of};
 use crate::binary::{folder, run_to_end, search_path, stderr};
@@ -138,17 +138,11 @@ fn recipe_for_jose_gets_tokens_of_oidc_provider_and_of_this_server() {
     let Some(folder) = or_skipped(node("attestation", &packages)) else {
         return;
     };
-    let file = folder.join("attested.mjs");
-    std::fs::write(&file, recipe.block("js")).unwrap();
-    let program = || {
-        let mut node = Command::new("node");
-        node.arg(&file);
-        node
-    };
+    let program = build_node(&folder, "attested.mjs", recipe.block("js"));
     let provider = OidcProvider::start(&folder);
     provider.files.check(
         &provider.issuer,
-        program,
+        &program,
         ["invalid_client", "invalid_dpop_proof"],
     );
     for nonces in ["optional", "required"] {
@@ -156,7 +150,7 @@ fn recipe_for_jose_gets_tokens_of_oidc_provider_and_of_this_server() {
         let files = Files::write(world.site.folder.clone(), &world.attester);
         // The proof has the attested key in its header, and its signature is of the other key.
         let refusals = ["invalid_client_attestation", "invalid_dpop_proof"];
-        files.check(&world.issuer, program, refusals);
+        files.check(&world.issuer, &program, refusals);
     }
     // The client of this project, with the other server.
     let own = || {
@@ -177,11 +171,7 @@ fn recipe_for_python_gets_tokens_with_an_attestation() {
         return;
     };
     let world = World::start("");
-    let program = || {
-        let mut python = Command::new(folder.join("bin/python"));
-        python.args(["-c", recipe.block("python")]);
-        python
-    };
+    let program = build_python(&folder, recipe.block("python"));
     let files = Files::write(world.site.folder.clone(), &world.attester);
     files.check(&world.issuer, program, ["invalid_client_attestation"; 2]);
 }

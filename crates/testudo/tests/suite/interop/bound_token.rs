@@ -1,7 +1,7 @@
 //! Tests that each recipe of `docs/guides/bound-token.md` gets a token that is bound to its key, with and without nonces.
 
 use super::guides::recipe;
-use super::programs::{node, or_skipped, python};
+use super::programs::{build_node, build_python, node, or_skipped, python};
 use super::shop::{RESOURCE, Shop};
 use std::process::Command;
 use testudo_testkit::token::claims;
@@ -42,11 +42,7 @@ fn recipe_for_python_gets_a_bound_token() {
     let Some(folder) = or_skipped(python("python-get", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
-    check_recipe(|| {
-        let mut python = Command::new(folder.join("bin/python"));
-        python.args(["-c", recipe.block("python")]);
-        python
-    });
+    check_recipe(build_python(&folder, recipe.block("python")));
 }
 
 #[test]
@@ -64,12 +60,6 @@ fn javascript(library: &str) {
     let Some(folder) = or_skipped(node(library, &recipe.packages("www.npmjs.com", "@"))) else {
         return;
     };
-    // The recipe of another page may run in this folder at the same time.
-    let file = folder.join("bound.mjs");
-    std::fs::write(&file, recipe.block("js")).unwrap();
-    check_recipe(|| {
-        let mut node = Command::new("node");
-        node.arg(&file);
-        node
-    });
+    let program = build_node(&folder, "bound.mjs", recipe.block("js"));
+    check_recipe(program);
 }

@@ -2,7 +2,7 @@
 
 use super::guides::recipe;
 use super::minted::{Minted, SUBJECT};
-use super::programs::{build_go, build_java, go, java, node, or_skipped, python};
+use super::programs::{build_go, build_java, build_node, build_python, go, java, node, or_skipped, python};
 use super::shop::Shop;
 use crate::binary::run_to_end;
 use std::io::{Read as _, Write as _};
@@ -131,11 +131,7 @@ fn recipe_for_python_checks_a_token() {
     let Some(folder) = or_skipped(python("python-check", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
-    check_program(|| {
-        let mut python = Command::new(folder.join("bin/python"));
-        python.args(["-c", recipe.block("python")]);
-        python
-    });
+    check_program(build_python(&folder, recipe.block("python")));
 }
 
 #[test]
@@ -144,13 +140,8 @@ fn recipe_for_javascript_checks_a_token() {
     let Some(folder) = or_skipped(node("jose", &recipe.packages("www.npmjs.com", "@"))) else {
         return;
     };
-    let file = folder.join("check.mjs");
-    std::fs::write(&file, recipe.block("js")).unwrap();
-    check_program(|| {
-        let mut node = Command::new("node");
-        node.arg(&file);
-        node
-    });
+    let program = build_node(&folder, "check.mjs", recipe.block("js"));
+    check_program(program);
 }
 
 #[test]

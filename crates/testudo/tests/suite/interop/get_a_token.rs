@@ -2,7 +2,7 @@
 //! gets none.
 
 use super::guides::recipe;
-use super::programs::{build_go, build_java, go, java, node, or_skipped, python};
+use super::programs::{build_go, build_java, build_node, build_python, go, java, node, or_skipped, python};
 use super::shop::{RESOURCE, Shop};
 use std::process::Command;
 
@@ -50,11 +50,7 @@ fn recipe_for_python_gets_a_token() {
     let Some(folder) = or_skipped(python("python-get", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
-    let program = || {
-        let mut python = Command::new(folder.join("bin/python"));
-        python.args(["-c", recipe.block("python")]);
-        python
-    };
+    let program = build_python(&folder, recipe.block("python"));
     check_recipe(&Shop::with_svid_in_a_file(), program);
 }
 
@@ -83,13 +79,7 @@ fn javascript(library: &str) {
     let Some(folder) = or_skipped(node(library, &recipe.packages("www.npmjs.com", "@"))) else {
         return;
     };
-    let file = folder.join("get.mjs");
-    std::fs::write(&file, recipe.block("js")).unwrap();
-    let program = || {
-        let mut node = Command::new("node");
-        node.arg(&file);
-        node
-    };
+    let program = build_node(&folder, "get.mjs", recipe.block("js"));
     check_recipe(&Shop::with_svid_in_a_file(), program);
 }
 

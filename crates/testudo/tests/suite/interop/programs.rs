@@ -96,6 +96,27 @@ pub fn node(name: &str, packages: &[String]) -> Result<PathBuf, String> {
     })
 }
 
+/// A program in this folder that runs the JavaScript. Programs of several tests are in one folder, so `file` must be unique.
+pub fn build_node(folder: &Path, file: &str, program: &str) -> impl Fn() -> Command + use<> {
+    let file = folder.join(file);
+    std::fs::write(&file, program).unwrap();
+    move || {
+        let mut node = Command::new("node");
+        node.arg(&file);
+        node
+    }
+}
+
+/// The Python program, run in this virtual environment.
+pub fn build_python(folder: &Path, program: &str) -> impl Fn() -> Command + use<> {
+    let (python, program) = (folder.join("bin/python"), program.to_owned());
+    move || {
+        let mut python = Command::new(&python);
+        python.args(["-c", &program]);
+        python
+    }
+}
+
 /// A folder with the dependencies of a Maven project, in `lib`.
 pub fn java(name: &str, pom: &str) -> Result<PathBuf, String> {
     // Dependencies of several recipes are downloaded once.

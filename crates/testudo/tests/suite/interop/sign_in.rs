@@ -2,7 +2,7 @@
 //! person.
 
 use super::guides::recipe;
-use super::programs::{build_java, java, node, or_skipped, python};
+use super::programs::{build_java, build_node, build_python, java, node, or_skipped, python};
 use super::shop::{RESOURCE, Shop};
 use serde_json::Value;
 use std::io::Read as _;
@@ -137,14 +137,7 @@ async fn javascript(library: &str) {
     let Some(folder) = or_skipped(node(library, &recipe.packages("www.npmjs.com", "@"))) else {
         return;
     };
-    // The recipe of another page may run in this folder at the same time.
-    let file = folder.join("sign-in.mjs");
-    std::fs::write(&file, recipe.block("js")).unwrap();
-    let program = || {
-        let mut node = Command::new("node");
-        node.arg(&file);
-        node
-    };
+    let program = build_node(&folder, "sign-in.mjs", recipe.block("js"));
     check_recipe(Shop::with_people(CALLBACK, ""), program).await;
 }
 
@@ -154,11 +147,7 @@ async fn recipe_for_python_signs_a_person_in() {
     let Some(folder) = or_skipped(python("python-get", &recipe.packages("pypi.org", "=="))) else {
         return;
     };
-    let program = || {
-        let mut python = Command::new(folder.join("bin/python"));
-        python.args(["-c", recipe.block("python")]);
-        python
-    };
+    let program = build_python(&folder, recipe.block("python"));
     check_recipe(Shop::with_people(CALLBACK, ""), program).await;
 }
 
