@@ -136,8 +136,8 @@ fn with_token_endpoints(
 }
 
 /// The metadata document of OpenID Connect Discovery. [OIDCD §3] Members that only OpenID Connect requires are in this
-/// document alone and not in that of [RFC8414 §2]: users cannot sign in here and there are no ID tokens, so a client
-/// that reads the other document must not assume them. `published` are the algorithms of this server's keys.
+/// document alone and not in that of [RFC8414 §2]: there are no ID tokens here, so a client that reads the other document
+/// must not assume them. `published` are the algorithms of this server's keys.
 pub fn openid_configuration<'a>(
     metadata: AuthorizationServerMetadata,
     published: impl Iterator<Item = &'a str>,

@@ -112,7 +112,7 @@ pub struct PeopleMetadata {
 pub struct OpenIdConfiguration {
     #[serde(flatten)]
     pub metadata: AuthorizationServerMetadata,
-    /// Only if `metadata` has none: OpenID Connect requires it in this document although users cannot sign in.
+    /// Only if `metadata` has none: OpenID Connect requires it in this document, also where users cannot sign in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<String>,
     pub subject_types_supported: Vec<String>,
