@@ -76,7 +76,10 @@ pub fn server_metadata(
             .chain(is_attested.then_some(ATTESTATION_BY_DPOP))
             .map(str::to_owned)
             .collect(),
-        token_endpoint_auth_signing_alg_values_supported: if usable.is_empty() {
+        token_endpoint_auth_signing_alg_values_supported: if usable
+            .iter()
+            .all(|kind| *kind == CredentialKind::Public)
+        {
             Vec::new()
         } else {
             algorithms.map(|algorithm| algorithm.name().to_owned()).collect()
@@ -127,7 +130,12 @@ fn with_token_endpoints(
         revocation_endpoint_auth_methods_supported: methods.clone(),
         revocation_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         introspection_endpoint: at("/introspect"),
-        introspection_endpoint_auth_methods_supported: methods.clone(),
+        // [RFC7662 §2.1] A client without a credential may not ask.
+        introspection_endpoint_auth_methods_supported: methods
+            .iter()
+            .filter(|method| *method != CredentialKind::Public.auth_method())
+            .cloned()
+            .collect(),
         introspection_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         introspection_signing_alg_values_supported: vec![policy.tokens.signing_algorithm.name().to_owned()],
         ..metadata.people

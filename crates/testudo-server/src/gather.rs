@@ -39,6 +39,9 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
         Lookup::Certificates { unverified_client_id } => {
             registered_certificates(app, &in_force.policy, unverified_client_id).await
         }
+        Lookup::Public { unverified_client_id } => {
+            public_client(app, &in_force.policy, unverified_client_id).await
+        }
         Lookup::Client {
             unverified_client_id,
             unverified_kid,
@@ -211,6 +214,17 @@ async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) ->
     };
     let keys = known.and_then(|known| known.keys());
     Ok(keys.map_or(Facts::Nothing, Facts::Client))
+}
+
+/// The sponsor of a registered client, if the client registered as a public one.
+async fn public_client(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
+    let Some(key) = registration_key(app, policy, client_id) else {
+        return Ok(Facts::Nothing);
+    };
+    let known = registered(app, key).await?;
+    let client = known.as_ref().map(|known| &known.stored.record);
+    let client = client.filter(|client| client.is_registered_as_public());
+    Ok(client.map_or(Facts::Nothing, |client| Facts::Public(client.sponsor.clone())))
 }
 
 /// The key of the record of a client that registered without evidence, if this server assigned the id.

@@ -10,6 +10,7 @@ mod issuer_jwt;
 pub mod jwt_svid;
 mod kubernetes;
 pub mod private_key_jwt;
+mod public;
 mod self_signed_tls_client_auth;
 mod shared;
 #[cfg(feature = "test-door")]
@@ -47,6 +48,7 @@ use issuer_jwt::IssuerJwt;
 use jwt_svid::JwtSvid;
 use kubernetes::KubernetesToken;
 use private_key_jwt::PrivateKeyJwt;
+use public::PublicClient;
 use self_signed_tls_client_auth::SelfSignedTlsClientAuth;
 #[cfg(feature = "test-door")]
 use test_token::TestToken;
@@ -106,6 +108,8 @@ doors! {
     Kubernetes is KubernetesToken;
     /// An assertion that a client signed with its own key.
     PrivateKeyJwt is PrivateKeyJwt;
+    /// The name of a client without a credential.
+    Public is PublicClient;
     /// A verifiable credential of a configured issuer.
     VerifiableCredential is VerifiableCredential;
     /// SPIFFE WIT-SVID.

@@ -1,11 +1,12 @@
 //! The client that requests a token: its rule, the claims of its attester, and its registration.
 
 use crate::admission::governed::GovernedIdentity;
+use crate::identity::CredentialKind;
 use crate::metadata::attested;
 use crate::possession::Possession;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, Rejection};
-use testudo_protocol::oauth::ScopeSet;
+use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, ScopeSet};
 use testudo_protocol::{Seconds, Timestamp};
 
 /// The client that requests a token.
@@ -33,7 +34,10 @@ impl Requester<'_> {
         let allows = |types: &Vec<String>| types.iter().any(|name| name == grant);
         let is_allowed =
             allows(&self.governed.found.rule.grant_types) && is_attested && registered.is_none_or(allows);
-        if is_allowed {
+        // [RFC6749 §4.4] Nothing would prove whose token it is.
+        let is_unproven =
+            grant == GRANT_CLIENT_CREDENTIALS && self.governed.identity.kind == CredentialKind::Public;
+        if is_allowed && !is_unproven {
             return Ok(());
         }
         Err(AdmissionReason::GrantNotAllowed {

@@ -13,9 +13,10 @@ use super::named_token::{NamedAccessToken, NamedToken};
 use super::occasion::Occasion;
 use crate::decision::{Decision, Moment, Resolution};
 use crate::grants::{BEARER, DPOP, consent_of};
+use crate::identity::CredentialKind;
 use crate::people::{GrantId, PresentedSecret};
 use crate::records::{Client, Conflict, Grant, Loaded, Needs, Person, Record, RefreshToken};
-use crate::rejection::Rejection;
+use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::oauth::access_token::{SUB_TYPE_CLIENT, SUB_TYPE_USER};
 use testudo_protocol::oauth::introspection::{ActiveToken, IntrospectionAnswer};
@@ -53,6 +54,10 @@ impl Occasion for Introspection<'_> {
         at: &Moment<'_>,
         trace: &mut Trace,
     ) -> Result<Decision<Introspected>, Rejection> {
+        // [RFC7662 §2.1] Otherwise an attacker could try out whether tokens are valid.
+        if self.caller.governed.identity.kind == CredentialKind::Public {
+            return Err(CredentialReason::NoCredential.into());
+        }
         let client = self.caller.admit(loaded, at, trace)?;
         let active = match self.token {
             NamedToken::Access(token) => self.access_token(token, loaded, at.now),

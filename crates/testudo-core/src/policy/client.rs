@@ -15,7 +15,7 @@ pub struct ConfiguredClient {
     pub rule: Rule,
 }
 
-/// How a configured client authenticates. It has one method.
+/// How a configured client authenticates. It has one method, or is a public client.
 #[derive(Debug)]
 pub enum ClientMethod {
     /// With assertions that are signed with one of these keys.
@@ -24,6 +24,8 @@ pub enum ClientMethod {
     TlsClientAuth(ClientAuthorities, ExpectedName),
     /// With one of the certificates with these SHA-256. [RFC8705 §2.2]
     SelfSigned(Vec<[u8; 32]>),
+    /// Not at all: it is a public client. [RFC6749 §2.1]
+    Public,
 }
 
 impl ClientMethod {
@@ -33,6 +35,7 @@ impl ClientMethod {
             ClientMethod::PrivateKeyJwt(_) => CredentialKind::PrivateKeyJwt,
             ClientMethod::TlsClientAuth(..) => CredentialKind::TlsClientAuth,
             ClientMethod::SelfSigned(_) => CredentialKind::SelfSignedTlsClientAuth,
+            ClientMethod::Public => CredentialKind::Public,
         }
     }
 }

@@ -389,6 +389,12 @@ impl Client {
         }
     }
 
+    /// True if the client registered that it has no credential.
+    pub fn is_registered_as_public(&self) -> bool {
+        let registered = self.registration.as_deref();
+        registered.is_some_and(|stands| stands.credential == Some(CredentialKind::Public))
+    }
+
     /// The registered limits at this time; `None` if there are none or they have ended.
     pub fn registration_at(&self, now: Timestamp) -> Option<&Registration> {
         let registration = self.registration.as_deref()?;

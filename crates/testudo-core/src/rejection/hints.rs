@@ -30,8 +30,11 @@ use testudo_protocol::spiffe::{ChainCertificate, PathError, X509Error};
 
 pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
     match reason {
-        CredentialReason::NoCredential | CredentialReason::MissingAssertion => {
+        CredentialReason::MissingAssertion => {
             "the client must send client_assertion_type and client_assertion, or a client certificate".into()
+        }
+        CredentialReason::NoCredential => {
+            "the client must send client_assertion_type and client_assertion, or a client certificate; if it cannot have a key, set token_endpoint_auth_method = \"none\" in its [[clients]] entry".into()
         }
         CredentialReason::CertificateHeaderNotRead { found, expected: Some(expected), .. } => format!(
             "configure the proxy to write the client's certificate into {expected} in the form of RFC 9440, and not into {found}; in HAProxy: http-request set-header {expected} :%[ssl_c_der,base64]:"

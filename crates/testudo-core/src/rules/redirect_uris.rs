@@ -72,17 +72,19 @@ impl RedirectTemplate {
         if authority.contains('@') {
             return Err("has user information".into());
         }
-        let (host, port) = match authority.rsplit_once(':') {
+        // An IPv6 address has colons of its own, in brackets.
+        let (address, rest_of_host) = authority.split_at(authority.rfind(']').map_or(0, |end| end + 1));
+        let (host, port) = match rest_of_host.rsplit_once(':') {
             Some((host, port)) => (
-                host,
+                format!("{address}{host}"),
                 Some(
                     port.parse::<u16>()
                         .map_err(|_| "has a port that is not a number")?,
                 ),
             ),
-            None => (authority, None),
+            None => (authority.to_owned(), None),
         };
-        let is_loopback = matches!(host, "127.0.0.1" | "localhost");
+        let is_loopback = matches!(&*host, "127.0.0.1" | "[::1]" | "localhost");
         if scheme != "https" && !(scheme == "http" && is_loopback) {
             return Err("must use https (http only on loopback)".into());
         }
@@ -267,6 +269,32 @@ mod tests {
             &"a".repeat(64),
         ] {
             assert!(derive(crafted).is_err(), "{crafted}");
+        }
+    }
+
+    // [RFC8252 §7.3]
+    #[test]
+    fn loopback_has_the_addresses_of_both_families() {
+        for uri in [
+            "http://127.0.0.1/cb",
+            "http://[::1]/cb",
+            "http://[::1]:8080/cb",
+            "http://localhost/cb",
+        ] {
+            let template = RedirectTemplate::parse(uri, &[]).unwrap();
+            assert_eq!(template.fill(|_| None).unwrap(), uri);
+        }
+        for uri in [
+            "http://[::2]/cb",
+            "http://[::1/cb",
+            "http://::1/cb",
+            "http://[::1]x/cb",
+            "http://x[::1]/cb",
+            "http://[::1]:/cb",
+            "http://[0:0:0:0:0:0:0:1]/cb",
+            "http://127.0.0.2/cb",
+        ] {
+            assert!(RedirectTemplate::parse(uri, &[]).is_err(), "{uri}");
         }
     }
 

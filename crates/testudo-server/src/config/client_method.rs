@@ -4,10 +4,12 @@ use super::checker::Checker;
 use super::clients::ClientSection;
 use super::pem_files;
 use testudo_core::CredentialKind;
+use testudo_core::identity::SenderConstraint;
 use testudo_core::metadata::keys::certificates;
 use testudo_core::policy::ClientMethod;
 use testudo_protocol::client_certificate::{ClientAuthorities, ExpectedName};
 use testudo_protocol::distinguished_name::DistinguishedName;
+use testudo_protocol::oauth::{GRANT_AUTHORIZATION_CODE, GRANT_CLIENT_CREDENTIALS};
 
 impl ClientSection {
     /// How the client authenticates; `None` if the configuration has no such method.
@@ -17,9 +19,24 @@ impl ClientSection {
             CredentialKind::PrivateKeyJwt,
             CredentialKind::TlsClientAuth,
             CredentialKind::SelfSignedTlsClientAuth,
+            CredentialKind::Public,
         ];
         let named = text.unwrap_or(CredentialKind::PrivateKeyJwt.auth_method());
         kinds.into_iter().find(|kind| kind.auth_method() == named)
+    }
+
+    /// True if the client has no credential.
+    fn is_public(&self) -> bool {
+        self.method() == Some(CredentialKind::Public)
+    }
+
+    /// The grants of the entry. The default is what a client of this method can use without further keys.
+    pub(super) fn grant_types(&self) -> Option<Vec<String>> {
+        let of_public = || {
+            self.is_public()
+                .then(|| vec![GRANT_AUTHORIZATION_CODE.to_owned()])
+        };
+        self.grant_types.clone().or_else(of_public)
     }
 
     /// True if the client authenticates with a certificate.
@@ -60,10 +77,14 @@ impl Checker<'_> {
         if method == Some(CredentialKind::TlsClientAuth) {
             return self.tls_client_auth(key, section);
         }
+        if method == Some(CredentialKind::Public) {
+            self.public_client(key, section);
+            return Some(ClientMethod::Public);
+        }
         if method.is_none() {
             self.report.error(
                 format!("{key}.token_endpoint_auth_method"),
-                "must be \"private_key_jwt\", \"tls_client_auth\" or \"self_signed_tls_client_auth\": this server has no client secrets",
+                "must be \"private_key_jwt\", \"tls_client_auth\", \"self_signed_tls_client_auth\" or \"none\": this server has no client secrets",
                 None,
             );
         }
@@ -79,6 +100,46 @@ impl Checker<'_> {
             return None;
         }
         Some(ClientMethod::SelfSigned(known))
+    }
+
+    /// Reports the keys that have no effect for a client without a credential, or are dangerous.
+    fn public_client(&mut self, key: &str, section: &ClientSection) {
+        let with_keys = Some(
+            "remove it, or remove token_endpoint_auth_method: a client with keys authenticates with them",
+        );
+        if section.jwks.is_some() {
+            let problem = "has no effect with token_endpoint_auth_method = \"none\"";
+            self.report.error(format!("{key}.jwks"), problem, with_keys);
+        }
+        if !section.attested_by.is_empty() {
+            let problem =
+                "needs a client that authenticates: an attestation is sent beside its own credential";
+            let hint = Some("attested clients without keys of their own need no entry, but a rule");
+            self.report.error(format!("{key}.attested_by"), problem, hint);
+        }
+        if section.sender_constraint == Some(SenderConstraint::Mtls) {
+            let problem = "is \"mtls\", and the certificate of a client without a credential is not read";
+            let hint = Some("\"dpop\" binds its tokens to a key that it makes itself");
+            self.report
+                .error(format!("{key}.sender_constraint"), problem, hint);
+        }
+        // [RFC6749 §4.4]
+        let of_itself = section.grant_types.iter().flatten();
+        if of_itself.clone().any(|grant| grant == GRANT_CLIENT_CREDENTIALS) {
+            let problem = "has \"client_credentials\", which needs a client that authenticates";
+            self.report.error(
+                format!("{key}.grant_types"),
+                problem,
+                Some("give the client keys (private_key_jwt), or remove this grant"),
+            );
+        }
+        // [RFC6749 §3.1.2.2]
+        if section.redirect_uris.is_empty() && !self.report.is_unread(&format!("{key}.redirect_uris")) {
+            let problem = "is required for a client without a credential: it can use codes only";
+            let hint =
+                Some("for a program on the device of a person: \"http://127.0.0.1/callback\", with any port");
+            self.report.error(format!("{key}.redirect_uris"), problem, hint);
+        }
     }
 
     fn tls_client_auth(&mut self, key: &str, section: &ClientSection) -> Option<ClientMethod> {

@@ -1,4 +1,4 @@
-//! `[[clients]]`: clients that the configuration names, with keys of their own.
+//! `[[clients]]`: clients that the configuration names: with keys of their own, or public ones.
 
 use super::checker::Checker;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use testudo_protocol::json;
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
 use testudo_protocol::oauth::is_vschar;
 
-/// `[[clients]]`: a client that the configuration names, with keys of its own (`private_key_jwt`).
+/// `[[clients]]`: a client that the configuration names, with keys of its own, or without a credential.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientSection {
@@ -25,7 +25,8 @@ pub struct ClientSection {
     /// The public keys of the client, in one of `file` and `keys`. For `private_key_jwt`: keys that verify its assertions.
     /// For `self_signed_tls_client_auth`: keys whose `x5c` begins with a certificate.
     pub jwks: Option<JwksSection>,
-    /// How the client authenticates. Default: `"private_key_jwt"`.
+    /// How the client authenticates. `"none"` is for programs that cannot keep a key, such as those on the devices of
+    /// people: they get only what people grant. Default: `"private_key_jwt"`.
     pub token_endpoint_auth_method: Option<String>,
     /// For `tls_client_auth`: PEM file with the certificate authorities of this client. No others are used.
     pub tls_client_ca: Option<String>,
@@ -47,7 +48,8 @@ pub struct ClientSection {
     pub default_scopes: Vec<String>,
     /// Resources that tokens may be for; the first is the default.
     pub resources: Vec<String>,
-    /// Grant types that the client may use. Default: `["client_credentials"]`.
+    /// Grant types that the client may use. Default: `["client_credentials"]`, and `["authorization_code"]` for a client
+    /// without a credential.
     pub grant_types: Option<Vec<String>>,
     /// Redirect URIs to which codes may be sent: https, or http on loopback for a program of the person's own device.
     /// Default: none.
@@ -128,7 +130,7 @@ impl Checker<'_> {
                 scopes: section.scopes.clone(),
                 default_scopes: section.default_scopes.clone(),
                 resources: section.resources.clone(),
-                grant_types: section.grant_types.clone(),
+                grant_types: section.grant_types(),
                 client_name: section.client_name.clone(),
                 access_token_lifetime: section.access_token_lifetime.clone(),
                 sender_constraint: section.sender_constraint,

@@ -120,7 +120,7 @@ const FIRST: &[Key] = &[
     key("clients.tls_client_ca", PATH, "\"batch-ca.pem\""),
     key(
         "clients.token_endpoint_auth_method",
-        "one of \"private_key_jwt\", \"tls_client_auth\", \"self_signed_tls_client_auth\"",
+        "one of \"private_key_jwt\", \"tls_client_auth\", \"self_signed_tls_client_auth\", \"none\"",
         "\"private_key_jwt\"",
     ),
     key("experiments.workload_proof_token", "\"draft-02\"", "\"draft-02\""),

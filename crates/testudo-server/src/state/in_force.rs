@@ -203,7 +203,11 @@ impl InForce {
             Some(by @ VerifiedBy::Certificates) => self.arrival.takes_certificates && is_judged(*kind, by),
             Some(by @ (VerifiedBy::TokenKeys | VerifiedBy::WitKeys)) => is_judged(*kind, by),
             Some(VerifiedBy::ClientKeys) => is_of_clients(*kind),
-            None => false,
+            // All that a public client can get is granted by people.
+            None => {
+                let registers = policy.registration.registers_without_evidence();
+                policy.login.is_some() && (registers || policy.has_client_with(*kind))
+            }
         };
         CredentialKind::ALL.into_iter().filter(is_usable).collect()
     }

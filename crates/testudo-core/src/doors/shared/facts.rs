@@ -4,7 +4,7 @@
 use super::authority_keys::AuthorityKeys;
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
-use crate::identity::Authority;
+use crate::identity::{Authority, Sponsor};
 use crate::policy::{AuthorityPolicy, Policy};
 use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
@@ -53,6 +53,11 @@ pub enum Lookup<'c> {
         /// The client id in the request.
         unverified_client_id: &'c str,
     },
+    /// Whether a registered client with this id is a public one, and no configured client has the same id.
+    Public {
+        /// The client id in the request.
+        unverified_client_id: &'c str,
+    },
     /// The keys of a registered client, if a client with this id exists and no configured client has the same id.
     Client {
         /// The client id in the assertion.
@@ -95,6 +100,8 @@ pub enum Facts {
     Disabled,
     /// The keys of the registered client with this id.
     Client(Arc<ClientKeys>),
+    /// The registered client with this id is a public one, and has this sponsor.
+    Public(Option<Box<Sponsor>>),
     /// The keys at the client's `jwks_uri` could not be fetched.
     KeysElsewhere {
         /// Why.
@@ -120,6 +127,7 @@ impl Facts {
             | Facts::NoKeysOf(_)
             | Facts::Disabled
             | Facts::Client(_)
+            | Facts::Public(_)
             | Facts::KeysElsewhere { .. }
             | Facts::Nothing => None,
         }
@@ -177,6 +185,7 @@ pub(crate) fn policy_and_keys<'a>(
         | Facts::Clusters(_)
         | Facts::NoKeysOf(_)
         | Facts::Client(_)
+        | Facts::Public(_)
         | Facts::KeysElsewhere { .. }
         | Facts::Nothing => {
             return Err(CredentialReason::BundleUnavailable {

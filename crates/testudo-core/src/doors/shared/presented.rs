@@ -29,6 +29,8 @@ pub enum Evidence {
     Certificates(Arc<PeerCertificates>),
     /// The same, of a client that `client_id` names and that has certificates of its own.
     ClientCertificates(String, Arc<PeerCertificates>),
+    /// No credential, of the client that `client_id` names.
+    Absent(String),
 }
 
 /// The certificates of a client, leaf first. The TLS handshake proved that the client has the private key of the leaf.
@@ -120,7 +122,11 @@ impl Presented {
         let used = mechanisms.iter().filter(|(is_used, _)| *is_used);
         let mut found = used.clone().map(|(_, name)| *name);
         match used.count() {
-            0 => return Err(CredentialReason::NoCredential.into()),
+            // [RFC6749 §3.2.1] A public client sends its `client_id`.
+            0 => {
+                let named = form.get("client_id").map(Presented::named);
+                return named.ok_or_else(|| CredentialReason::NoCredential.into());
+            }
             1 if headers.certificates.is_some() => {
                 // [RFC8705 §2] The certificate proves the identity; `client_id` is required and names the client.
                 return match (form.has("client_id"), headers.certificates) {
@@ -179,6 +185,7 @@ impl Presented {
                 }
                 .into())
             }
+            Evidence::Absent(_) => Err(CredentialReason::NoCredential.into()),
         }
     }
 
@@ -192,6 +199,7 @@ impl Presented {
                 }
                 .into())
             }
+            Evidence::Absent(_) => Err(CredentialReason::NoCredential.into()),
         }
     }
 
@@ -199,7 +207,19 @@ impl Presented {
     pub(crate) fn client_chain(&self) -> Result<(&str, &[Vec<u8>]), Rejection> {
         match &self.evidence {
             Evidence::ClientCertificates(client_id, certificates) => Ok((client_id, &certificates.chain)),
-            Evidence::Assertion(_) | Evidence::Certificates(_) => Err(CredentialReason::UnknownClient.into()),
+            Evidence::Assertion(_) | Evidence::Certificates(_) | Evidence::Absent(_) => {
+                Err(CredentialReason::UnknownClient.into())
+            }
+        }
+    }
+
+    /// The client that a request without a credential names.
+    pub(crate) fn client_id(&self) -> Result<&str, Rejection> {
+        match &self.evidence {
+            Evidence::Absent(client_id) => Ok(client_id),
+            Evidence::Assertion(_) | Evidence::Certificates(_) | Evidence::ClientCertificates(..) => {
+                Err(CredentialReason::UnknownClient.into())
+            }
         }
     }
 
@@ -227,6 +247,19 @@ impl Presented {
             kind,
             digest: jose::sha256(&jose::length_prefixed(parts)),
             evidence: Evidence::ClientCertificates(client_id.to_owned(), certificates.clone()),
+        }
+    }
+
+    /// No credential: the client only names itself.
+    pub fn named(client_id: &str) -> Presented {
+        let kind = CredentialKind::Public;
+        Presented {
+            kind,
+            digest: jose::sha256(&jose::length_prefixed([
+                kind.name().as_bytes(),
+                client_id.as_bytes(),
+            ])),
+            evidence: Evidence::Absent(client_id.to_owned()),
         }
     }
 

@@ -68,6 +68,7 @@ impl Issuers {
             | Lookup::Authority { .. }
             | Lookup::Attester { .. }
             | Lookup::Certificates { .. }
+            | Lookup::Public { .. }
             | Lookup::Client { .. } => Facts::Nothing,
         };
         credential.verify(&facts, terms(&self.policy), &mut Trace::off())

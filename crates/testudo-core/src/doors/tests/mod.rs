@@ -9,6 +9,7 @@ mod forms;
 mod issued_changed;
 mod kubernetes;
 mod mechanisms;
+mod public;
 mod signatures;
 mod subjects;
 mod x509;
@@ -143,6 +144,7 @@ impl World {
             | Lookup::Issuer { .. }
             | Lookup::CertificateIssuer { .. }
             | Lookup::Clusters { .. }
+            | Lookup::Public { .. }
             | Lookup::Client { .. } => Facts::Nothing,
         };
         self.check(credential, &facts)

@@ -5,7 +5,7 @@ use super::shown::ConsentContent;
 use super::terms::Terms;
 use super::{Checking, ConsentAsked, Next, Sent, Stopped};
 use crate::admission::lifecycle::event_retention;
-use crate::identity::CredentialKind;
+use crate::identity::{AuthorityKind, CredentialKind};
 use crate::people::{GrantId, PresentedSecret, SecretDigest, SessionName};
 use crate::records::{
     AuthorizationCode, Batch, Client, Consent, Event, EventKind, GrantTerms, Loaded, PushedRequest, Versioned,
@@ -87,7 +87,7 @@ impl Asking<'_> {
     /// Whether the person need not be asked now.
     fn earlier(&self, digest: SecretDigest, loaded: &Loaded<'_>) -> Earlier {
         // [RFC8252 §8.6] Any application of the device can receive the code of a client that proves nothing.
-        let can_be_another = is_public(self.checking.record) && self.checking.redirect_uri.is_on_the_device();
+        let can_be_another = self.is_of_public_client() && self.checking.redirect_uri.is_on_the_device();
         if can_be_another || self.request.prompt.consent {
             return Earlier::Missing;
         }
@@ -101,6 +101,17 @@ impl Asking<'_> {
         match self.given(loaded).filter(is_alive) {
             Some(given) if given.record.shown == digest => Earlier::Given,
             Some(_) | None => Earlier::Missing,
+        }
+    }
+
+    /// True for a client that has no credential: another program can send its requests. The configuration decides about
+    /// its own clients, which need not have a record yet; the records of others have what they used and registered.
+    fn is_of_public_client(&self) -> bool {
+        let (client, policy) = (&self.checking.visit.client, self.checking.at.policy);
+        let is_configured = client.authority.kind() == AuthorityKind::Configuration;
+        match policy.clients.get(&*client.subject).filter(|_| is_configured) {
+            Some(entry) => entry.method.kind() == CredentialKind::Public,
+            None => self.checking.record.is_some_and(used_none),
         }
     }
 
@@ -195,17 +206,15 @@ enum Earlier {
     Missing,
 }
 
-/// A client that has no credential: another program can send its requests.
-fn is_public(record: Option<&Client>) -> bool {
-    record.is_some_and(|record| {
-        let registered = record.registration.as_ref().and_then(|stands| stands.credential);
-        [
-            Some(record.first_credential),
-            Some(record.last_credential),
-            registered,
-        ]
-        .contains(&Some(CredentialKind::Public))
-    })
+/// True if the client registered that it has no credential, or sent none.
+fn used_none(record: &Client) -> bool {
+    let registered = record.registration.as_ref().and_then(|stands| stands.credential);
+    [
+        Some(record.first_credential),
+        Some(record.last_credential),
+        registered,
+    ]
+    .contains(&Some(CredentialKind::Public))
 }
 
 /// [RFC9126 §4] A pushed request is used once.

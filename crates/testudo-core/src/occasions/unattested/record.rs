@@ -11,6 +11,7 @@ use crate::metadata::{labels, narrowing, redirect_uris};
 use crate::occasions::registered::Answer;
 use crate::records::{ApplicationType, Client, ClientMetadata, Registration};
 use crate::rejection::{MetadataReason, Rejection};
+use crate::rules::PushedAuthorization;
 
 /// How the client will authenticate: by the requested method, or by its keys if it has some. The default of [RFC7591
 /// §2] is a secret, which this server does not support; it registers another method and returns it in the answer.
@@ -77,6 +78,7 @@ pub(super) fn resolve_without_evidence(
         jwks_uri: requested.jwks_uri.clone(),
         ..ClientMetadata::default()
     };
+    let rule_must_push = governed.found.rule.people.pushed_authorization == PushedAuthorization::Required;
     let registration = Registration {
         issued: at.now,
         until: None,
@@ -91,8 +93,8 @@ pub(super) fn resolve_without_evidence(
             .map(|algorithm| algorithm.name().to_owned()),
         must_bind_tokens,
         dpop_bound_access_tokens: requested.dpop_bound_access_tokens,
-        // Minimum requirements for every registration without evidence.
-        must_push: is_open || requested.require_pushed_authorization_requests,
+        // What `registration.open` demands of all its clients, or what the client demands of itself.
+        must_push: (is_open && rule_must_push) || requested.require_pushed_authorization_requests,
         must_sign_requests: requested.require_signed_request_object,
     };
     let answer = Answer {

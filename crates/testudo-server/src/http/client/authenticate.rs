@@ -58,7 +58,12 @@ impl Client<'_> {
             .presented
             .of_client(trail.details.client_id.as_deref(), policy, is_registered)
             .of_issuer(policy);
-        let proven = self.identify(&presented).await?.client(app, in_force).await?;
+        let unread = arrived.unread_certificate;
+        let identified = self.identify(&presented).await.map_err(|stop| match stop {
+            Stop::Refused(refused) => Stop::Refused(Arrived::explained(unread, refused)),
+            Stop::Failed(what) => Stop::Failed(what),
+        });
+        let proven = identified?.client(app, in_force).await?;
         let identity = &proven.identity;
         trail.identity = Some(identity.clone());
         let beside = match arrived.attestations.is_empty() {
@@ -221,6 +226,7 @@ impl Proven {
                 | Facts::NoKeysOf(_)
                 | Facts::NoKeys
                 | Facts::Disabled
+                | Facts::Public(_)
                 | Facts::KeysElsewhere { .. }
                 | Facts::Nothing,
             )

@@ -8,7 +8,7 @@ use crate::http::{proofs, proxy};
 use crate::peer::Peer;
 use crate::state::in_force::Arrival;
 use hyper::{Request, header};
-use testudo_core::doors::{Presented, RequestHeaders};
+use testudo_core::doors::{Evidence, Presented, RequestHeaders};
 use testudo_core::possession::PresentedProofs;
 use testudo_core::rejection::{Authorization, CertificateUse, CredentialReason, Rejection, RequestReason};
 use testudo_protocol::limits::IDENTIFIER_BYTES_MAX;
@@ -24,6 +24,20 @@ pub(in crate::http) struct Arrived {
     pub(super) client_id: Option<String>,
     /// The proofs of possession.
     pub(super) proofs: PresentedProofs,
+    /// If the request has no credential: the certificate in a header field that this server does not read.
+    pub(super) unread_certificate: Option<CredentialReason>,
+}
+
+const NO_CREDENTIAL: Rejection = Rejection::Credential(CredentialReason::NoCredential);
+
+impl Arrived {
+    /// The reason of a refusal. A client that has no credential may have sent one in a field that is not read.
+    pub(super) fn explained(unread: Option<CredentialReason>, refused: Rejection) -> Rejection {
+        match unread {
+            Some(unread) if refused == NO_CREDENTIAL => unread.into(),
+            Some(_) | None => refused,
+        }
+    }
 }
 
 /// parse: the body within its bounds, the form, what the client asks for (`parse`), the client authentication method.
@@ -51,14 +65,15 @@ pub(in crate::http) async fn receive<B: RequestBody, T>(
     let mut form = Form::parse(&body).map_err(RequestReason::MalformedForm)?;
     let client_id = client_id(&form)?;
     let asked = parse(&mut form)?;
-    let (presented, attestations) = Presented::find(&mut form, headers).map_err(|rejection| {
-        if rejection != CredentialReason::NoCredential.into() {
-            return rejection;
-        }
-        proxy::certificate_not_read(arrival, peer, &head.headers, CertificateUse::Authentication)
-            .map_or(rejection, Rejection::from)
-    })?;
+    let unread = || proxy::certificate_not_read(arrival, peer, &head.headers, CertificateUse::Authentication);
+    let (presented, attestations) =
+        Presented::find(&mut form, headers).map_err(|rejection| match rejection == NO_CREDENTIAL {
+            true => unread().map_or(rejection, Rejection::from),
+            false => rejection,
+        })?;
+    let is_absent = matches!(presented.evidence, Evidence::Absent(_));
     let arrived = Arrived {
+        unread_certificate: is_absent.then(unread).flatten(),
         presented,
         attestations,
         client_id,

@@ -5,6 +5,7 @@ mod attacks;
 mod codes;
 mod pages;
 mod providers;
+mod public_clients;
 mod pushed;
 mod redeemed;
 mod sessions;

@@ -205,12 +205,12 @@ async fn client_without_evidence_gets_no_secret_and_only_the_scopes_of_the_secti
     );
     assert_eq!(body["require_pushed_authorization_requests"], true);
     assert_ne!(body["registration_access_token"], "rat_mine");
-    // A public client cannot authenticate at the token endpoint.
+    // Row TK-25.
     let form = testudo_testkit::form(&[
         ("grant_type", "client_credentials"),
         ("client_id", body["client_id"].as_str().unwrap()),
     ]);
-    assert_eq!(world.send(&form).await.error(), "invalid_client");
+    assert_eq!(world.send(&form).await.error(), "unauthorized_client");
 }
 
 // Row DR-20.

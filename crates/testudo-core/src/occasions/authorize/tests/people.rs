@@ -1,10 +1,13 @@
 //! Sign-in, groups, consent and the code.
 
 use super::world::{CALLBACK, WEB, World, must_sign_in, page, person, responded, session, to_session};
+use crate::identity::{Authority, CredentialKind};
 use crate::occasions::authorize::ConsentAnswer;
 use crate::people::PresentedSecret;
-use crate::policy::ScopeDescription;
-use crate::records::{AuthorizationCode, Consent, EventKind, Kind, PersonState, PushedRequest, Session};
+use crate::policy::{ClientMethod, ScopeDescription};
+use crate::records::{
+    AuthorizationCode, Client, Consent, EventKind, Kind, PersonState, PushedRequest, Session,
+};
 use crate::rejection::{AuthorizationReason, Rejection};
 use crate::rules::ConsentForm;
 use testudo_protocol::oauth::Scope;
@@ -177,6 +180,54 @@ fn consent_is_remembered_until_something_that_the_page_shows_changes() {
     assert_eq!(consents.len(), 1);
     assert_eq!(consents[0].given, Timestamp(world.now));
     assert_eq!(consents[0].scope.to_string(), "write");
+}
+
+/// [RFC8252 §8.6] The client has no record before its first token: its entry says that it is public.
+#[test]
+fn consent_to_a_configured_public_client_on_the_device_is_asked_for_each_time() {
+    let certificate = || ClientMethod::SelfSigned(vec![[0; 32]]);
+    for (method, redirect_uri, is_asked) in [
+        (ClientMethod::Public, "http://127.0.0.1/cb", true),
+        (ClientMethod::Public, "http://localhost/cb", true),
+        (ClientMethod::Public, "https://app.example/cb", false),
+        (certificate(), "http://127.0.0.1/cb", false),
+    ] {
+        let mut world = World::new();
+        world.configure("app", method, redirect_uri);
+        responded(world.agree("app", "")).unwrap();
+        let again = world.visit("app", "");
+        match is_asked {
+            true => _ = page(again),
+            false => _ = responded(again).unwrap(),
+        }
+        let silent = responded(world.visit("app", "&prompt=none"));
+        let expected = is_asked.then(|| reason(AuthorizationReason::ConsentNeeded));
+        assert_eq!(silent.err(), expected, "{redirect_uri}");
+    }
+}
+
+/// The entry counts, and not the credential of earlier requests that the record still has.
+#[test]
+fn client_that_became_public_is_asked_for_on_the_device() {
+    let mut world = World::new();
+    world.configure("app", ClientMethod::Public, "http://127.0.0.1/cb");
+    let record = Client {
+        authority: Authority::configuration().key().to_owned(),
+        subject: "app".to_owned(),
+        client_id: "app".to_owned(),
+        first_credential: CredentialKind::PrivateKeyJwt,
+        last_credential: CredentialKind::PrivateKeyJwt,
+        ..world.known()
+    };
+    world.store.put(&record);
+    responded(world.agree("app", "")).unwrap();
+    page(world.visit("app", ""));
+    world.configure(
+        "app",
+        ClientMethod::SelfSigned(vec![[0; 32]]),
+        "http://127.0.0.1/cb",
+    );
+    responded(world.visit("app", "")).unwrap();
 }
 
 #[test]

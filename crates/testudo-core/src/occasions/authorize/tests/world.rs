@@ -109,17 +109,8 @@ impl World {
             key: OpaqueKey::new(&[7; 32]),
             step: 10,
         };
-        let shop = RuleSpec {
-            name: "shop".to_owned(),
-            redirect_uris: vec![SHOP_CALLBACK.to_owned()],
-            ..of_people()
-        };
         let method = ClientMethod::SelfSigned(vec![[0; 32]]);
-        let rule = Rule::compile_for_client(&shop).unwrap();
-        world
-            .policy
-            .clients
-            .insert("shop".into(), ConfiguredClient { method, rule });
+        world.configure("shop", method, SHOP_CALLBACK);
         let open = RuleSpec {
             name: "registration.open".to_owned(),
             ..of_people()
@@ -144,6 +135,18 @@ impl World {
         });
         world.sign_in(1, NOW - 60, None);
         world
+    }
+
+    /// A `[[clients]]` entry, in the place of an earlier one.
+    pub fn configure(&mut self, client_id: &str, method: ClientMethod, redirect_uri: &str) {
+        let spec = RuleSpec {
+            name: client_id.to_owned(),
+            redirect_uris: vec![redirect_uri.to_owned()],
+            ..of_people()
+        };
+        let rule = Rule::compile_for_client(&spec).unwrap();
+        let entry = ConfiguredClient { method, rule };
+        self.policy.clients.insert(client_id.into(), entry);
     }
 
     pub fn sign_in(&mut self, browser: u8, at: i64, acr: Option<&str>) {
