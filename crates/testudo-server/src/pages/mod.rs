@@ -52,6 +52,8 @@ pub enum Page {
     Style,
     /// The logo.
     Logo,
+    /// The icon at the tab.
+    Icon,
 }
 
 impl Page {
@@ -63,6 +65,7 @@ impl Page {
             "/authorize" => return Some(Page::Authorization),
             _ if look.style.path == path => return Some(Page::Style),
             _ if is_logo() => return Some(Page::Logo),
+            _ if look.icon.path == path => return Some(Page::Icon),
             "/login" => Page::Login,
             "/login/jwks" => Page::ProviderKeys,
             _ if below.starts_with(CALLBACK) => Page::ProviderCallback,
@@ -82,7 +85,7 @@ impl Page {
             Page::Consent => "POST",
             // Without HEAD: a request that is not the browser's must not use the code.
             Page::ProviderCallback => "GET",
-            Page::ProviderKeys | Page::Style | Page::Logo => "GET, HEAD",
+            Page::ProviderKeys | Page::Style | Page::Logo | Page::Icon => "GET, HEAD",
         }
     }
 
@@ -97,7 +100,8 @@ impl Page {
             | Page::Account
             | Page::Logout
             | Page::Style
-            | Page::Logo => Route::Page,
+            | Page::Logo
+            | Page::Icon => Route::Page,
         }
     }
 }
@@ -116,6 +120,7 @@ async fn serve(page: Page, visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, S
     match (page, &look.logo, visit.login()) {
         (Page::Style, _, _) => Ok(look.style.response()),
         (Page::Logo, Some(logo), _) => Ok(logo.response()),
+        (Page::Icon, _, _) => Ok(look.icon.response()),
         (Page::Login, _, Some(login)) if visit.is_post => login::sign_in(visit, login).await,
         (Page::Login, _, Some(login)) => match visit.form.get("provider") {
             Some(provider) => providers::begin(visit, login, provider).await,

@@ -17,6 +17,8 @@ pub struct Frame<'a> {
     pub style: &'a str,
     /// The path of the logo.
     pub logo: Option<&'a str>,
+    /// The path of the icon at the tab.
+    pub icon: &'a str,
     /// The request, by which an administrator finds its events.
     pub request_id: &'a str,
 }
@@ -28,6 +30,7 @@ impl<'a> Frame<'a> {
             name: &look.name,
             style: &look.style.path,
             logo: look.logo.as_ref().map(|logo| logo.path.as_str()),
+            icon: &look.icon.path,
             request_id,
         }
     }

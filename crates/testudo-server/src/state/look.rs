@@ -11,6 +11,7 @@ use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::IssuerUrl;
 
 const STYLE: &str = include_str!("../pages/templates/style.css");
+const SHIELD: &str = include_str!("../pages/templates/shield.svg");
 
 /// How pages look.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Look {
     pub style: Asset,
     /// The logo, a PNG.
     pub logo: Option<Asset>,
+    /// What browsers show at the tab: the logo, or a shield in the colour of the configuration.
+    pub icon: Asset,
 }
 
 /// A file that pages load.
@@ -71,10 +74,15 @@ impl Look {
         // The colour is six hexadecimal digits, so the text stays a style sheet.
         let style = format!(":root {{ --accent: {}; }}\n{STYLE}", settings.accent);
         let logo = settings.logo.as_ref().map(|logo| Bytes::copy_from_slice(logo));
+        let logo = logo.map(|logo| Asset::new(issuer, logo, "png", "image/png"));
+        let shield = || SHIELD.replace("ACCENT", &settings.accent.to_string());
         Look {
+            icon: logo
+                .clone()
+                .unwrap_or_else(|| Asset::new(issuer, shield().into(), "svg", "image/svg+xml")),
             name: settings.name.clone(),
             style: Asset::new(issuer, style.into(), "css", "text/css; charset=utf-8"),
-            logo: logo.map(|logo| Asset::new(issuer, logo, "png", "image/png")),
+            logo,
         }
     }
 }
@@ -122,7 +130,15 @@ mod tests {
         let logo = look(&settings).logo.unwrap();
         assert!(logo.path.starts_with("/assets/") && logo.path.ends_with(".png"));
         assert_eq!(logo.response().headers()["content-type"], "image/png");
-        assert!(look(&PagesSettings::default()).logo.is_none());
+        assert_eq!(look(&settings).icon.path, logo.path);
+        let default = look(&PagesSettings::default());
+        assert!(default.logo.is_none());
+        let icon = String::from_utf8(default.icon.content.to_vec()).unwrap();
+        assert!(
+            icon.contains("fill=\"#1d4ed8\"") && !icon.contains("style"),
+            "{icon}"
+        );
+        assert_eq!(default.icon.response().headers()["content-type"], "image/svg+xml");
     }
 
     /// The style sheet has no address: it can load nothing.

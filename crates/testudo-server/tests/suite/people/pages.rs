@@ -14,7 +14,7 @@ fn attribute(page: &str, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn page_shows_the_name_of_the_configuration_and_loads_only_its_own_style_sheet() {
+async fn page_shows_the_name_of_the_configuration_and_loads_only_its_own_style_sheet_and_icon() {
     let world = world().await;
     let mut connection = world.connect().await;
     let answer = connection.get("/authorize").await;
@@ -31,7 +31,16 @@ async fn page_shows_the_name_of_the_configuration_and_loads_only_its_own_style_s
     assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
     assert!(!page.contains("<script") && !page.contains("<style") && !page.contains(" style="));
 
-    let style = connection.get(&attribute(&page, "href")).await;
+    let (_, after) = page.split_once("rel=\"icon\"").unwrap();
+    let icon = connection.get(&attribute(after, "href")).await;
+    assert_eq!(
+        (icon.status, icon.header("content-type")),
+        (200, Some("image/svg+xml"))
+    );
+    assert!(String::from_utf8(icon.body).unwrap().contains("#123456"));
+
+    let (_, after) = page.split_once("rel=\"stylesheet\"").unwrap();
+    let style = connection.get(&attribute(after, "href")).await;
     assert_eq!(
         (style.status, style.header("content-type")),
         (200, Some("text/css; charset=utf-8"))
@@ -50,8 +59,9 @@ async fn path_of_a_style_sheet_changes_with_its_content_and_no_other_file_is_ser
     let world = world().await;
     let mut connection = world.connect().await;
     let path = async |connection: &mut testudo_testkit::http::Connection| {
-        let page = connection.get("/authorize").await.body;
-        attribute(&String::from_utf8(page).unwrap(), "href")
+        let page = String::from_utf8(connection.get("/authorize").await.body).unwrap();
+        let (_, after) = page.split_once("rel=\"stylesheet\"").unwrap();
+        attribute(after, "href")
     };
     let before = path(&mut connection).await;
     for absent in [
