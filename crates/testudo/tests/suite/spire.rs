@@ -1,7 +1,7 @@
 //! Tests with a real SPIRE: agent, `testudo token get`, the example API, key rotation.
 
 use crate::actors::uid;
-use crate::binary::{Server, Site, run, stderr};
+use crate::binary::{Server, Site, run, search_path, stderr};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -98,12 +98,7 @@ async fn attested_workload_is_registered_at_its_first_use_and_calls_an_api() {
     assert_eq!(site.json(&["client", "list"])[0]["client_id"], id);
 
     // The example API accepts only the access token.
-    let api = Example::start(
-        "orders-api",
-        &[&issuer, RESOURCE, "127.0.0.1:0"],
-        &site.folder,
-        &[],
-    );
+    let api = Example::start("orders-api", &[&issuer, RESOURCE, "127.0.0.1:0"], &site.folder);
     assert_eq!(orders(&api, Some(&access_token)).await, 200);
     assert_eq!(orders(&api, None).await, 401);
     assert_eq!(
@@ -290,23 +285,40 @@ pub struct Example {
     pub address: std::net::SocketAddr,
 }
 
+/// The program of an example. The examples are built with the workspace; cargo puts them beside the tested binary.
+fn built(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name(name);
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", name])
+            .status();
+        assert!(built.unwrap().success());
+    }
+    program
+}
+
 impl Example {
-    pub fn start(name: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Example {
-        // The examples are built with the workspace; cargo puts them beside the tested binary.
-        let program = Path::new(env!("CARGO_BIN_EXE_testudo")).with_file_name(name);
-        if !program.exists() {
-            let built = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--package", name])
-                .status();
-            assert!(built.unwrap().success());
-        }
-        let mut child = Command::new(program)
-            .args(arguments)
-            .envs(variables.iter().copied())
-            .current_dir(folder)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    pub fn start(name: &str, arguments: &[&str], folder: &Path) -> Example {
+        Example::spawn(
+            name,
+            Command::new(built(name)).args(arguments).current_dir(folder),
+        )
+    }
+
+    /// The example that a block of a guide starts.
+    pub fn of_guide(name: &str, block: &str, folder: &Path, variables: &[(&str, String)]) -> Example {
+        built(name);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("exec {block}")])
+            .env("PATH", search_path())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder);
+        Example::spawn(name, &mut shell)
+    }
+
+    fn spawn(name: &str, command: &mut Command) -> Example {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();

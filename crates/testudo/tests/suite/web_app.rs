@@ -1,8 +1,11 @@
-//! The example of a web application with a real SPIRE: its only credential is its SVID. A person signs in at its first use,
-//! and it calls the example API for this person.
+//! The example of a web application with a real SPIRE, by the commands and the configuration of
+//! `docs/guides/web-app-on-spire.md`: its only credential is its SVID. A person signs in at its first use, and it calls the
+//! example API for this person.
 
-use crate::binary::{Server, Site};
+use crate::binary::{Server, Site, run_to_end, search_path, stderr};
+use crate::interop::guides::recipe;
 use crate::spire::{self, Example, RESOURCE, wait_until};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use testudo_testkit::free_port;
 use testudo_testkit::http::Connection;
@@ -10,6 +13,7 @@ use testudo_testkit::person::Person;
 use testudo_testkit::spire::{Spire, TRUST_DOMAIN};
 use testudo_testkit::token;
 
+const GUIDE: &str = "web-app-on-spire.md";
 const SHOP: &str = "https://shop.example.net";
 
 /// SPIRE, server, API and application, and a person with a browser.
@@ -33,56 +37,41 @@ impl World {
         let port = free_port();
         let issuer = format!("http://127.0.0.1:{port}");
         let workload_api = spire.workload_api();
+        let callback = format!("{SHOP}/callback");
+        let mut variables = vec![
+            ("SPIFFE_ENDPOINT_SOCKET", workload_api),
+            ("ISSUER", issuer.clone()),
+            ("RESOURCE", RESOURCE.to_owned()),
+            ("CALLBACK", callback),
+            ("API_ADDRESS", "127.0.0.1:0".to_owned()),
+            ("APP_ADDRESS", "127.0.0.1:0".to_owned()),
+        ];
+        let mut text = recipe(GUIDE, "This server").block("toml").to_owned();
+        for (name, value) in &variables {
+            text = text.replace(&format!("${name}"), value);
+        }
+        let text = text.replace("prod.example", TRUST_DOMAIN);
         // Tokens are renewed after 80 % of their lifetime: every eight seconds.
-        let text = format!(
+        let more = format!(
             r#"
-issuer = "{issuer}"
 [server]
 listen = ["127.0.0.1:{port}"]
 [admin]
 listen = "127.0.0.1:0"
 [tokens]
 access_token_lifetime = "10s"
-[login]
-development = ["alice"]
-[scopes]
-"orders.read" = "see your orders"
-[[trust_domains]]
-name = "{TRUST_DOMAIN}"
-bundle = {{ workload_api = "{workload_api}" }}
-[[rules]]
-name = "web"
-identities = ["spiffe://{TRUST_DOMAIN}/workload/shop"]
-grant_types = ["authorization_code", "refresh_token"]
-scopes = ["orders.read"]
-resources = ["{RESOURCE}"]
-redirect_uris = ["{SHOP}/callback"]
 "#
         );
-        site.write("testudo.toml", &text);
+        site.write("testudo.toml", &(text + &more));
         spire
             .jwt_svid(&issuer)
             .expect("the agent issues an SVID to the workload");
         let server = site.serve();
-        let api = Example::start(
-            "orders-api",
-            &[&issuer, RESOURCE, "127.0.0.1:0"],
-            &site.folder,
-            &[],
-        );
-        let url = format!("http://{}/orders", api.address);
-        let application = Example::start(
-            "web-app",
-            &[
-                &issuer,
-                RESOURCE,
-                &url,
-                &format!("{SHOP}/callback"),
-                "127.0.0.1:0",
-            ],
-            &site.folder,
-            &[("SPIFFE_ENDPOINT_SOCKET", &workload_api)],
-        );
+        let api = recipe(GUIDE, "The API");
+        let api = Example::of_guide("orders-api", api.block("sh"), &site.folder, &variables);
+        variables.push(("API", format!("http://{}/orders", api.address)));
+        let application = recipe(GUIDE, "The application");
+        let application = Example::of_guide("web-app", application.block("sh"), &site.folder, &variables);
         World {
             shop: Person::new(SHOP, application.address),
             testudo: Person::new(&issuer, server.address),
@@ -100,6 +89,19 @@ redirect_uris = ["{SHOP}/callback"]
         let answer = self.shop.open("/").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         String::from_utf8(answer.body).unwrap()
+    }
+
+    /// Runs a block of the guide where the commands find the configuration, and returns what it prints.
+    #[track_caller]
+    fn shell(&self, block: &str) -> String {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-ec", block])
+            .current_dir(&self.site.folder)
+            .env("PATH", search_path());
+        let output = run_to_end(&mut shell, "");
+        assert!(output.status.success(), "{block}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     async fn tokens_issued(&self) -> u64 {
@@ -142,6 +144,14 @@ redirect_uris = ["{SHOP}/callback"]
             .unwrap_or_else(|| panic!("{page}"));
         after.split(['"', '<']).next().unwrap().to_owned()
     }
+}
+
+/// The commands of the guide that show what there is, and the one that revokes.
+fn guide_of_administrators() -> [String; 2] {
+    recipe(GUIDE, "What administrators see and end")
+        .blocks("sh")
+        .try_into()
+        .expect("the section has two blocks")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +198,17 @@ async fn web_application_on_spire_signs_a_person_in_at_first_use_and_refreshes_w
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 
+    let [shown, revoked] = guide_of_administrators();
+    let shown = world.shell(&shown);
+    for name in ["alice", &client, "orders.read", "client.registered"] {
+        assert!(shown.contains(name), "{name}: {shown}");
+    }
+    world.shell(&revoked);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !world.page().await.contains("What you granted has ended") {
+        assert!(Instant::now() < deadline, "the revoked grant is still used");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
     world.shop.submit("/sign-out", &[]).await;
     assert!(world.page().await.contains("You are not signed in"));
 }

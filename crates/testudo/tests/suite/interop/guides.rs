@@ -37,6 +37,15 @@ impl Recipe {
         block
     }
 
+    /// The code blocks in this language, in the order of the page.
+    pub fn blocks(&self, language: &str) -> Vec<String> {
+        let fence = format!("```{language}\n");
+        let blocks = self.text.split(&fence).skip(1);
+        blocks
+            .filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()))
+            .collect()
+    }
+
     /// The packages that the text links to at a registry, each with the version after the link: `name==1` if `between` is
     /// `==`.
     #[track_caller]
