@@ -14,6 +14,7 @@ mod assertions;
 mod attestation;
 mod binary;
 mod broken;
+mod browser;
 mod chains;
 mod cli;
 #[cfg(feature = "test-clock")]

@@ -8,7 +8,7 @@ mod get_a_token;
 pub mod guides;
 mod kubernetes;
 mod minted;
-mod programs;
+pub mod programs;
 mod schemathesis;
 mod sd_jwt;
 mod shop;
