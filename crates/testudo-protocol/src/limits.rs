@@ -133,3 +133,9 @@ pub const GROUP_BYTES_MAX: usize = 256;
 
 /// Sign-ins of people from one address per minute: each writes a session. Many people can share an address.
 pub const SIGN_INS_PER_MINUTE_PER_ADDRESS: u32 = 120;
+
+/// Passkey ceremonies that browsers at one address begin per minute: each writes a record for five minutes. A person may
+/// begin several times until the authenticator is at hand.
+pub const CEREMONIES_PER_MINUTE_PER_ADDRESS: u32 = 240;
+/// The longest answer of a browser to a ceremony, bytes of JSON. Only attestations are longer, and none is asked for.
+pub const PASSKEY_ANSWER_BYTES_MAX: usize = 16 * 1024;

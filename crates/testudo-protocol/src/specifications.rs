@@ -358,6 +358,12 @@ pub const SPECIFICATIONS: &[Specification] = &[
         "https://www.w3.org/TR/vc-data-model-2.0/",
     ),
     at(
+        "WEBAUTHN",
+        Recommendation,
+        "Web Authentication: An API for accessing Public Key Credentials, Level 2",
+        "https://www.w3.org/TR/webauthn-2/",
+    ),
+    at(
         "VC-JOSE-COSE",
         Recommendation,
         "Securing Verifiable Credentials using JOSE and COSE",

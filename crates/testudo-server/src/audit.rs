@@ -50,6 +50,7 @@ pub(crate) fn note_fault(app: &App, request_id: &str, what: &Fault) {
         | Fault::Contended
         | Fault::Signing(_)
         | Fault::Sealing(_)
+        | Fault::Passkeys(_)
         | Fault::NoEntropy => {
             app.metrics.faults.inc();
             tracing::error!(event = "request.failed", request.id = request_id, fault = %what, "a request failed by our fault");

@@ -26,6 +26,8 @@ pub enum Fault {
     Signing(SigningFault),
     /// The state of a page could not be encrypted.
     Sealing(String),
+    /// A browser could not be asked for a passkey.
+    Passkeys(String),
     /// The operating system gave no random bytes.
     NoEntropy,
 }
@@ -41,7 +43,7 @@ impl Fault {
             | Fault::LookUpsWaiting
             | Fault::ChainsWaiting
             | Fault::Contended => ("the server cannot do this now, try again", 1),
-            Fault::Signing(_) | Fault::Sealing(_) | Fault::NoEntropy => {
+            Fault::Signing(_) | Fault::Sealing(_) | Fault::Passkeys(_) | Fault::NoEntropy => {
                 ("the server cannot issue tokens now", 30)
             }
         };
@@ -71,7 +73,7 @@ impl std::fmt::Display for Fault {
             Fault::ChainsWaiting => f.write_str("too many client certificates are waiting to be verified"),
             Fault::Contended => f.write_str("other requests changed the records of this request at every attempt"),
             Fault::Signing(fault) => write!(f, "{fault}"),
-            Fault::Sealing(fault) => f.write_str(fault),
+            Fault::Sealing(fault) | Fault::Passkeys(fault) => f.write_str(fault),
             Fault::NoEntropy => f.write_str("the operating system gave no random bytes"),
         }
     }

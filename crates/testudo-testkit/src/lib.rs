@@ -14,6 +14,8 @@ pub mod hostile;
 pub mod http;
 pub mod kubernetes;
 pub mod load;
+pub mod passkey;
+pub mod passkey_pages;
 pub mod patroni;
 pub mod person;
 pub mod pgbouncer;

@@ -22,6 +22,9 @@ use tracing_subscriber::registry::LookupSpan;
 /// panicked.
 const ALWAYS: [&str; 2] = ["testudo::log=info", "testudo::commands::serve=info"];
 
+/// Lines of these libraries are never written: they contain the answers of browsers, and any browser can cause them.
+const NEVER: [&str; 2] = ["webauthn_rs=off", "webauthn_rs_core=off"];
+
 /// Starts the log in the format that the configuration file sets. Default: text where stderr is a terminal, else JSON.
 pub fn start(config: &Path) {
     let format = log_format(config).unwrap_or(match std::io::stderr().is_terminal() {
@@ -33,9 +36,10 @@ pub fn start(config: &Path) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let always = ALWAYS.iter().filter_map(|directive| directive.parse().ok());
+    let fixed = ALWAYS.iter().chain(&NEVER);
+    let fixed = fixed.filter_map(|directive| directive.parse().ok());
     tracing_subscriber::fmt()
-        .with_env_filter(always.fold(filter, EnvFilter::add_directive))
+        .with_env_filter(fixed.fold(filter, EnvFilter::add_directive))
         .with_writer(std::io::stderr)
         // If stderr is closed or full, this error cannot be reported anywhere else.
         .log_internal_errors(false)

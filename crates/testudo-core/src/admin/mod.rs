@@ -8,6 +8,7 @@ pub mod block;
 pub mod bundle;
 pub mod client;
 pub mod grant;
+pub mod invitation;
 pub mod keys;
 mod order;
 mod reload;

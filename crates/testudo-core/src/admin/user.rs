@@ -16,7 +16,7 @@ const GROUP_CHARACTERS_MAX: usize = 64;
 const LIST_HINT: &str =
     "`testudo user list` shows the people; a person is named by the name of the account or by `sub`";
 
-const GROUP_HINT: &str = "write a plain name such as `auditors`; a group of a provider, `PROVIDER/GROUP`, is changed at the provider";
+pub(super) const GROUP_HINT: &str = "write a plain name such as `auditors`; a group of a provider, `PROVIDER/GROUP`, is changed at the provider";
 
 /// The warning if a removed person can sign in again by an account at a provider.
 const WILL_RETURN: &str = "the person has an account at a provider: if the provider still lets the person in, the next sign-in creates a \

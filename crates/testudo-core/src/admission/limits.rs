@@ -4,7 +4,7 @@ use super::governed::GovernedIdentity;
 use crate::policy::Policy;
 use crate::velocity::{Limit, Rate};
 use std::net::IpAddr;
-use testudo_protocol::limits::SIGN_INS_PER_MINUTE_PER_ADDRESS;
+use testudo_protocol::limits::{CEREMONIES_PER_MINUTE_PER_ADDRESS, SIGN_INS_PER_MINUTE_PER_ADDRESS};
 
 /// Step 10: the rate limits that a new client counts against: those of its trust domain, path prefix and rule.
 pub(crate) fn limits(governed: &GovernedIdentity<'_>, policy: &Policy) -> Vec<Limit> {
@@ -71,6 +71,17 @@ pub(crate) fn sign_in_limit(address: IpAddr) -> Limit {
         setting: "login",
         shown_as: format!("the address {place}"),
         rate: Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
+    }
+}
+
+/// The limit of passkey ceremonies that browsers at an address begin: each writes a record for some minutes.
+pub(crate) fn ceremony_limit(address: IpAddr) -> Limit {
+    let place = place_of(address);
+    Limit {
+        bucket: format!("ceremony/{place}"),
+        setting: "login",
+        shown_as: format!("the address {place}"),
+        rate: Rate::new(CEREMONIES_PER_MINUTE_PER_ADDRESS, None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The members of the metadata about people.
 
-use crate::policy::Policy;
+use crate::policy::{PASSKEY_ACR, Policy};
 use crate::rules::PushedAuthorization;
 use testudo_protocol::oauth::GRANT_AUTHORIZATION_CODE;
 use testudo_protocol::oauth::metadata::PeopleMetadata;
@@ -8,9 +8,9 @@ use testudo_protocol::oauth::pkce::METHOD_S256;
 
 /// What clients of people need to know; nothing if people cannot sign in.
 pub(super) fn people_metadata(policy: &Policy) -> PeopleMetadata {
-    if policy.login.is_none() {
+    let Some(login) = &policy.login else {
         return PeopleMetadata::default();
-    }
+    };
     let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     PeopleMetadata {
         authorization_endpoint: Some(format!("{}/authorize", policy.issuer)),
@@ -22,6 +22,10 @@ pub(super) fn people_metadata(policy: &Policy) -> PeopleMetadata {
         code_challenge_methods_supported: texts(&[METHOD_S256]),
         // [RFC9207 §3]
         authorization_response_iss_parameter_supported: Some(true),
+        acr_values_supported: match login.has_passkeys {
+            true => texts(&[PASSKEY_ACR]),
+            false => Vec::new(),
+        },
         // [RFC9101 §10.5]
         request_parameter_supported: Some(false),
         request_uri_parameter_supported: Some(false),

@@ -14,7 +14,7 @@ pub use authority::{
 pub use client::{ClientMethod, ConfiguredClient};
 pub use credential_status::{StatusPolicy, StatusUse};
 pub use issuers::Issuers;
-pub use login::LoginPolicy;
+pub use login::{LoginPolicy, PASSKEY_ACR};
 pub use scopes::{ScopeDescription, ScopeDescriptions};
 pub use verifiable_credential::{HolderBinding, Unbound, VerifiableCredentialPolicy};
 

@@ -232,7 +232,8 @@ mod tests {
                 | Kind::Grant
                 | Kind::RefreshToken
                 | Kind::Consent
-                | Kind::Invitation => [false; 4],
+                | Kind::Invitation
+                | Kind::Ceremony => [false; 4],
             };
             assert_eq!(announced(kind, false), expected, "{kind:?}");
             assert_eq!(announced(kind, true), [false; 4], "{kind:?}");

@@ -115,7 +115,7 @@ kinds! {
     StatusUnknown, "authority.status_unknown", Other,
         "A client registered with a verifiable credential that states a status of a kind which this server cannot check, where `status` of the issuer is not `required`: its issuer may have revoked the credential.";
     PersonCreated, "person.created", Other,
-        "An account was created at the first sign-in of a person.";
+        "An account was created: at the first sign-in of a person, or with an invitation.";
     PersonSignedIn, "person.signed_in", Other,
         "A person signed in, and a session began. `detail` states how: `development`, `passkey`, or the name of a provider.";
     PersonLinked, "person.linked", Other,
@@ -138,6 +138,16 @@ kinds! {
         "An administrator added a person to a group of this server, or removed the person from one. `detail` names the group.";
     SessionEnded, "session.ended", Other,
         "One or all sessions of a person were ended before their time.";
+    PersonInvited, "person.invited", Other,
+        "An administrator made a link with which a person makes a passkey, for a new account or to recover an account. `detail` states which, and the groups that a new account will have.";
+    PersonRecovered, "person.recovered", Other,
+        "A person used an invitation to recover an account: its earlier passkeys and sessions have ended, and it has one new passkey.";
+    PasskeyAdded, "passkey.added", Other,
+        "A signed-in person added a passkey, with which they can sign in from then on.";
+    PasskeyRemoved, "passkey.removed", Other,
+        "A signed-in person removed a passkey.";
+    PasskeyRefused, "passkey.refused", Refused,
+        "A sign-in with a passkey was refused because its signature counter was not higher than at the last sign-in: there may be a copy of the passkey.";
 }
 
 impl EventKind {

@@ -14,6 +14,7 @@ mod authorization_code;
 mod batch;
 mod block;
 mod bundle_sequence;
+mod ceremony;
 mod client;
 mod configuration_change;
 mod conflict;
@@ -43,6 +44,7 @@ pub use authorization_code::{AuthorizationCode, GrantTerms};
 pub use batch::{Batch, Document, Write};
 pub use block::Block;
 pub use bundle_sequence::BundleSequence;
+pub use ceremony::{Ceremony, CeremonyPurpose};
 pub use client::{
     ApplicationType, Client, ClientCredential, ClientMetadata, ClientState, ManagementToken, Predecessor,
     Registration, Removed, client_key,
@@ -116,6 +118,8 @@ kinds! {
     Consent = 22 is consent::Consent;
     /// An invitation to create or recover an account.
     Invitation = 23 is invitation::Invitation;
+    /// A passkey ceremony that a browser began.
+    Ceremony = 24 is ceremony::Ceremony;
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod attestation;
 mod authorization;
 mod grant;
+mod passkey;
 mod proof;
 mod request;
 mod service_account;

@@ -14,6 +14,7 @@ mod credential;
 mod grant;
 mod hints;
 mod metadata;
+mod passkey;
 mod proof;
 mod request;
 mod row;
@@ -32,6 +33,7 @@ pub use authorization::AuthorizationReason;
 pub use credential::{CertificateUse, CredentialReason};
 pub use grant::{GrantReason, Presented};
 pub use metadata::MetadataReason;
+pub use passkey::{PasskeyFault, PasskeyReason};
 pub use proof::ProofReason;
 pub use request::{CLIENT_CERTIFICATE, RequestReason};
 pub use row::{Exceeded, Fresh};
@@ -137,6 +139,12 @@ impl From<AuthorizationReason> for Rejection {
 impl From<SignInReason> for Rejection {
     fn from(reason: SignInReason) -> Rejection {
         Rejection::SignIn(reason)
+    }
+}
+
+impl From<PasskeyReason> for Rejection {
+    fn from(reason: PasskeyReason) -> Rejection {
+        Rejection::SignIn(SignInReason::Passkey(reason))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reasons to refuse the sign-in of a person. The sentences are for the person, on a page.
 
+use super::passkey::PasskeyReason;
 use super::row::Row;
 use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
@@ -14,8 +15,10 @@ pub enum SignInReason {
     AccountOfAnotherPerson,
     /// The name is not one of `login.development`.
     NameNotListed,
-    /// The session of the person who adds an account at a provider has ended.
+    /// The session of the person who changes how they sign in has ended.
     NotSignedIn,
+    /// A passkey, or an invitation to make one, is refused.
+    Passkey(PasskeyReason),
     /// The ID token has not the claims that `allow` of the provider demands.
     PersonNotAllowed {
         /// Name of the provider.
@@ -46,7 +49,7 @@ pub enum SignInReason {
         /// What is wrong with it.
         why: ProviderResponseError,
     },
-    /// The person who adds an account at a provider signed in too long ago.
+    /// The person who changes how they sign in signed in too long ago.
     SignInTooLongAgo,
     /// The ID token of the provider is not valid for this sign-in.
     TokenRefused {
@@ -82,6 +85,7 @@ impl SignInReason {
                 ErrorCode::AccessDenied,
                 "your session has ended: sign in and try again",
             ),
+            SignInReason::Passkey(reason) => reason.row(),
             SignInReason::PersonNotAllowed { .. } => Row::new(
                 "person_not_allowed",
                 ErrorCode::AccessDenied,
@@ -110,7 +114,7 @@ impl SignInReason {
             SignInReason::SignInTooLongAgo => Row::new(
                 "sign_in_too_long_ago",
                 ErrorCode::AccessDenied,
-                "sign in again, and then add the account at the provider within five minutes",
+                "you signed in more than five minutes ago: sign in again, and then repeat this change",
             ),
             SignInReason::TokenRefused { .. } => Row::new(
                 "provider_token_refused",
@@ -146,6 +150,7 @@ impl fmt::Display for SignInReason {
                 f.write_str("the account at the provider belongs to another person")
             }
             SignInReason::NotSignedIn => f.write_str("the session of the person has ended"),
+            SignInReason::Passkey(reason) => reason.fmt(f),
             SignInReason::PersonNotAllowed { provider, claim } => write!(
                 f,
                 "the ID token of the provider {provider} has not the claim {claim} that allow demands"

@@ -11,6 +11,7 @@ mod failure;
 mod grants;
 mod input;
 mod input_fault;
+mod invitations;
 mod json;
 mod keys;
 mod of_people;

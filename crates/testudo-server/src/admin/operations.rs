@@ -6,7 +6,9 @@
 use super::input::Json;
 use super::operation::{Operation, Takes, of};
 use super::reply::ErrorBody;
-use super::{blocks, clients, events, explain, grants, keys, rules, server, sessions, trust, users};
+use super::{
+    blocks, clients, events, explain, grants, invitations, keys, rules, server, sessions, trust, users,
+};
 use crate::state::app::App;
 use axum::Router;
 use axum::http::Method;
@@ -28,6 +30,7 @@ fn operations() -> Vec<Operation> {
         clients::operations(),
         blocks::operations(),
         users::operations(),
+        invitations::operations(),
         sessions::operations(),
         grants::operations(),
         events::operations(),

@@ -102,6 +102,7 @@ pub(super) fn compile(
             tokens: tokens?,
             login: login.as_ref().map(|login| LoginPolicy {
                 session_idle_lifetime: login.session_idle_lifetime,
+                has_passkeys: login.passkeys.is_some(),
             }),
             scopes,
             experiments,

@@ -3,7 +3,7 @@
 use super::cookies::{Cookie, Cookies};
 use super::flow::{Browser, opened_from};
 use super::onward::Onward;
-use super::page::{Frame, page};
+use super::page::{Frame, allow_script, page};
 use super::provider_links::{ProviderLink, provider_links};
 use super::same_origin::must_be_of_this_server;
 use super::sealed::Purpose;
@@ -19,13 +19,13 @@ use hyper::{Response, StatusCode};
 use testudo_core::occasions::grant_end::GrantEnd;
 use testudo_core::occasions::sessions::{SessionEnd, SessionUse};
 use testudo_core::people::{GrantId, PersonId, SessionName};
-use testudo_core::records::{Grant, Person, Record, Session};
+use testudo_core::records::{Grant, Passkey, Person, Record, Session};
 use testudo_core::rejection::RequestReason;
 use testudo_protocol::Timestamp;
 use testudo_store::typed;
 
 /// The session of the browser and its person, if it has not ended.
-async fn signed_in(visit: &Visit<'_>, login: &LoginSettings) -> Result<Option<(Session, Person)>, Stop> {
+pub async fn signed_in(visit: &Visit<'_>, login: &LoginSettings) -> Result<Option<(Session, Person)>, Stop> {
     let Some(session) = visit.session() else {
         return Ok(None);
     };
@@ -43,6 +43,9 @@ struct Account<'a> {
     action: String,
     sign_out: String,
     token: String,
+    has_passkeys: bool,
+    passkeys: &'a [Passkey],
+    options: String,
     providers: Vec<ProviderLink<'a>>,
     sessions: Vec<ShownSession>,
     grants: Vec<ShownGrant>,
@@ -120,9 +123,13 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         return Ok(see_other(&visit.path("/login")));
     };
     let browser = Browser::of(visit)?;
+    let has_passkeys = login.passkeys.is_some();
     let link = browser.seal(visit, Purpose::Flow, Onward::Link(session.name))?;
     let template = Account {
-        frame: Frame::of(&visit.in_force.look, visit.id),
+        frame: Frame::with_script(&visit.in_force.look, visit.id, has_passkeys),
+        has_passkeys,
+        passkeys: &person.passkeys,
+        options: visit.path("/account/options"),
         name: person.shown_name(),
         email: person.email.as_deref(),
         sub: person.id.sub(),
@@ -133,7 +140,12 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         token: browser.seal(visit, Purpose::Account, session.name)?,
         providers: provider_links(visit, login, &link),
     };
-    Ok(with_cookie(page(StatusCode::OK, &template, None), browser.cookie))
+    let response = page(StatusCode::OK, &template, None);
+    let response = match has_passkeys {
+        true => allow_script(response),
+        false => response,
+    };
+    Ok(with_cookie(response, browser.cookie))
 }
 
 /// POST `/account`: the person ends a session or a grant.
@@ -186,7 +198,7 @@ pub async fn sign_out(visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, Stop> 
 }
 
 /// The session of a form of the account page: the browser must still have it.
-fn session_of_form(visit: &Visit<'_>) -> Result<SessionName, Stop> {
+pub fn session_of_form(visit: &Visit<'_>) -> Result<SessionName, Stop> {
     must_be_of_this_server(visit.headers, visit.issuer())?;
     let session: SessionName = opened_from(visit, Purpose::Account, "token")?;
     match visit.session() == Some(session) {

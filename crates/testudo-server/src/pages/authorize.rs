@@ -88,7 +88,7 @@ fn answered(visit: &Visit<'_>) -> Result<Step, Stop> {
 }
 
 /// Writes the event of a request that is refused on a page.
-async fn noted(
+pub async fn noted(
     visit: &Visit<'_>,
     trail: &RequestTrail<'_>,
     served: Result<Response<Full<Bytes>>, Stop>,

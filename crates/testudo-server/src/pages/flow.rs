@@ -53,6 +53,11 @@ impl Browser {
         })
     }
 
+    /// SHA-256 of the cookie.
+    pub fn digest(&self) -> SecretDigest {
+        self.digest
+    }
+
     /// Seals a value for this browser.
     pub fn seal<T: Serialize>(&self, visit: &Visit<'_>, purpose: Purpose, value: T) -> Result<String, Fault> {
         let of_browser = OfBrowser {

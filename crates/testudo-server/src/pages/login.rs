@@ -2,8 +2,8 @@
 
 use super::cookies::{Cookie, Cookies};
 use super::flow::{Browser, open, opened_from};
-use super::onward::{FLOW, Onward, url_of};
-use super::page::{Frame, page};
+use super::onward::{FLOW, Onward};
+use super::page::{Frame, allow_script, page};
 use super::provider_links::{ProviderLink, provider_links};
 use super::same_origin::must_be_of_this_server;
 use super::sealed::Purpose;
@@ -46,6 +46,8 @@ struct Login<'a> {
     client: Option<&'a str>,
     redirect: &'a str,
     names: Vec<&'a str>,
+    has_passkeys: bool,
+    options: String,
     providers: Vec<ProviderLink<'a>>,
 }
 
@@ -64,9 +66,12 @@ pub fn ask_to_sign_in(
     // The name that the application expects comes first. The others stay in their order.
     names.sort_by_key(|name| hint != Some(name));
     let flow = browser.seal(visit, Purpose::Flow, onward)?;
+    let has_passkeys = login.passkeys.is_some();
     let template = Login {
-        frame: Frame::of(&visit.in_force.look, visit.id),
+        frame: Frame::with_script(&visit.in_force.look, visit.id, has_passkeys),
         action: visit.path("/login"),
+        has_passkeys,
+        options: visit.path("/login/options"),
         providers: provider_links(visit, login, &flow),
         flow,
         client: client.map(|client| client.name.as_deref().unwrap_or(&client.client_id)),
@@ -79,6 +84,10 @@ pub fn ask_to_sign_in(
         Onward::Application(begun) => Some(begun.redirect.as_str()),
     };
     let response = page(StatusCode::OK, &template, redirects_to);
+    let response = match has_passkeys {
+        true => allow_script(response),
+        false => response,
+    };
     Ok(with_cookie(response, browser.cookie))
 }
 
@@ -87,11 +96,7 @@ pub async fn sign_in(visit: &Visit<'_>, login: &LoginSettings) -> Result<Respons
     must_be_of_this_server(visit.headers, visit.issuer())?;
     let onward: Onward = opened_from(visit, Purpose::Flow, FLOW)?;
     let name = visit.form.get("name").ok_or(SignInReason::NameNotListed)?;
-    let next = match onward {
-        Onward::Account | Onward::Link(_) => visit.path("/account"),
-        // It stays sealed, and goes there in the URL.
-        Onward::Application(_) => url_of(visit, visit.form.get(FLOW).unwrap_or_default()),
-    };
+    let next = onward.next(visit, visit.form.get(FLOW).unwrap_or_default());
     let cookie = begin_session(visit, login, name).await.map_err(as_sign_in)?;
     let cookie = Cookies::of(visit.issuer()).set(Cookie::Session, &cookie);
     Ok(with_cookie(see_other(&next), cookie))

@@ -9,6 +9,7 @@ mod flow;
 mod login;
 mod onward;
 mod page;
+mod passkeys;
 mod provider_links;
 mod providers;
 pub mod same_origin;
@@ -18,6 +19,7 @@ mod visit;
 pub use visit::Visit;
 
 use crate::audit::note_fault;
+use crate::config::LoginSettings;
 use crate::fault::Stop;
 use crate::state::in_force::InForce;
 use crate::state::metrics::{RejectionLabel, Route};
@@ -38,6 +40,10 @@ pub enum Page {
     Authorization,
     /// The sign-in.
     Login,
+    /// The use of an invitation.
+    Invite,
+    /// What the script of a page asks for a passkey ceremony.
+    Options(Ceremony),
     /// Where a browser comes back from an OpenID provider.
     ProviderCallback,
     /// The keys with which this server authenticates at OpenID providers.
@@ -50,10 +56,23 @@ pub enum Page {
     Logout,
     /// The style sheet.
     Style,
+    /// The script of pages with passkeys.
+    Script,
     /// The logo.
     Logo,
     /// The icon at the tab.
     Icon,
+}
+
+/// A passkey ceremony, by the page on which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ceremony {
+    /// The sign-in.
+    Login,
+    /// The use of an invitation.
+    Invite,
+    /// The account page, for one more passkey.
+    Account,
 }
 
 impl Page {
@@ -64,9 +83,14 @@ impl Page {
         let page = match below {
             "/authorize" => return Some(Page::Authorization),
             _ if look.style.path == path => return Some(Page::Style),
+            _ if look.script.path == path => Page::Script,
             _ if is_logo() => return Some(Page::Logo),
             _ if look.icon.path == path => return Some(Page::Icon),
             "/login" => Page::Login,
+            "/login/options" => Page::Options(Ceremony::Login),
+            "/invite" => Page::Invite,
+            "/invite/options" => Page::Options(Ceremony::Invite),
+            "/account/options" => Page::Options(Ceremony::Account),
             "/login/jwks" => Page::ProviderKeys,
             _ if below.starts_with(CALLBACK) => Page::ProviderCallback,
             "/consent" => Page::Consent,
@@ -74,18 +98,22 @@ impl Page {
             "/logout" => Page::Logout,
             _ => return None,
         };
-        in_force.login.is_some().then_some(page)
+        let is_of_passkeys = matches!(page, Page::Invite | Page::Options(_) | Page::Script);
+        let login = in_force.login.as_ref()?;
+        (!is_of_passkeys || login.passkeys.is_some()).then_some(page)
     }
 
     /// The methods that the page accepts, in the form of `Allow`.
     pub fn methods(self) -> &'static str {
         match self {
             // [RFC6749 §3.1] GET must be supported, POST may be.
-            Page::Authorization | Page::Login | Page::Account | Page::Logout => "GET, HEAD, POST",
-            Page::Consent => "POST",
+            Page::Authorization | Page::Login | Page::Invite | Page::Account | Page::Logout => {
+                "GET, HEAD, POST"
+            }
+            Page::Consent | Page::Options(_) => "POST",
             // Without HEAD: a request that is not the browser's must not use the code.
             Page::ProviderCallback => "GET",
-            Page::ProviderKeys | Page::Style | Page::Logo | Page::Icon => "GET, HEAD",
+            Page::ProviderKeys | Page::Style | Page::Script | Page::Logo | Page::Icon => "GET, HEAD",
         }
     }
 
@@ -94,12 +122,15 @@ impl Page {
         match self {
             Page::Authorization => Route::Authorization,
             Page::Login
+            | Page::Invite
+            | Page::Options(_)
             | Page::ProviderCallback
             | Page::ProviderKeys
             | Page::Consent
             | Page::Account
             | Page::Logout
             | Page::Style
+            | Page::Script
             | Page::Logo
             | Page::Icon => Route::Page,
         }
@@ -119,37 +150,60 @@ async fn serve(page: Page, visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, S
     let look = &visit.in_force.look;
     match (page, &look.logo, visit.login()) {
         (Page::Style, _, _) => Ok(look.style.response()),
+        (Page::Script, _, _) => Ok(look.script.response()),
         (Page::Logo, Some(logo), _) => Ok(logo.response()),
         (Page::Icon, _, _) => Ok(look.icon.response()),
-        (Page::Login, _, Some(login)) if visit.is_post => login::sign_in(visit, login).await,
-        (Page::Login, _, Some(login)) => match visit.form.get("provider") {
+        (Page::Authorization, _, None) => Ok(no_sign_in(visit)),
+        (_, _, Some(login)) => serve_people(page, visit, login).await,
+        (_, _, None) => Err(RequestReason::NoSuchEndpoint.into()),
+    }
+}
+
+/// The pages of a server at which people sign in.
+async fn serve_people(
+    page: Page,
+    visit: &Visit<'_>,
+    login: &LoginSettings,
+) -> Result<Response<Full<Bytes>>, Stop> {
+    let no_such_page = || Err(RequestReason::NoSuchEndpoint.into());
+    let is_of_passkeys = visit.is_post && is_about_passkeys(visit);
+    match (page, &login.passkeys) {
+        (Page::Login, Some(party)) if is_of_passkeys => passkeys::sign_in(visit, login, party).await,
+        (Page::Login, _) if visit.is_post => login::sign_in(visit, login).await,
+        (Page::Login, _) => match visit.form.get("provider") {
             Some(provider) => providers::begin(visit, login, provider).await,
             None => login::show(visit, login),
         },
-        (Page::ProviderCallback, _, Some(login)) => {
+        (Page::Invite, Some(party)) if visit.is_post => passkeys::accept(visit, login, party).await,
+        (Page::Invite, Some(_)) => passkeys::show(visit),
+        (Page::Options(ceremony), Some(party)) => match ceremony {
+            Ceremony::Login => passkeys::options_to_sign_in(visit, party).await,
+            Ceremony::Invite => passkeys::options_to_accept(visit, party).await,
+            Ceremony::Account => passkeys::options_to_add(visit, login, party).await,
+        },
+        (Page::Invite | Page::Options(_), None) => no_such_page(),
+        (Page::ProviderCallback, _) => {
             let (_, name) = visit.uri.path().split_once(CALLBACK).unwrap_or_default();
             providers::callback(visit, login, name).await
         }
-        (Page::ProviderKeys, _, Some(login)) => providers::jwks(visit, login).await,
-        (Page::Account, _, Some(login)) if visit.is_post => account::end(visit, login).await,
-        (Page::Account, _, Some(login)) => account::show(visit, login).await,
-        (Page::Logout, _, Some(_)) if visit.is_post => account::sign_out(visit).await,
-        (Page::Logout, _, Some(_)) => Ok(see_other(&visit.path("/account"))),
-        (Page::Authorization, _, Some(login)) => authorize::authorize(visit, login).await,
-        (Page::Authorization, _, None) => Ok(no_sign_in(visit)),
-        (Page::Consent, _, Some(login)) => authorize::consent(visit, login).await,
-        (Page::Logo, None, _)
-        | (
-            Page::Login
-            | Page::ProviderCallback
-            | Page::ProviderKeys
-            | Page::Consent
-            | Page::Account
-            | Page::Logout,
-            _,
-            None,
-        ) => Err(RequestReason::NoSuchEndpoint.into()),
+        (Page::ProviderKeys, _) => providers::jwks(visit, login).await,
+        (Page::Account, Some(party)) if is_of_passkeys => passkeys::change(visit, login, party).await,
+        (Page::Account, _) if visit.is_post => account::end(visit, login).await,
+        (Page::Account, _) => account::show(visit, login).await,
+        (Page::Logout, _) if visit.is_post => account::sign_out(visit).await,
+        (Page::Logout, _) => Ok(see_other(&visit.path("/account"))),
+        (Page::Authorization, _) => authorize::authorize(visit, login).await,
+        (Page::Consent, _) => authorize::consent(visit, login).await,
+        (Page::Style | Page::Script | Page::Logo | Page::Icon, _) => no_such_page(),
     }
+}
+
+/// True for a form about passkeys. Where the browser runs no script, the form has the button alone.
+fn is_about_passkeys(visit: &Visit<'_>) -> bool {
+    let has_field = ["credential", "ceremony", "passkey"]
+        .iter()
+        .any(|name| visit.form.has(name));
+    has_field || matches!(visit.form.get("do"), Some("passkey" | "add_passkey"))
 }
 
 /// The page of a request that is refused, or that failed, and is not redirected.

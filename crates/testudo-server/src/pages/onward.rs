@@ -17,6 +17,16 @@ pub enum Onward {
     Application(Box<Begun>),
 }
 
+impl Onward {
+    /// The URL after the sign-in. `sealed` is this value as the form had it: it stays sealed, and goes there in the URL.
+    pub fn next(&self, visit: &Visit<'_>, sealed: &str) -> String {
+        match self {
+            Onward::Account | Onward::Link(_) => visit.path("/account"),
+            Onward::Application(_) => url_of(visit, sealed),
+        }
+    }
+}
+
 /// A request on its way through the sign-in and the consent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Begun {

@@ -15,6 +15,8 @@ pub struct Frame<'a> {
     pub name: &'a str,
     /// The path of the style sheet.
     pub style: &'a str,
+    /// The path of the script, on a page that asks the browser for a passkey.
+    pub script: Option<&'a str>,
     /// The path of the logo.
     pub logo: Option<&'a str>,
     /// The path of the icon at the tab.
@@ -29,9 +31,18 @@ impl<'a> Frame<'a> {
         Frame {
             name: &look.name,
             style: &look.style.path,
+            script: None,
             logo: look.logo.as_ref().map(|logo| logo.path.as_str()),
             icon: &look.icon.path,
             request_id,
+        }
+    }
+
+    /// The frame of a page that asks the browser for a passkey, if `is_one`.
+    pub fn with_script(look: &'a Look, request_id: &'a str, is_one: bool) -> Frame<'a> {
+        Frame {
+            script: is_one.then_some(look.script.path.as_str()),
+            ..Frame::of(look, request_id)
         }
     }
 }
@@ -66,6 +77,20 @@ pub fn page(
     headers.insert(header::CONTENT_SECURITY_POLICY, policy(redirects_to));
     response
 }
+
+/// The same page, which runs the script of its frame. The script may send requests to this server.
+pub fn allow_script(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let policy = response.headers().get(header::CONTENT_SECURITY_POLICY);
+    let text = policy.and_then(|policy| policy.to_str().ok()).unwrap_or(POLICY);
+    if let Ok(policy) = HeaderValue::try_from(format!("{text}; {SCRIPT_POLICY}")) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+const SCRIPT_POLICY: &str = "script-src 'self'; connect-src 'self'";
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 

@@ -33,13 +33,17 @@ pub(crate) async fn traces_of(app: &App, person: &Person) -> Result<Traces, Stor
             .links
             .extend(link.filter(|link| link.record.person == person.id));
     }
-    // Only administrators write invitations, and each ends after a day: there are few.
-    let invitations = app.store.read_each::<Invitation>().await?;
-    let of_person = invitations.into_iter().filter_map(|row| row.versioned().ok());
-    traces.invitations = of_person
-        .filter(|invitation| invitation.record.person == Some(person.id))
+    let invitations = invitations(app).await?.into_iter();
+    traces.invitations = invitations
+        .filter(|invitation| invitation.record.person == person.id)
         .collect();
     Ok(traces)
+}
+
+/// All invitations that can be read. Only administrators write them, and each ends after a day: there are few.
+pub(crate) async fn invitations(app: &App) -> Result<Vec<Versioned<Invitation>>, StoreFault> {
+    let rows = app.store.read_each::<Invitation>().await?;
+    Ok(rows.into_iter().filter_map(|row| row.versioned().ok()).collect())
 }
 
 /// The consent that is remembered for the client of a grant.

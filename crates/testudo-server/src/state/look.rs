@@ -1,5 +1,5 @@
-//! How pages look: the name, the style sheet and the logo of the configuration. Style sheet and logo are served at paths
-//! with their digest, so browsers keep them for ever, and a reload gives them new paths.
+//! How pages look: the name, the style sheet and the logo of the configuration. Style sheet, script and logo are served at
+//! paths with their digest, so browsers keep them for ever, and a reload gives them new paths.
 
 use crate::config::PagesSettings;
 use http_body_util::Full;
@@ -10,6 +10,7 @@ use testudo_protocol::base64url;
 use testudo_protocol::jose::sha256;
 use testudo_protocol::oauth::IssuerUrl;
 
+const SCRIPT: &str = include_str!("../pages/templates/passkey.js");
 const STYLE: &str = include_str!("../pages/templates/style.css");
 const SHIELD: &str = include_str!("../pages/templates/shield.svg");
 
@@ -20,6 +21,8 @@ pub struct Look {
     pub name: String,
     /// The style sheet.
     pub style: Asset,
+    /// The script of pages that ask the browser for a passkey. No other page runs a script.
+    pub script: Asset,
     /// The logo, a PNG.
     pub logo: Option<Asset>,
     /// What browsers show at the tab: the logo, or a shield in the colour of the configuration.
@@ -82,6 +85,7 @@ impl Look {
                 .unwrap_or_else(|| Asset::new(issuer, shield().into(), "svg", "image/svg+xml")),
             name: settings.name.clone(),
             style: Asset::new(issuer, style.into(), "css", "text/css; charset=utf-8"),
+            script: Asset::new(issuer, SCRIPT.into(), "js", "text/javascript; charset=utf-8"),
             logo,
         }
     }
@@ -139,6 +143,17 @@ mod tests {
             "{icon}"
         );
         assert_eq!(default.icon.response().headers()["content-type"], "image/svg+xml");
+    }
+
+    #[test]
+    fn script_is_served_at_a_path_of_its_content_and_writes_no_markup() {
+        let script = look(&PagesSettings::default()).script;
+        assert!(script.path.starts_with("/assets/") && script.path.ends_with(".js"));
+        let answer = script.response();
+        assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
+        for markup in ["innerHTML", "outerHTML", "document.write", "eval(", "Function("] {
+            assert!(!SCRIPT.contains(markup), "{markup}");
+        }
     }
 
     /// The style sheet has no address: it can load nothing.

@@ -353,7 +353,8 @@ async fn removal_leaves_no_record_that_names_the_person_however_many_there_were(
         digest: SecretDigest::of("link"),
         name: "alice".into(),
         groups: Vec::new(),
-        person: Some(id),
+        person: id,
+        is_recovery: true,
         by: "an administrator".into(),
         expires: app.now() + Seconds(60),
     });

@@ -1,8 +1,8 @@
 //! `testudo user …`.
 
-use crate::admin::{Admin, encode};
+use crate::admin::{Admin, encode, print_done};
 use crate::arguments::{Change, Json, Listing, Place};
-use crate::output::{Failed, as_text, items, print_fields, print_json, print_list};
+use crate::output::{Failed, as_text, items, print_fields, print_json, print_line, print_list};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -25,6 +25,20 @@ pub enum User {
         user: Named,
         #[command(flatten)]
         json: Json,
+    },
+    /// Invite a person: print a link with which the person makes a passkey, once, within 24 hours.
+    Invite {
+        /// Name of the new account; with --recover, its name or the `sub` of its person.
+        #[arg(value_name = "USER")]
+        user: String,
+        /// Plain name of a group that the new account will have; several: repeat it.
+        #[arg(long, value_name = "GROUP", conflicts_with = "recover")]
+        group: Vec<String>,
+        /// Recover the account of a person who lost the passkeys: its passkeys and sessions end when the link is used.
+        #[arg(long)]
+        recover: bool,
+        #[command(flatten)]
+        change: Change,
     },
     /// Lock an account: its sessions end, and what the person granted cannot be used.
     Lock {
@@ -111,6 +125,20 @@ pub async fn run(place: &Place, command: User) -> Result<(), Failed> {
             match json.json {
                 true => print_json(&user),
                 false => show(&user),
+            }
+        }
+        User::Invite {
+            user,
+            group,
+            recover,
+            change,
+        } => {
+            let body = json!({ "user": user, "groups": group, "recover": recover, "reason": change.reason });
+            let made: Value = admin.post("/admin/v1/users/invite", &body).await?;
+            print_done(&made, &change)?;
+            match change.json.json {
+                true => Ok(()),
+                false => print_line(&as_text(&made["link"])),
             }
         }
         User::Lock { user, change } => act(&admin, "lock", &user, &change).await,

@@ -94,6 +94,11 @@ fn cases() -> Vec<Case> {
             json!({ "client_id": BOB }),
         ),
         case("/admin/v1/clients/sweep", "client.removed", json!({})),
+        case(
+            "/admin/v1/users/invite",
+            "person.invited",
+            json!({ "user": "frank" }),
+        ),
         case("/admin/v1/users/lock", "person.locked", alice.clone()),
         case("/admin/v1/users/unlock", "person.unlocked", alice.clone()),
         case(

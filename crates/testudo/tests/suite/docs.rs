@@ -1,10 +1,13 @@
 //! Tests that run the commands and configurations in the documentation unchanged.
 
-use crate::binary::{Site, folder, now, run, stderr};
+use crate::binary::{ISSUER, Site, folder, now, run, stderr};
 use std::path::Path;
 use std::process::Command;
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_testkit::key_set;
+use testudo_testkit::passkey::Authenticator;
+use testudo_testkit::passkey_pages::accept;
+use testudo_testkit::person::Person;
 use testudo_testkit::token::{Draft, claims};
 
 /// The text of a page.
@@ -103,6 +106,45 @@ fn commands_of_the_page_about_introspection_ask_about_a_token_and_revoke_one() {
     assert_eq!(answer["client_id"], "spiffe://prod.example/ns/shop/sa/web");
     assert_eq!(claims(&run(signed))["token_introspection"], answer);
     assert_eq!(run(revoke), "200");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_of_the_page_about_passkeys_invite_a_person_and_recover_the_account() {
+    let text = page("docs/guides/passkeys.md");
+    let site = Site::new();
+    site.append(&configurations(&text)[0]);
+    let server = site.serve();
+    let [invite, show, recover] = commands(&text).try_into().unwrap();
+    let run = |command: &str| {
+        let mut shell = Command::new("bash");
+        let folder = Path::new(env!("CARGO_BIN_EXE_testudo")).parent().unwrap();
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+        shell
+            .args(["-c", command])
+            .current_dir(&site.folder)
+            .env("PATH", path);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{command}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    let mut authenticator = Authenticator::new(ISSUER);
+    let mut use_link = async |link: String| {
+        let (start, token) = link.split_once('#').unwrap();
+        assert_eq!(start, format!("{ISSUER}/invite"));
+        let mut person = Person::new(ISSUER, server.address);
+        let answer = accept(&mut person, &mut authenticator, token).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+    };
+    let link = run(&invite);
+    use_link(link).await;
+    let shown = run(&show);
+    assert!(
+        shown.contains("carol") && shown.contains("auditors") && shown.contains("laptop"),
+        "{shown}"
+    );
+    use_link(run(&recover)).await;
+    let events = site.json(&["event", "list", "--type", "person.recovered"]);
+    assert_eq!(events.as_array().unwrap().len(), 1, "{events}");
 }
 
 #[test]

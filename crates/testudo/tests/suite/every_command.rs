@@ -62,6 +62,7 @@ pub const COMMANDS: &[(&[&str], Prints)] = &[
     (&["identity", "unblock", "spiffe://prod.example/x"], Nothing),
     (&["user", "list"], Data),
     (&["user", "show", "alice"], Data),
+    (&["user", "invite", "frank", "--group", "auditors"], LongLines),
     (&["user", "group", "add", "alice", "auditors"], Nothing),
     (&["user", "group", "remove", "alice", "auditors"], Nothing),
     (&["session", "list"], Data),

@@ -4,6 +4,7 @@ mod block;
 mod bundle;
 mod client;
 mod grant;
+mod invitation;
 mod keys;
 mod order;
 mod session;

@@ -4,6 +4,8 @@
 //! browser use a known session (session fixation) has nothing after the sign-in.
 
 pub mod development;
+pub mod invitation;
+pub mod passkey;
 pub mod provider;
 
 use crate::admission::lifecycle::HISTORY_RETENTION;
@@ -71,7 +73,8 @@ impl NewSession<'_> {
         let (cookie, name) = SessionName::make(person.id, at.entropy.secret());
         let session = Session {
             name,
-            created: at.now,
+            // The recovery of an account ends the sessions of this second as well, and this one is a new one.
+            created: at.now.max(person.sessions_from),
             last_used: at.now,
             authenticated: self.authenticated.unwrap_or(at.now),
             acr: self.acr.map(str::to_owned),
@@ -95,6 +98,18 @@ impl NewSession<'_> {
         let mut event = event_of(person, kind, self.request_id, at);
         event.detail = Some(self.method.to_owned());
         event
+    }
+}
+
+/// How long after a sign-in a person can change how they sign in.
+pub const CHANGES_WITHIN: Seconds = Seconds(300);
+
+/// Refuses a change of how a person signs in, if the sign-in of the session was too long ago: a browser that its person left
+/// open must not give the account to the one who finds it.
+pub fn must_be_recent(session: &Session, now: Timestamp) -> Result<(), SignInReason> {
+    match now > session.authenticated + CHANGES_WITHIN {
+        true => Err(SignInReason::SignInTooLongAgo),
+        false => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! of the provider and the `sub` there, and never by an e-mail address: addresses change hands, and a provider may let
 //! its people choose any. [OIDCC §5.7]
 
-use super::{NewSession, SignedIn, event_of};
+use super::{NewSession, SignedIn, event_of, must_be_recent};
 use crate::decision::{Decision, Moment, Resolution};
 use crate::occasions::occasion::Occasion;
 use crate::people::{PersonId, SessionName};
@@ -12,9 +12,6 @@ use crate::records::{
 use crate::rejection::{Rejection, SignInReason};
 use crate::trace::Trace;
 use testudo_protocol::Seconds;
-
-/// How long after a sign-in a person can add an account at a provider.
-pub const LINK_WITHIN: Seconds = Seconds(300);
 
 /// The most accounts at providers that one person can have.
 pub const LINKS_MAX: usize = 10;
@@ -151,10 +148,7 @@ impl Occasion for ProviderLink<'_> {
         let (name, _) = &self.session;
         let alive = Session::find_alive(name, loaded, self.idle, at.now);
         let (session, person) = alive.ok_or(SignInReason::NotSignedIn)?;
-        // A browser that its person left open must not give the account to the one who finds it.
-        if at.now > session.record.authenticated + LINK_WITHIN {
-            return Err(SignInReason::SignInTooLongAgo.into());
-        }
+        must_be_recent(&session.record, at.now)?;
         match loaded.find::<PersonLink>(self.link) {
             Some(link) if link.record.person != person.record.id => {
                 return Err(SignInReason::AccountOfAnotherPerson.into());

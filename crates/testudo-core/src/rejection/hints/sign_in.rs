@@ -1,5 +1,6 @@
 //! Hints for sign-ins.
 
+use super::passkey::of_passkey;
 use crate::rejection::SignInReason;
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ pub(in crate::rejection) fn of_sign_in(reason: &SignInReason) -> Cow<'static, st
             "`testudo user list` shows which person has the account at the provider"
         }
         SignInReason::NotSignedIn | SignInReason::SignInTooLongAgo => "the person signs in and tries again",
+        SignInReason::Passkey(reason) => return of_passkey(reason),
         SignInReason::PersonNotAllowed { .. } => {
             "allow of the provider lists the claims that the people of this server have; the value must be equal and of the same type"
         }

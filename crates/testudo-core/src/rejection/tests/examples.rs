@@ -4,8 +4,8 @@
 use super::{
     AdmissionReason, AttestationReason, Authority, AuthorizationReason, CertificateUse, ClaimDifference,
     CredentialFormat, CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy,
-    Presented, ProofReason, Rejection, RequestReason, SenderConstraint, ServiceAccountReason, SignInReason,
-    StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
+    PasskeyFault, PasskeyReason, Presented, ProofReason, Rejection, RequestReason, SenderConstraint,
+    ServiceAccountReason, SignInReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientCertificateError;

@@ -1,10 +1,26 @@
 //! An example of each reason to refuse a sign-in.
 
-use super::SignInReason;
+use super::{PasskeyFault, PasskeyReason, SignInReason};
 use testudo_protocol::openid::ProviderResponseError;
 
-pub fn sign_in_reasons() -> Vec<SignInReason> {
+fn passkey_reasons() -> Vec<PasskeyReason> {
     vec![
+        PasskeyReason::CeremonyUnknown,
+        PasskeyReason::InvitationUnknown,
+        PasskeyReason::LastPasskey,
+        PasskeyReason::NameRefused,
+        PasskeyReason::NoSuchPasskey,
+        PasskeyReason::NotMade {
+            why: "the origin is another one".to_owned(),
+        },
+        PasskeyReason::Refused(PasskeyFault::CounterNotHigher),
+        PasskeyReason::TooMany,
+    ]
+}
+
+pub fn sign_in_reasons() -> Vec<SignInReason> {
+    let passkeys = passkey_reasons().into_iter().map(SignInReason::Passkey);
+    let others = vec![
         SignInReason::AccountNotActive,
         SignInReason::NameNotListed,
         SignInReason::AccountOfAnotherPerson,
@@ -35,5 +51,6 @@ pub fn sign_in_reasons() -> Vec<SignInReason> {
         SignInReason::TooManySignIns {
             retry_after_seconds: 7,
         },
-    ]
+    ];
+    others.into_iter().chain(passkeys).collect()
 }

@@ -14,9 +14,9 @@ use testudo_core::identity::{CredentialFormat, Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, AuthorizationReason, CertificateUse, ClaimDifference,
-    CredentialReason, Endpoint, GrantReason, MetadataReason, NotAcceptedBy, Presented, ProofReason,
-    Rejection, RequestReason, ServiceAccountReason, SignInReason, StatusEntry, StatusReason,
-    VerifiableReason, WorkloadProofReason,
+    CredentialReason, Endpoint, GrantReason, MetadataReason, NotAcceptedBy, PasskeyFault, PasskeyReason,
+    Presented, ProofReason, Rejection, RequestReason, ServiceAccountReason, SignInReason, StatusEntry,
+    StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_fetch::Network;

@@ -97,10 +97,6 @@ impl Checker<'_> {
         let places = places?;
         let development = self.development(section.development.as_deref(), places);
         let passkeys = self.passkeys(section.passkeys, places.issuer);
-        if passkeys.is_some() {
-            let problem = "is not served by this version: the sign-in page has no such button";
-            self.report.warn("login.passkeys", problem, None);
-        }
         let has_passkeys = passkeys.is_some() || section.passkeys == Some(true);
         let has_a_way = has_passkeys || !section.providers.is_empty() || section.development.is_some();
         if !has_a_way && !self.report.is_unread("login") {

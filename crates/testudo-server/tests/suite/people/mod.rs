@@ -4,6 +4,8 @@ mod account;
 mod attacks;
 mod codes;
 mod pages;
+mod passkey_attacks;
+mod passkeys;
 mod providers;
 mod public_clients;
 mod pushed;

@@ -77,6 +77,9 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
     found.map(|(_, value)| value.into_owned())
 }
 
+/// The entries of `[store]` for a server of its own.
+pub const SQLITE: &str = "url = \"sqlite:test.db\"";
+
 pub struct People {
     /// The issuer of the SVIDs of `a.example`.
     pub issuer: TestIssuer,
@@ -87,12 +90,17 @@ pub struct People {
 impl People {
     /// A server with these further entries; `[login]` is the first of them.
     pub async fn start(entries: &str) -> People {
+        People::start_over(SQLITE, &format!("passkeys = false\n{entries}")).await
+    }
+
+    /// A server with these entries of `[store]`, and with these further entries; `[login]` is the first of them.
+    pub async fn start_over(store: &str, entries: &str) -> People {
         let folder = folder("people");
         let issuer = TestIssuer::new("a.example");
         std::fs::write(folder.join("a.json"), issuer.bundle().to_string()).unwrap();
         let text = format!(
-            "issuer = \"{ISSUER}\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n[store]\nurl = \"sqlite:test.db\"\n\
-             [admin]\nsocket = \"admin.sock\"\n[login]\npasskeys = false\ndevelopment = [\"alice\", \"bob\"]\n{entries}"
+            "issuer = \"{ISSUER}\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n[store]\n{store}\n\
+             [admin]\nsocket = \"admin.sock\"\n[login]\ndevelopment = [\"alice\", \"bob\"]\n{entries}"
         );
         std::fs::write(folder.join("testudo.toml"), text).unwrap();
         let running = run_in(&folder).await.unwrap();

@@ -99,6 +99,7 @@ impl World {
             policy: Policy {
                 login: Some(LoginPolicy {
                     session_idle_lifetime: Seconds(3600),
+                    has_passkeys: true,
                 }),
                 ..Policy::of_tests()
             },

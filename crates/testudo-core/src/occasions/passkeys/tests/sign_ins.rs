@@ -1,0 +1,212 @@
+//! Tests of the sign-in with a passkey, and of the use of an invitation.
+
+use super::*;
+use crate::occasions::ceremonies::CeremonyEnd;
+use crate::records::{Kind, PersonName, PersonState};
+use crate::rejection::PasskeyFault;
+
+#[track_caller]
+fn begun(outcome: Result<SignedIn, Rejection>) -> SessionName {
+    match outcome.unwrap() {
+        SignedIn::Begun(cookie) => SessionName::parse(&cookie).unwrap(),
+        SignedIn::Account(person) => panic!("decide again with {person:?}"),
+    }
+}
+
+fn refused(fault: PasskeyFault) -> Rejection {
+    PasskeyReason::Refused(fault).into()
+}
+
+#[test]
+fn sign_in_begins_a_session_that_resists_phishing_and_uses_the_ceremony() {
+    let alice = alice(&["a", "b"]);
+    let mut world = World::with(&alice);
+    let session = begun(world.sign_in(&passkey("b"), 7));
+    let session: Session = world.store.read(&session.key()).unwrap();
+    assert_eq!(
+        (session.acr.as_deref(), session.method.as_str()),
+        (Some("phr"), "passkey")
+    );
+    assert_eq!(world.store.count(Kind::Ceremony), 0);
+    assert_eq!(world.events(), ["person.signed_in"]);
+    let stored = world.person(alice.id);
+    assert_eq!(
+        stored.passkeys[0],
+        passkey("a"),
+        "the other passkey is not changed"
+    );
+    assert_eq!(stored.passkeys[1].credential, json!({ "counter": 7 }));
+    assert_eq!(stored.passkeys[1].last_used, Some(NOW));
+}
+
+#[test]
+fn ceremony_is_used_once_in_its_browser_and_in_time() {
+    let alice = alice(&["a"]);
+    let mut world = World::with(&alice);
+    let unknown: Rejection = PasskeyReason::CeremonyUnknown.into();
+    let ceremony = world.ceremony(CeremonyPurpose::SignIn);
+    let elsewhere = world.finish(&ceremony, "another browser", &passkey("a"), 1);
+    assert_eq!(elsewhere, Err(unknown.clone()));
+    begun(world.finish(&ceremony, BROWSER, &passkey("a"), 1));
+    let known = world.person(alice.id).passkeys[0].clone();
+    let again = world.finish(&ceremony, BROWSER, &known, 2);
+    assert_eq!(again, Err(unknown.clone()));
+    for purpose in [
+        CeremonyPurpose::Invitation(SecretDigest::of("invitation")),
+        CeremonyPurpose::Addition(SecretDigest::of("session")),
+    ] {
+        let ceremony = world.ceremony(purpose);
+        let other = world.finish(&ceremony, BROWSER, &known, 2);
+        assert_eq!(other, Err(unknown.clone()), "{purpose:?}");
+    }
+    let late = world.ceremony(CeremonyPurpose::SignIn);
+    let request = PasskeySignIn {
+        finished: finished(&late, BROWSER),
+        person: alice.id,
+        verified: &known,
+        used: &Value::Null,
+        session: new_session(),
+    };
+    assert_eq!(world.settle_at(&request, NOW + Ceremony::LIFETIME), Err(unknown));
+    begun(world.settle_at(&request, NOW + Ceremony::LIFETIME - Seconds(1)));
+}
+
+#[test]
+fn passkey_that_was_used_meanwhile_is_verified_again() {
+    let alice = alice(&["a"]);
+    let mut world = World::with(&alice);
+    begun(world.sign_in(&passkey("a"), 5));
+    let outdated = world.sign_in(&passkey("a"), 6);
+    assert_eq!(outdated, Ok(SignedIn::Account(alice.id)));
+    assert_eq!(
+        world.person(alice.id).passkeys[0].credential,
+        json!({ "counter": 5 })
+    );
+    assert_eq!(world.store.count(Kind::Session), 1);
+    assert_eq!(world.store.count(Kind::Ceremony), 1, "the next decision uses it");
+}
+
+#[test]
+fn unknown_locked_and_removed_accounts_and_unknown_passkeys_get_the_same_answer() {
+    let answer = |rejection: Rejection| rejection.answer(crate::rejection::Endpoint::None);
+    let active = alice(&["a"]);
+    let locked = Person {
+        state: PersonState::Locked,
+        ..active.clone()
+    };
+    let mut answers = Vec::new();
+    for (stored, with, fault) in [
+        (&active, "b", PasskeyFault::UnknownPasskey),
+        (&locked, "a", PasskeyFault::AccountNotActive),
+        (&active.erased(NOW), "a", PasskeyFault::AccountNotActive),
+        (
+            &Person::new(PersonId::of_random(&[9; 16]), NOW),
+            "a",
+            PasskeyFault::UnknownAccount,
+        ),
+    ] {
+        let mut world = World::with(stored);
+        let outcome = world.sign_in(&passkey(with), 1);
+        assert_eq!(outcome, Err(refused(fault.clone())), "{fault:?}");
+        assert_eq!(world.store.count(Kind::Session), 0);
+        answers.push(answer(outcome.unwrap_err()));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[test]
+fn counter_that_is_not_higher_has_an_event_and_ends_the_ceremony() {
+    let alice = alice(&["a"]);
+    let mut world = World::with(&alice);
+    let digest = world.ceremony(CeremonyPurpose::SignIn);
+    let end = CeremonyEnd {
+        digest: &digest,
+        copied: Some(alice.id),
+        request_id: "r",
+    };
+    world.settle(&end).unwrap();
+    assert_eq!(world.events(), ["passkey.refused"]);
+    assert_eq!(world.store.events[0].person, Some(alice.id.sub()));
+    assert_eq!(world.store.count(Kind::Ceremony), 0);
+    world.settle(&end).unwrap();
+    assert_eq!(world.events().len(), 1, "one event for each ceremony");
+}
+
+#[test]
+fn invitation_makes_an_account_with_its_name_and_groups_once() {
+    let mut world = World::with(&alice(&["a"]));
+    let invitation = invitation(false);
+    world.store.put(&invitation);
+    let session = begun(world.use_invitation(&invitation, NOW));
+    let carol = world.person(session.person);
+    assert_eq!(carol.id, invitation.person);
+    assert_eq!(carol.name.as_deref(), Some("carol"));
+    assert_eq!(carol.groups, ["staff"]);
+    assert_eq!(carol.passkeys, [passkey("new")]);
+    let name: PersonName = world.store.read(b"carol").unwrap();
+    assert_eq!(name.person, carol.id);
+    assert_eq!(world.events(), ["person.created", "person.signed_in"]);
+    assert_eq!(world.store.count(Kind::Invitation), 0);
+    let again = world.use_invitation(&invitation, NOW);
+    assert_eq!(again, Err(PasskeyReason::InvitationUnknown.into()));
+}
+
+#[test]
+fn invitation_that_has_expired_or_whose_name_is_taken_is_refused() {
+    let mut world = World::with(&alice(&["a"]));
+    let invitation = invitation(false);
+    world.store.put(&invitation);
+    let unknown: Rejection = PasskeyReason::InvitationUnknown.into();
+    assert_eq!(
+        world.use_invitation(&invitation, invitation.expires),
+        Err(unknown.clone())
+    );
+    world.store.put(&PersonName {
+        name: "carol".to_owned(),
+        person: PersonId::of_random(&[7; 16]),
+    });
+    assert_eq!(world.use_invitation(&invitation, NOW), Err(unknown));
+    assert_eq!(world.store.count(Kind::Person), 1);
+}
+
+#[test]
+fn recovery_leaves_one_new_passkey_and_ends_all_earlier_sessions() {
+    let alice = alice(&["a", "b"]);
+    let mut world = World::with(&alice);
+    let earlier = [
+        world.session(&alice, NOW - Seconds(9)),
+        world.session(&alice, NOW),
+    ];
+    let invitation = invitation(true);
+    world.store.put(&invitation);
+    let session = begun(world.use_invitation(&invitation, NOW));
+    let recovered = world.person(alice.id);
+    assert_eq!(recovered.passkeys, [passkey("new")]);
+    assert_eq!(
+        (recovered.name, recovered.groups),
+        (alice.name.clone(), alice.groups.clone())
+    );
+    assert_eq!(world.events(), ["person.recovered", "person.signed_in"]);
+    let is_alive = |name: SessionName| {
+        let session: Session = world.store.read(&name.key()).unwrap();
+        session.is_alive(&world.person(alice.id), IDLE, NOW)
+    };
+    assert!(is_alive(session));
+    assert_eq!(earlier.map(is_alive), [false, false]);
+}
+
+#[test]
+fn account_that_was_locked_meanwhile_is_not_recovered() {
+    let locked = Person {
+        state: PersonState::Locked,
+        ..alice(&["a"])
+    };
+    let mut world = World::with(&locked);
+    let invitation = invitation(true);
+    world.store.put(&invitation);
+    let outcome = world.use_invitation(&invitation, NOW);
+    assert_eq!(outcome, Err(SignInReason::AccountNotActive.into()));
+    assert_eq!(world.person(locked.id), locked);
+    assert_eq!(world.store.count(Kind::Invitation), 1);
+}

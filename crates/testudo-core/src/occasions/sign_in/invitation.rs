@@ -1,0 +1,123 @@
+//! A person uses an invitation: the passkey that they made belongs to a new account, or it is the only one of an account
+//! that is recovered. [WEBAUTHN §7.1]
+
+use super::passkey::METHOD;
+use super::{NewSession, SignedIn};
+use crate::decision::{Decision, Moment, Resolution};
+use crate::occasions::ceremonies::Finished;
+use crate::occasions::occasion::Occasion;
+use crate::policy::PASSKEY_ACR;
+use crate::records::{
+    Batch, CeremonyPurpose, Conflict, EventKind, Invitation, Loaded, Needs, Passkey, Person, PersonName,
+};
+use crate::rejection::{PasskeyReason, Rejection, SignInReason};
+use crate::trace::Trace;
+use testudo_protocol::Seconds;
+
+/// The use of an invitation, with a new passkey that the server verified.
+#[derive(Debug, Clone)]
+pub struct InvitationUse<'a> {
+    /// The ceremony.
+    pub finished: Finished<'a>,
+    /// The invitation, as it was read to verify the passkey.
+    pub invitation: &'a Invitation,
+    /// The passkey.
+    pub passkey: &'a Passkey,
+    /// The session.
+    pub session: NewSession<'a>,
+}
+
+impl Occasion for InvitationUse<'_> {
+    type Outcome = SignedIn;
+
+    fn needs(&self) -> Needs<'_> {
+        let needs = self.finished.needs(Needs::default());
+        let needs = needs
+            .and::<Invitation>(self.invitation.digest.key())
+            .and::<PersonName>(self.invitation.name.as_bytes());
+        self.session.needs(Some(&self.invitation.person), needs)
+    }
+
+    fn decide(
+        &self,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+        _trace: &mut Trace,
+    ) -> Result<Decision<SignedIn>, Rejection> {
+        let digest = self.invitation.digest;
+        let mut batch = self
+            .finished
+            .end(CeremonyPurpose::Invitation(digest), loaded, at)?;
+        let stored = loaded.find::<Invitation>(digest.key());
+        let stored = stored.filter(|stored| at.now < stored.record.expires);
+        let stored = stored.ok_or(PasskeyReason::InvitationUnknown)?;
+        batch.delete(&stored.record, stored.version);
+        let person = match stored.record.is_recovery {
+            true => self.recovered(&mut batch, loaded, at)?,
+            false => self.created(&mut batch, loaded, at)?,
+        };
+        let session = NewSession {
+            method: METHOD,
+            acr: Some(PASSKEY_ACR),
+            ..self.session
+        };
+        session.begin(&person, batch, loaded, at)
+    }
+
+    /// Another request used the ceremony, the invitation or the name, or changed the account, at the same moment.
+    fn conflict(&self, _on: &Conflict) -> Resolution {
+        Resolution::Again
+    }
+}
+
+impl InvitationUse<'_> {
+    fn created(&self, batch: &mut Batch, loaded: &Loaded<'_>, at: &Moment<'_>) -> Result<Person, Rejection> {
+        let invitation = self.invitation;
+        let person = Person {
+            name: Some(invitation.name.clone()),
+            groups: invitation.groups.clone(),
+            passkeys: vec![self.passkey.clone()],
+            ..Person::new(invitation.person, at.now)
+        };
+        // An administrator at another node invited a second person with this name at the same moment.
+        if loaded.find::<PersonName>(invitation.name.as_bytes()).is_some() {
+            return Err(PasskeyReason::InvitationUnknown.into());
+        }
+        batch.insert(&person);
+        batch.insert(&PersonName {
+            name: invitation.name.clone(),
+            person: person.id,
+        });
+        let mut event = super::event_of(person.id, EventKind::PersonCreated, self.session.request_id, at);
+        event.detail = Some(METHOD.to_owned());
+        batch.insert_event(event);
+        Ok(person)
+    }
+
+    /// An attacker who has an earlier passkey or a session may be the reason for the recovery: both end.
+    fn recovered(
+        &self,
+        batch: &mut Batch,
+        loaded: &Loaded<'_>,
+        at: &Moment<'_>,
+    ) -> Result<Person, Rejection> {
+        let person = loaded.find::<Person>(self.invitation.person.key());
+        let person = person.filter(|person| person.record.is_active());
+        let person = person.ok_or(SignInReason::AccountNotActive)?;
+        let recovered = Person {
+            passkeys: vec![self.passkey.clone()],
+            // The next second: a session that began in this one must not be usable.
+            sessions_from: at.now + Seconds(1),
+            ..person.record.clone()
+        };
+        batch.replace(&recovered, person.version);
+        let request_id = self.session.request_id;
+        batch.insert_event(super::event_of(
+            recovered.id,
+            EventKind::PersonRecovered,
+            request_id,
+            at,
+        ));
+        Ok(recovered)
+    }
+}

@@ -1,0 +1,140 @@
+//! `/invite`: a person uses the link of an invitation, and makes a passkey. [WEBAUTHN §7.1]
+//!
+//! The token of the link is in its fragment, so it is in no request for the page and in no log. The script of the page sends
+//! it in the form.
+
+use super::super::cookies::{Cookie, Cookies};
+use super::super::flow::{Browser, opened_from};
+use super::super::login::as_sign_in;
+use super::super::onward::{FLOW, Onward};
+use super::super::page::{Frame, allow_script, page};
+use super::super::same_origin::must_be_of_this_server;
+use super::super::sealed::Purpose;
+use super::super::visit::{Visit, see_other, with_cookie};
+use super::ceremony::{Answered, begin};
+use super::relying_party::{self, NewUser};
+use super::{on_page, to_script};
+use crate::config::{LoginSettings, RelyingParty};
+use crate::fault::{Fault, Stop};
+use crate::gather::look_up_turn;
+use crate::settle::settle;
+use askama::Template;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Response, StatusCode};
+use testudo_core::occasions::passkeys::checked_name;
+use testudo_core::occasions::sign_in::invitation::InvitationUse;
+use testudo_core::occasions::sign_in::passkey::METHOD;
+use testudo_core::occasions::sign_in::{NewSession, SignedIn};
+use testudo_core::policy::PASSKEY_ACR;
+use testudo_core::records::{CeremonyPurpose, Invitation};
+use testudo_core::rejection::PasskeyReason;
+
+#[derive(Template)]
+#[template(path = "invite.html")]
+struct Invite<'a> {
+    frame: Frame<'a>,
+    action: String,
+    options: String,
+    flow: String,
+}
+
+/// GET `/invite`
+pub fn show(visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, Stop> {
+    let browser = Browser::of(visit)?;
+    let template = Invite {
+        frame: Frame::with_script(&visit.in_force.look, visit.id, true),
+        action: visit.path("/invite"),
+        options: visit.path("/invite/options"),
+        flow: browser.seal(visit, Purpose::Flow, Onward::Account)?,
+    };
+    let response = allow_script(page(StatusCode::OK, &template, None));
+    Ok(with_cookie(response, browser.cookie))
+}
+
+/// POST `/invite/options`: the script asks what the new passkey must be like.
+pub async fn options_to_accept(
+    visit: &Visit<'_>,
+    party: &RelyingParty,
+) -> Result<Response<Full<Bytes>>, Stop> {
+    to_script(visit, asked(visit, party).await).await
+}
+
+async fn asked(visit: &Visit<'_>, party: &RelyingParty) -> Result<Response<Full<Bytes>>, Stop> {
+    must_be_of_this_server(visit.headers, visit.issuer())?;
+    let _: Onward = opened_from(visit, Purpose::Flow, FLOW)?;
+    let invitation = invitation_of(visit).await?;
+    let user = NewUser {
+        id: invitation.person,
+        name: &invitation.name,
+        // The earlier passkeys of an account that is recovered end, so none of them is excluded.
+        passkeys: &[],
+    };
+    let asked = relying_party::ask_for_new(visit, party, &user)?;
+    begin(visit, CeremonyPurpose::Invitation(invitation.digest), asked).await
+}
+
+/// The invitation whose token the form has, if it can be used.
+async fn invitation_of(visit: &Visit<'_>) -> Result<Invitation, Stop> {
+    let app = visit.app;
+    let unknown = || Stop::from(PasskeyReason::InvitationUnknown);
+    let token = visit.form.get("invitation").unwrap_or_default();
+    let digest = Invitation::digest_of(token).ok_or_else(unknown)?;
+    // Nothing is proven about the browser. [decision 0011]
+    app.applied_changes.judge()?;
+    let turn = look_up_turn(app).await?;
+    let found = app.store.read::<Invitation>(digest.key()).await;
+    drop(turn);
+    let found = found.map_err(Fault::Store)?.map(|found| found.record);
+    let alive = found.filter(|found| app.now() < found.expires);
+    alive.ok_or_else(unknown)
+}
+
+/// POST `/invite` with the answer of the browser.
+pub async fn accept(
+    visit: &Visit<'_>,
+    login: &LoginSettings,
+    party: &RelyingParty,
+) -> Result<Response<Full<Bytes>>, Stop> {
+    on_page(visit, accepted(visit, login, party).await).await
+}
+
+async fn accepted(
+    visit: &Visit<'_>,
+    login: &LoginSettings,
+    party: &RelyingParty,
+) -> Result<Response<Full<Bytes>>, Stop> {
+    must_be_of_this_server(visit.headers, visit.issuer())?;
+    let _: Onward = opened_from(visit, Purpose::Flow, FLOW)?;
+    let name = checked_name(visit.form.get("passkey_name").unwrap_or_default())?;
+    let invitation = invitation_of(visit).await?;
+    let purpose = CeremonyPurpose::Invitation(invitation.digest);
+    let answered = Answered::of(visit, purpose).await?;
+    let passkey = answered.made(visit, party, name).await?;
+    let request = InvitationUse {
+        finished: answered.finished(),
+        invitation: &invitation,
+        passkey: &passkey,
+        session: NewSession {
+            method: METHOD,
+            acr: Some(PASSKEY_ACR),
+            authenticated: None,
+            lifetime: login.session_lifetime,
+            earlier: visit.session().map(|earlier| earlier.key()),
+            address: visit.address,
+            request_id: visit.id,
+        },
+    };
+    let settled = settle(visit.app, &visit.in_force.policy, &request, |outcome, _| {
+        Ok(outcome)
+    })
+    .await;
+    match settled.map_err(as_sign_in)? {
+        SignedIn::Begun(cookie) => {
+            let cookie = Cookies::of(visit.issuer()).set(Cookie::Session, &cookie);
+            Ok(with_cookie(see_other(&visit.path("/account")), cookie))
+        }
+        // This decision names the account, so it never asks for one.
+        SignedIn::Account(_) => Err(Fault::Contended.into()),
+    }
+}

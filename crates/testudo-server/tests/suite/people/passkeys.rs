@@ -1,0 +1,305 @@
+//! Passkeys: an invitation, the sign-in, and the passkeys of an account, with an authenticator of the test kit.
+
+use super::world::{
+    CALLBACK, ISSUER, People, SESSION, SQLITE, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter,
+    text_of,
+};
+use crate::nodes::postgres;
+use serde_json::{Value, json};
+use std::path::Path;
+use testudo_core::records::{Ceremony, Invitation, Person as Account, Session};
+use testudo_testkit::http::{Answer, over_socket};
+use testudo_testkit::passkey::Authenticator;
+use testudo_testkit::passkey_pages::{PasskeyForm, accept, add, sign_in};
+use testudo_testkit::person::{Person, forms};
+
+/// A server where people sign in with passkeys.
+pub async fn start() -> People {
+    People::start_over(SQLITE, WEB_RULE).await
+}
+
+/// An order of an administrator at the admin socket in this folder.
+pub async fn order(folder: &Path, path: &str, body: Value) -> (u16, Value) {
+    over_socket(
+        &folder.join("admin.sock"),
+        "POST",
+        &format!("/admin/v1/users/{path}"),
+        body,
+    )
+    .await
+}
+
+/// The token of a new invitation.
+pub async fn invite(people: &People, body: Value) -> String {
+    let (status, answer) = order(&people.folder, "invite", body).await;
+    assert_eq!(status, 200, "{answer}");
+    let link = answer["link"].as_str().unwrap();
+    let (page, token) = link.split_once('#').unwrap();
+    assert_eq!(page, format!("{ISSUER}/invite"));
+    token.to_owned()
+}
+
+/// A new account, whose person has just signed in.
+pub async fn invited(people: &People, name: &str) -> (Person, Authenticator) {
+    let token = invite(people, json!({ "user": name })).await;
+    let (mut person, mut authenticator) = (people.person(), Authenticator::new(ISSUER));
+    let answer = accept(&mut person, &mut authenticator, &token).await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    (person, authenticator)
+}
+
+/// The stored account with this name.
+pub async fn account(people: &People, name: &str) -> Account {
+    let accounts = people.records::<Account>().await.into_iter();
+    let mut named = accounts.filter(|account| account.name.as_deref() == Some(name));
+    named
+        .next()
+        .unwrap_or_else(|| panic!("no account is named {name}"))
+}
+
+/// Presses a button of the form about the only passkey with this name.
+pub async fn press(person: &mut Person, passkey: &str, button: &str, name: &str) -> Answer {
+    let text = text_of(&person.open("/account").await);
+    let forms = forms(&text)
+        .into_iter()
+        .filter(|form| form.field("passkey").is_some());
+    let mut forms = forms.filter(|form| form.field("passkey") == Some(passkey));
+    let form = forms
+        .next()
+        .unwrap_or_else(|| panic!("no passkey {passkey}: {text}"));
+    let mut fields = form.pressed(button);
+    fields.push(("passkey_name".to_owned(), name.to_owned()));
+    person.submit(&form.action, &fields).await
+}
+
+#[tokio::test]
+async fn invited_person_makes_a_passkey_and_signs_in_with_it() {
+    let people = start().await;
+    let body = json!({ "user": "carol", "groups": ["auditors"], "reason": "joins" });
+    let token = invite(&people, body).await;
+    let (mut person, mut authenticator) = (people.person(), Authenticator::new(ISSUER));
+    let answer = accept(&mut person, &mut authenticator, &token).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("/account"))
+    );
+    let page = text_of(&person.open("/account").await);
+    assert!(
+        page.contains("<dd>carol</dd>") && page.contains("value=\"laptop\""),
+        "{page}"
+    );
+    let carol = account(&people, "carol").await;
+    assert_eq!(carol.groups, ["auditors"]);
+    assert_eq!(authenticator.passkeys[0].user, carol.id.key());
+    let [invited] = people.events("person.invited").await.try_into().unwrap();
+    let [created] = people.events("person.created").await.try_into().unwrap();
+    for event in [&invited, &created] {
+        assert_eq!(event["person"], json!(carol.id.sub()));
+        assert!(!event.to_string().contains("carol"), "{event}");
+    }
+    assert_eq!(invited["reason"], "joins");
+    // In another browser.
+    let mut elsewhere = people.person();
+    let answer = sign_in(&mut elsewhere, &mut authenticator).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("/account"))
+    );
+    let sessions = people.records::<Session>().await;
+    assert_eq!(sessions.len(), 2);
+    for session in sessions {
+        assert_eq!(session.name.person, carol.id);
+        assert_eq!(session.acr.as_deref(), Some("phr"));
+        assert_eq!(session.method, "passkey");
+    }
+    let signed_in = people.events("person.signed_in").await;
+    assert!(
+        signed_in.iter().all(|event| event["detail"] == "passkey"),
+        "{signed_in:?}"
+    );
+    assert_eq!(people.records::<Ceremony>().await, []);
+    assert_eq!(people.records::<Invitation>().await, []);
+}
+
+#[tokio::test]
+async fn person_who_signs_in_with_a_passkey_comes_back_to_the_application_with_acr_phr() {
+    let people = start().await;
+    let (_, mut authenticator) = invited(&people, "carol").await;
+    let mut person = people.person();
+    let asked = person.open(&asking(&[("acr_values", "phr")])).await;
+    let policy = asked.header("content-security-policy").unwrap().to_owned();
+    assert!(
+        policy.contains("form-action 'self' https://shop.apps.example"),
+        "{policy}"
+    );
+    let steps = PasskeyForm::of("/login", &asked);
+    let (ceremony, options) = steps.begin(&mut person).await;
+    let answer = steps
+        .finish(&mut person, &ceremony, &authenticator.get(&options))
+        .await;
+    let location = answer.header("location").unwrap().to_owned();
+    let url = person.walk_on("/login", answer).await.unwrap();
+    assert!(location.starts_with("/authorize?flow="), "{location}");
+    let code = parameter(&url, "code").unwrap();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    let answer = people.post("/token", "/web/shop", &fields).await;
+    let token = answer.access_token();
+    let claims = testudo_testkit::token::claims(&token);
+    assert_eq!(claims["acr"], "phr");
+    assert_eq!(claims["sub"], json!(account(&people, "carol").await.id.sub()));
+}
+
+#[tokio::test]
+async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
+    let people = start().await;
+    let (mut person, first) = invited(&people, "carol").await;
+    let mut phone = Authenticator::new(ISSUER);
+    let answer = add(&mut person, &mut phone, "phone").await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some("/account"))
+    );
+    let id = |authenticator: &Authenticator| testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
+    let answer = press(&mut person, &id(&phone), "rename_passkey", " my phone ").await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    let names: Vec<String> = account(&people, "carol")
+        .await
+        .passkeys
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
+    assert_eq!(names, ["laptop", "my phone"]);
+    let answer = press(&mut person, &id(&phone), "rename_passkey", "a\u{202e}b").await;
+    assert_refused_page(&answer, 400, "the name of a passkey must be one line");
+    let answer = press(&mut person, &id(&first), "remove_passkey", "").await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    let answer = press(&mut person, &id(&phone), "remove_passkey", "").await;
+    assert_refused_page(&answer, 403, "you sign in with this passkey only");
+    assert_eq!(account(&people, "carol").await.passkeys.len(), 1);
+    let sub = json!(account(&people, "carol").await.id.sub());
+    for kind in ["passkey.added", "passkey.removed"] {
+        let [event] = people.events(kind).await.try_into().unwrap();
+        assert_eq!(event["person"], sub, "{kind}");
+    }
+    let mut elsewhere = people.person();
+    assert_eq!(sign_in(&mut elsewhere, &mut phone).await.status, 303);
+}
+
+#[tokio::test]
+async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
+    let people = start().await;
+    let (mut person, first) = invited(&people, "carol").await;
+    let mut phone = Authenticator::new(ISSUER);
+    add(&mut person, &mut phone, "phone").await;
+    let ids = [&first, &phone].map(|one| testudo_protocol::base64url::text(&one.passkeys[0].id));
+    let mut windows = tokio::task::JoinSet::new();
+    for id in ids {
+        let mut person = person.clone();
+        windows.spawn(async move { press(&mut person, &id, "remove_passkey", "").await.status });
+    }
+    let mut statuses = windows.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 403]);
+    assert_eq!(account(&people, "carol").await.passkeys.len(), 1);
+}
+
+#[tokio::test]
+async fn passkeys_are_changed_within_five_minutes_after_the_sign_in() {
+    let people = start().await;
+    let (mut person, mut authenticator) = invited(&people, "carol").await;
+    let mut phone = Authenticator::new(ISSUER);
+    add(&mut person, &mut phone, "phone").await;
+    let steps = PasskeyForm::open(&mut person, "/account", &[("passkey_name", "late")]).await;
+    let (ceremony, options) = steps.begin(&mut person).await;
+    people.running.app.clock.shift(301);
+    let answer = steps.ask(&mut person).await;
+    assert_eq!(answer.status, 403);
+    let refused: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert!(
+        refused["error"]
+            .as_str()
+            .unwrap()
+            .contains("more than five minutes ago"),
+        "{refused}"
+    );
+    assert_eq!(refused["request_id"].as_str(), answer.header("request-id"));
+    let answer = steps
+        .finish(&mut person, &ceremony, &phone.create(&options))
+        .await;
+    assert_ne!(answer.status, 303, "{}", text_of(&answer));
+    let id = testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
+    let answer = press(&mut person, &id, "remove_passkey", "").await;
+    assert_refused_page(&answer, 403, "more than five minutes ago");
+    assert_eq!(account(&people, "carol").await.passkeys.len(), 2);
+    sign_in(&mut person, &mut authenticator).await;
+    assert_eq!(press(&mut person, &id, "remove_passkey", "").await.status, 303);
+}
+
+#[tokio::test]
+async fn recovery_ends_earlier_passkeys_and_sessions() {
+    let people = start().await;
+    let (mut person, mut lost) = invited(&people, "carol").await;
+    let before = account(&people, "carol").await;
+    let token = invite(&people, json!({ "user": "carol", "recover": true })).await;
+    assert_eq!(
+        person.open("/account").await.status,
+        200,
+        "the invitation alone changes nothing"
+    );
+    let (mut elsewhere, mut new) = (people.person(), Authenticator::new(ISSUER));
+    assert_eq!(accept(&mut elsewhere, &mut new, &token).await.status, 303);
+    assert_eq!(elsewhere.open("/account").await.status, 200);
+    let answer = person.open("/account").await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/login")));
+    let mut again = people.person();
+    assert_refused_page(
+        &sign_in(&mut again, &mut lost).await,
+        403,
+        "you cannot sign in with this passkey",
+    );
+    assert_eq!(sign_in(&mut again, &mut new).await.status, 303);
+    let after = account(&people, "carol").await;
+    assert_eq!((after.id, after.passkeys.len()), (before.id, 1));
+    assert_eq!(people.events("person.recovered").await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_nodes_finish_one_anothers_ceremonies() {
+    let url = postgres().database("passkeys").unwrap();
+    let key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
+    let store = format!("url = \"{url}\"\nkey_encryption_key = \"{key}\"");
+    let people = [
+        People::start_over(&store, WEB_RULE).await,
+        People::start_over(&store, WEB_RULE).await,
+    ];
+    let at = |person: &Person, node: usize| {
+        let mut moved = people[node].person();
+        moved.cookies.clone_from(&person.cookies);
+        moved
+    };
+    let token = invite(&people[0], json!({ "user": "carol" })).await;
+    let mut authenticator = Authenticator::new(ISSUER);
+    let mut person = people[0].person();
+    let steps = PasskeyForm::open(&mut person, "/invite", &[("invitation", &token)]).await;
+    let (ceremony, options) = steps.begin(&mut person).await;
+    let answer = authenticator.create(&options);
+    let mut person = at(&person, 1);
+    assert_eq!(steps.finish(&mut person, &ceremony, &answer).await.status, 303);
+    assert_eq!(at(&person, 0).open("/account").await.status, 200);
+    for (begun_at, finished_at) in [(0, 1), (1, 0)] {
+        let mut person = people[begun_at].person();
+        let steps = PasskeyForm::open(&mut person, "/login", &[]).await;
+        let (ceremony, options) = steps.begin(&mut person).await;
+        let answer = authenticator.get(&options);
+        let mut moved = at(&person, finished_at);
+        assert_eq!(steps.finish(&mut moved, &ceremony, &answer).await.status, 303);
+        assert!(moved.cookies.contains_key(SESSION));
+        let again = steps.finish(&mut person, &ceremony, &answer).await;
+        assert_refused_page(&again, 400, "was answered already");
+    }
+}
