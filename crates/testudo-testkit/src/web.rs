@@ -358,21 +358,38 @@ where
     let more = members.replace("URL", &url);
     let metadata =
         format!(r#"{{"issuer":"{url}","token_endpoint":"{url}/token","jwks_uri":"{url}/jwks"{more}}}"#);
+    answer_requests(listener, move |request| {
+        let prepared = request
+            .contains("/.well-known/")
+            .then(|| answer_text("200 OK", "", &metadata));
+        let answer = prepared.is_none().then(|| answer(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => prepared.unwrap_or_default(),
+            }
+        }
+    });
+    url
+}
+
+/// Answers each request on a connection of its own, one after the other, with the whole text of an answer. It ends with the
+/// runtime on which it was started.
+pub fn answer_requests<A>(listener: TcpListener, mut answer: impl FnMut(String) -> A + Send + 'static)
+where
+    A: Future<Output = String> + Send,
+{
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let Some(request) = request(&mut stream).await else {
                 continue;
             };
-            let text = match request.contains("/.well-known/") {
-                true => answer_text("200 OK", "", &metadata),
-                false => answer(request).await,
-            };
+            let text = answer(request).await;
             // The client may have closed the connection.
             let _ = stream.write_all(text.as_bytes()).await;
         }
     });
-    url
 }
 
 /// An answer of HTTP/1.1; each line of `headers` ends with CR LF.

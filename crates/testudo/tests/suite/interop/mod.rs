@@ -7,6 +7,7 @@ mod ci;
 mod get_a_token;
 pub mod guides;
 mod kubernetes;
+mod mcp;
 mod minted;
 pub mod programs;
 mod schemathesis;

@@ -17,17 +17,17 @@ const PAGE: &str = "sign-in.md";
 const CALLBACK: &str = "https://shop.example.net/callback";
 
 /// An application that waits until a person has signed in.
-struct Application {
+pub struct Application {
     child: Child,
     /// The address to which it sends the browser.
-    address: String,
+    pub address: String,
     port: u16,
 }
 
 impl Application {
     /// Starts the program, which prints the address in a line of its own. It listens on `port`.
     #[track_caller]
-    fn start(program: &mut Command, port: u16) -> Application {
+    pub fn start(program: &mut Command, port: u16) -> Application {
         let program = program.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program.spawn().unwrap();
         // Up to the end of the first line with an address, and no byte more, so that the rest can be read at the end.
@@ -53,7 +53,7 @@ impl Application {
     }
 
     /// The browser comes to the redirect URI, through the proxy of the application.
-    async fn receive(&self, location: &str) {
+    pub async fn receive(&self, location: &str) {
         let url = Url::parse(location).unwrap();
         let target = format!("{}?{}", url.path(), url.query().unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
@@ -66,7 +66,13 @@ impl Application {
 
     /// What it prints at its end, which must be a success.
     #[track_caller]
-    fn answer(mut self) -> Value {
+    pub fn answer(self) -> Value {
+        serde_json::from_str(&self.printed()).unwrap()
+    }
+
+    /// The same, as text.
+    #[track_caller]
+    pub fn printed(mut self) -> String {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.child
             .stdout
@@ -80,8 +86,8 @@ impl Application {
             .unwrap()
             .read_to_string(&mut stderr)
             .unwrap();
-        assert!(self.child.wait().unwrap().success(), "{stderr}");
-        serde_json::from_str(&stdout).unwrap()
+        assert!(self.child.wait().unwrap().success(), "{stderr}{stdout}");
+        stdout
     }
 }
 
