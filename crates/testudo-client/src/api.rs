@@ -75,7 +75,12 @@ impl TokenClient {
         self.call_with(&token, request).await
     }
 
-    async fn call_with(&self, token: &AccessToken, request: &Outgoing<'_>) -> Result<Fetched, ClientError> {
+    /// As [`TokenClient::call`], with this token.
+    pub async fn call_with(
+        &self,
+        token: &AccessToken,
+        request: &Outgoing<'_>,
+    ) -> Result<Fetched, ClientError> {
         let (mut answer, needs_new_proof) = self.call_once(token, request).await?;
         if needs_new_proof {
             (answer, _) = self.call_once(token, request).await?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use testudo_fetch::FetchFault;
+use testudo_protocol::printable::excerpt;
 
 /// Why the client has no access token.
 #[derive(Debug)]
@@ -49,6 +50,14 @@ pub enum ClientError {
     },
     /// What the person granted has ended.
     SignInAgain,
+    /// No response came before the time was over.
+    NoResponse,
+    /// The redirect URI is not one on loopback.
+    RedirectUri(String),
+    /// The port on loopback cannot be used.
+    Listen(String),
+    /// The file in which a sign-in is kept cannot be used.
+    SignInFile(String),
     Refused {
         status: u16,
         error: String,
@@ -91,10 +100,18 @@ impl ClientError {
                 "set client_id: an issuer chooses the id of a client that authenticates with a token of its platform"
                     .into(),
             ),
-            ClientError::Response(_) | ClientError::SignInAgain => {
+            ClientError::Response(_) | ClientError::SignInAgain | ClientError::NoResponse => {
                 Some("start a new sign-in, and send the person to its address".into())
             }
+            ClientError::RedirectUri(_) => Some(
+                "write http://127.0.0.1/callback or http://[::1]/callback, as it is in the client's redirect_uris"
+                    .into(),
+            ),
+            ClientError::SignInFile(_) => Some(
+                "sign in again with a file that only its owner can read, in a folder that can be written".into(),
+            ),
             ClientError::SignIn { .. }
+            | ClientError::Listen(_)
             | ClientError::Tls(_)
             | ClientError::Metadata(_)
             | ClientError::Fetch(_)
@@ -161,6 +178,12 @@ impl fmt::Display for ClientError {
                 write!(f, "the person was not signed in: {error} ({description})")
             }
             ClientError::SignInAgain => f.write_str("what the person granted has ended"),
+            ClientError::NoResponse => f.write_str("the person did not sign in in time"),
+            ClientError::RedirectUri(uri) => {
+                write!(f, "{:?} is not a redirect URI on loopback", excerpt(uri))
+            }
+            ClientError::Listen(problem) => write!(f, "no port on loopback can be used: {problem}"),
+            ClientError::SignInFile(problem) => f.write_str(problem),
             ClientError::Refused {
                 status,
                 error,

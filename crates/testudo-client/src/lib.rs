@@ -28,6 +28,9 @@
 //!
 //! An application that signs people in ([`TokenClient::sign_in`]) gets tokens of these people: [`SignIn`].
 //!
+//! A program on the computer of a person listens on loopback for the response ([`TokenClient::listen_for_sign_in`]), and
+//! can keep the sign-in in a file ([`SignInFile`]).
+//!
 //! A workload without an SVID authenticates with a token of its platform, such as a pod with that of its service account
 //! or a job of a CI system with that of the job: [`Assertions`]. An app on a device has an attestation of its key:
 //! [`Attestations`].
@@ -55,9 +58,11 @@ mod exchange;
 mod github_actions;
 mod key;
 mod look;
+mod loopback;
 mod person;
 mod refresh_token;
 mod sign_in;
+mod sign_in_file;
 mod svid;
 
 pub use answers::discover;
@@ -67,9 +72,11 @@ pub use attestations::Attestations;
 pub use attested::{AttestationSource, Attested, AttestedFuture};
 pub use error::ClientError;
 pub use key::PrivateKey;
+pub use loopback::{LOOPBACK_REDIRECT_URI, LocalSignIn};
 pub use person::PersonTokens;
 pub use refresh_token::RefreshToken;
 pub use sign_in::SignIn;
+pub use sign_in_file::SignInFile;
 pub use svid::{Svid, Svids};
 pub use testudo_fetch::{ClientIdentity, Fetched, FetcherOptions, Outgoing};
 

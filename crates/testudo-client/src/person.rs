@@ -43,6 +43,11 @@ impl PersonTokens {
         }
     }
 
+    /// The id of the client to which they were issued.
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
     /// The refresh token of this moment. `None`: the issuer gave none, or refused the last one.
     pub async fn refresh_token(&self) -> Option<RefreshToken> {
         self.held.lock().await.refresh.clone()

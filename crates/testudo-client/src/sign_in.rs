@@ -35,6 +35,16 @@ impl SignIn {
     pub fn state(&self) -> &str {
         &self.state
     }
+
+    /// True if this query of a request to the redirect URI has the `state` of this sign-in. [RFC6749 §10.12]
+    pub(crate) fn is_answered_by(&self, query: &str) -> bool {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.any(|(name, value)| name == "state" && self.has_state(&value))
+    }
+
+    fn has_state(&self, state: &str) -> bool {
+        constant_time::verify_slices_are_equal(state.as_bytes(), self.state.as_bytes()).is_ok()
+    }
 }
 
 /// Prints no secret: a caller with the verifier and the code can redeem the code.
@@ -94,9 +104,14 @@ impl TokenClient {
     /// redeemed, and a sign-in can be ended once.
     pub async fn finish_sign_in(&self, sign_in: SignIn, query: &str) -> Result<PersonTokens, ClientError> {
         let code = self.code_of(&sign_in, query).await?;
+        self.redeem(sign_in, &code).await
+    }
+
+    /// Redeems the code of a sign-in.
+    pub(crate) async fn redeem(&self, sign_in: SignIn, code: &str) -> Result<PersonTokens, ClientError> {
         let form = [
             ("grant_type", GRANT_AUTHORIZATION_CODE),
-            ("code", &*code),
+            ("code", code),
             ("redirect_uri", &sign_in.redirect_uri),
             ("code_verifier", sign_in.verifier.as_str()),
             ("client_id", &sign_in.client_id),
@@ -107,7 +122,7 @@ impl TokenClient {
     }
 
     /// The code of a response to this sign-in.
-    async fn code_of(&self, sign_in: &SignIn, query: &str) -> Result<String, ClientError> {
+    pub(crate) async fn code_of(&self, sign_in: &SignIn, query: &str) -> Result<String, ClientError> {
         let mut found = HashMap::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             // [RFC6749 §3.1]
@@ -116,8 +131,7 @@ impl TokenClient {
             }
         }
         // [RFC6749 §10.12]
-        let state = found.get("state").map_or(&[][..], |state| state.as_bytes());
-        if constant_time::verify_slices_are_equal(state, sign_in.state.as_bytes()).is_err() {
+        if !found.get("state").is_some_and(|state| sign_in.has_state(state)) {
             return Err(ClientError::Response("its state is not that of this sign-in"));
         }
         // [RFC9207 §2.4] A code of another issuer must not be sent to this one, nor one of this issuer to another.

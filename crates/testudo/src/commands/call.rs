@@ -1,6 +1,6 @@
-//! `testudo call`: calls an API as a workload does.
+//! `testudo call`: calls an API as a workload does, or for a person who signed in.
 
-use super::workload::{KeyUse, Workload, failed};
+use super::workload::{KeyUse, Workload};
 use crate::output::{Failed, note, print_bytes};
 use clap::Args;
 use std::io::Read as _;
@@ -57,8 +57,8 @@ pub async fn run(options: Call) -> Result<(), Failed> {
         headers,
         body: body.unwrap_or_default(),
     };
-    let client = options.workload.client(KeyUse::Here)?;
-    let answer = client.call(&request).await.map_err(failed)?;
+    let holder = options.workload.holder(KeyUse::Here).await?;
+    let answer = holder.call(&request).await?;
     if options.verbose {
         show(&answer);
     }

@@ -1,4 +1,4 @@
-//! Options of the commands that act as a workload: how they get a token.
+//! Options of the commands that act as a workload, or for a person who signed in: how they get a token.
 
 use crate::ca::fetching;
 use crate::output::{Failed, warn};
@@ -6,8 +6,10 @@ use clap::{ArgGroup, Args};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use testudo_client::{
-    Assertions, Attestations, ClientError, Credentials, PrivateKey, Svids, TokenClient, TokenRequest,
+    AccessToken, Assertions, Attestations, ClientError, Credentials, Fetched, Outgoing, PrivateKey,
+    SignInFile, Svids, TokenClient, TokenRequest,
 };
 
 #[derive(Args)]
@@ -16,8 +18,11 @@ use testudo_client::{
     .conflicts_with_all(["svid_file", "x509", "workload_api_x509", "workload_api", "attestation"]))]
 pub struct Workload {
     /// Issuer identifier of the server.
-    #[arg(long, value_name = "URL")]
-    pub issuer: String,
+    #[arg(long, value_name = "URL", required_unless_present = "login")]
+    pub issuer: Option<String>,
+    /// Act for the person whose sign-in `testudo token login` keeps in this file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["issuer", "resource", "scope", "svid_file", "x509", "workload_api_x509", "workload_api", "attestation", "assertion_source"])]
+    pub login: Option<PathBuf>,
     /// URL of the API that the token is for.
     #[arg(long, value_name = "URL")]
     pub resource: Option<String>,
@@ -75,19 +80,60 @@ pub enum KeyUse {
     Lost,
 }
 
+/// A client, and the token that it has now.
+pub struct Holder {
+    client: TokenClient,
+    login: Option<SignInFile>,
+}
+
+impl Holder {
+    /// A token that is valid now: of the workload, or of the person whose sign-in is kept.
+    pub async fn token(&self) -> Result<Arc<AccessToken>, Failed> {
+        let token = match &self.login {
+            Some(file) => self.client.token_kept_in(file).await,
+            None => self.client.token().await,
+        };
+        token.map_err(failed)
+    }
+
+    /// Calls an API with such a token.
+    pub async fn call(&self, request: &Outgoing<'_>) -> Result<Fetched, Failed> {
+        let answer = match &self.login {
+            Some(_) => self.client.call_with(&*self.token().await?, request).await,
+            None => self.client.call(request).await,
+        };
+        answer.map_err(failed)
+    }
+}
+
 impl Workload {
-    /// The client that gets the token.
-    pub fn client(self, key_use: KeyUse) -> Result<TokenClient, Failed> {
+    /// Who gets the token.
+    pub async fn holder(mut self, key_use: KeyUse) -> Result<Holder, Failed> {
+        let login = self.login.take().map(SignInFile::at);
+        let mut client_id = None;
+        if let Some(file) = &login {
+            let (issuer, of_file) = file.client().await.map_err(failed)?;
+            (self.issuer, client_id) = (Some(issuer), Some(of_file));
+        }
+        let client = self.client(client_id, key_use)?;
+        Ok(Holder { client, login })
+    }
+
+    fn client(self, client_id: Option<String>, key_use: KeyUse) -> Result<TokenClient, Failed> {
         let fetching = fetching(self.ca.as_deref())?;
         let is_attested = self.attestation.is_some();
-        let credentials = self.credentials();
+        let credentials = match client_id {
+            Some(_) => Credentials::Public,
+            None => self.credentials(),
+        };
+        let issuer = self.issuer.unwrap_or_default();
         let scope = (!self.scope.is_empty()).then(|| self.scope.join(" "));
-        let client = TokenClient::with_options(&self.issuer, credentials, fetching)
+        let client = TokenClient::with_options(&issuer, credentials, fetching)
             .map_err(failed)?
             .request(TokenRequest {
                 scope,
                 resource: self.resource,
-                client_id: None,
+                client_id,
             });
         if !self.dpop || (is_attested && self.dpop_key.is_none()) {
             return Ok(client);
@@ -145,7 +191,7 @@ pub fn failed(error: ClientError) -> Failed {
 }
 
 /// Reads the key; a file that does not exist is created with a new key, which only its owner can read.
-fn read_or_create_key(path: &Path) -> Result<PrivateKey, Failed> {
+pub fn read_or_create_key(path: &Path) -> Result<PrivateKey, Failed> {
     const HINT: &str =
         "name a private key in PEM (PKCS #8), as `openssl genpkey` writes it, or a file that does not exist";
     let about =

@@ -105,8 +105,8 @@ pub const COMMANDS: &[(&[&str], Prints)] = &[
     (&["client", "delete", PAY_ID], Nothing),
 ];
 
-/// Commands that run until they are stopped. Other tests check them.
-const ENDLESS: &[&str] = &["serve", "event follow"];
+/// Commands that run until they are stopped, or until a person acts. Other tests check them.
+const ENDLESS: &[&str] = &["serve", "event follow", "token login"];
 
 /// A server with a client, a refused request and everything else that the commands show.
 struct Fixture {
@@ -350,7 +350,10 @@ async fn with_json_every_command_prints_json_to_stdout_and_stderr() {
         .filter(|(_, has_json)| !has_json)
         .map(|(name, _)| name.as_str())
         .collect();
-    assert_eq!(without, ["dev", "serve", "init", "completions", "call"]);
+    assert_eq!(
+        without,
+        ["dev", "serve", "init", "completions", "token login", "call"]
+    );
     for (words, _) in COMMANDS
         .iter()
         .filter(|(words, _)| !without.contains(&name(words).as_str()))

@@ -59,6 +59,7 @@ mod socket_paths;
 mod spire;
 mod terminal;
 mod tls;
+mod token_login;
 mod trust;
 mod watching;
 mod web_app;
