@@ -109,6 +109,7 @@ pub(super) struct Page {
 
 pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filter>) -> Reply<Page> {
     let wanted = Wanted {
+        kind: "grant",
         user: filter.user.as_deref(),
         after: filter.after.as_deref(),
         limit: filter.limit,

@@ -5,6 +5,7 @@ use super::reply::ErrorAnswer;
 use super::users;
 use crate::person_records::{accounts_of, part_of};
 use crate::state::app::App;
+use crate::state::refused::RefusedRecord;
 use std::num::NonZeroU32;
 use testudo_core::people::PersonId;
 use testudo_core::records::{Person, Record};
@@ -12,6 +13,8 @@ use testudo_store::typed;
 
 /// What is to be listed.
 pub(super) struct Wanted<'a> {
+    /// `session` or `grant`, for records that cannot be read.
+    pub(super) kind: &'static str,
     /// Name of the account, or `sub` of the person: only records of this person.
     pub(super) user: Option<&'a str>,
     pub(super) after: Option<&'a str>,
@@ -19,7 +22,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// The entries of a page, and the value of `after` for the next one. `entry` makes an entry of a record and the account of
-/// its person, or leaves the record out.
+/// its person, or leaves the record out. A record that cannot be read is left out too, and shown by `status`.
 pub(super) async fn page_of<R: Record, V>(
     app: &App,
     wanted: Wanted<'_>,
@@ -35,17 +38,26 @@ pub(super) async fn page_of<R: Record, V>(
     let mut entries = Vec::new();
     loop {
         let part = part_of(app, R::KIND, person, &after).await?;
-        let stored = part.stored.into_iter().map(typed::<R>);
-        let read = stored.collect::<Result<Vec<_>, _>>()?;
-        let people = read.iter().map(|found| person_of(&found.record));
-        let accounts = accounts_of(app, people.collect()).await?;
-        for record in read.into_iter().map(|found| found.record) {
+        if let Some(last) = part.stored.last() {
+            after.clone_from(&last.key);
+        }
+        let mut read = Vec::with_capacity(part.stored.len());
+        for stored in part.stored {
+            let key = stored.key.clone();
+            match typed::<R>(stored) {
+                Ok(found) => read.push(found.record),
+                Err(fault) => {
+                    app.note_refused_of_people(&RefusedRecord::of_people(wanted.kind, &key, &fault));
+                }
+            }
+        }
+        let accounts = accounts_of(app, read.iter().map(person_of).collect()).await?;
+        for record in read {
             let (key, person) = (record.key(), person_of(&record));
             entries.extend(entry(record, accounts.get(&person)));
             if entries.len() == size {
                 return Ok((entries, Some(hex::encode(key))));
             }
-            after = key;
         }
         if part.is_last {
             return Ok((entries, None));

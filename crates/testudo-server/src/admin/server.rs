@@ -48,12 +48,13 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Value> {
         })
         .flatten()
         .collect();
-    let of_clients = app.refused.clients.load();
+    let (of_clients, of_people) = (app.refused.clients.load(), app.refused.people.load());
     let refused: Vec<_> = keys
         .refused
         .iter()
         .chain(of_switches.iter())
         .chain(of_clients.iter())
+        .chain(of_people.iter())
         .chain(&of_bundles)
         .collect();
     let Readiness { ready, checks } = Readiness::of(&app);

@@ -8,6 +8,7 @@ use super::reply::{Done, ErrorAnswer, Reply, carry_out, until_unchanged};
 use crate::change::Change;
 use crate::person_records::{account_named, erase_all, erase_sessions, traces_of};
 use crate::state::app::App;
+use crate::state::refused::RefusedRecord;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,13 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     let mut pages = app.store.pages::<Person>(paging::start(filter.after.as_deref()));
     while let Some(page) = pages.next().await? {
         for row in page {
-            let person = row.record?;
+            let person = match row.record {
+                Ok(person) => person,
+                Err(fault) => {
+                    app.note_refused_of_people(&RefusedRecord::of_people("person", &row.key, &fault));
+                    continue;
+                }
+            };
             if filter.matches(&person) {
                 users.push(UserView::of(person));
             }

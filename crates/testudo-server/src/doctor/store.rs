@@ -8,7 +8,7 @@ use crate::open_store::{InspectedKeys, InspectedStore, inspect_keys, inspect_sto
 use crate::state::clock::Clock;
 use crate::state::refused::{EVENTS_MAX, RefusedRecord};
 use crate::state::switches;
-use testudo_core::records::Client;
+use testudo_core::records::{Client, Grant, Person, Record, Session};
 use testudo_store::{Store, StoreFault};
 
 /// The opened store, and the key that decrypts its encrypted records.
@@ -55,43 +55,60 @@ pub(super) async fn examine(
         Ok((_, refused)) => findings.extend(refused.into_iter().map(of_record)),
         Err(fault) => findings.push(finding("switches and blocks", Err(fault.to_string().into()))),
     }
-    match unreadable_clients(&store).await {
-        Ok(Unreadable { count: 0, .. }) => {}
-        Ok(Unreadable { first, count }) => {
-            let left_out = count - first.len();
-            findings.extend(first.into_iter().map(of_record));
-            if left_out > 0 {
-                let text = format!("{left_out} more cannot be read");
-                findings.push(finding("records of clients", Err(text.into())));
-            }
-        }
-        Err(fault) => findings.push(finding("records of clients", Err(fault.to_string().into()))),
-    }
+    let clients = unreadable::<Client>(&store, RefusedRecord::of_client).await;
+    findings.extend(of_unreadable("records of clients", clients));
+    let people = unreadable::<Person>(&store, |key, fault| {
+        RefusedRecord::of_people("person", key, fault)
+    });
+    findings.extend(of_unreadable("records of people", people.await));
+    let sessions = unreadable::<Session>(&store, |key, fault| {
+        RefusedRecord::of_people("session", key, fault)
+    });
+    findings.extend(of_unreadable("records of sessions", sessions.await));
+    let grants = unreadable::<Grant>(&store, |key, fault| RefusedRecord::of_people("grant", key, fault));
+    findings.extend(of_unreadable("records of grants", grants.await));
     Some(Opened {
         store,
         encryption: inspected.encryption,
     })
 }
 
-/// Client records that cannot be read: the first of them, and their number.
+/// Records of a kind that cannot be read: the first of them, and their number.
 struct Unreadable {
     first: Vec<RefusedRecord>,
     count: usize,
 }
 
-/// Reads every client, page by page.
-async fn unreadable_clients(store: &Store) -> Result<Unreadable, StoreFault> {
+fn of_unreadable(subject: &'static str, outcome: Result<Unreadable, StoreFault>) -> Vec<Finding> {
+    let Unreadable { first, count } = match outcome {
+        Ok(unreadable) => unreadable,
+        Err(fault) => return vec![finding(subject, Err(fault.to_string().into()))],
+    };
+    let left_out = count - first.len();
+    let mut findings: Vec<Finding> = first.into_iter().map(of_record).collect();
+    if left_out > 0 {
+        let text = format!("{left_out} more cannot be read");
+        findings.push(finding(subject, Err(text.into())));
+    }
+    findings
+}
+
+/// Reads every record of a kind, page by page.
+async fn unreadable<R: Record>(
+    store: &Store,
+    refused: impl Fn(&[u8], &StoreFault) -> RefusedRecord,
+) -> Result<Unreadable, StoreFault> {
     let mut unreadable = Unreadable {
         first: Vec::new(),
         count: 0,
     };
-    let mut pages = store.pages::<Client>(Vec::new());
+    let mut pages = store.pages::<R>(Vec::new());
     while let Some(page) = pages.next().await? {
         for row in page {
             if let Err(fault) = row.record {
                 unreadable.count += 1;
                 if unreadable.first.len() < EVENTS_MAX {
-                    unreadable.first.push(RefusedRecord::of_client(&row.key, &fault));
+                    unreadable.first.push(refused(&row.key, &fault));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::range::part_of;
 use crate::state::app::App;
+use std::collections::BTreeSet;
 use testudo_core::people::PersonId;
 use testudo_core::records::{Batch, Grant, Kind, Rotation};
 use testudo_store::{CommitError, StoreFault, Stored, typed};
@@ -54,7 +55,8 @@ async fn erase_kind(app: &App, kind: Kind, person: PersonId) -> Result<(), Commi
 /// The deletion of these records, and of the refresh tokens of grants. A record that cannot be read is deleted too.
 async fn deletion(app: &App, kind: Kind, stored: &[Stored]) -> Result<Batch, StoreFault> {
     let mut batch = Batch::default();
-    let mut tokens = Vec::new();
+    // A token that may be sent again can be an earlier one, too, and a batch deletes a record once.
+    let mut tokens = BTreeSet::new();
     for record in stored {
         batch.remove(kind, record.key.clone(), record.version);
         if kind == Kind::Grant
@@ -63,6 +65,7 @@ async fn deletion(app: &App, kind: Kind, stored: &[Stored]) -> Result<Batch, Sto
             tokens.extend(grant.record.refresh.iter().flat_map(tokens_of));
         }
     }
+    let tokens = tokens.into_iter().map(|key| (Kind::RefreshToken, key)).collect();
     for token in app.store.get_many(tokens).await?.into_iter().flatten() {
         batch.remove(Kind::RefreshToken, token.key, token.version);
     }
@@ -70,7 +73,9 @@ async fn deletion(app: &App, kind: Kind, stored: &[Stored]) -> Result<Batch, Sto
 }
 
 /// The keys of the refresh tokens of a grant.
-fn tokens_of(rotation: &Rotation) -> impl Iterator<Item = (Kind, Vec<u8>)> {
+fn tokens_of(rotation: &Rotation) -> impl Iterator<Item = Vec<u8>> {
     let kept = rotation.earlier.iter().chain([&rotation.current]);
-    kept.map(|token| (Kind::RefreshToken, token.digest.key().to_vec()))
+    let kept = kept.map(|token| token.digest);
+    let all = kept.chain(rotation.replaced.map(|(replaced, _)| replaced));
+    all.map(|digest| digest.key().to_vec())
 }

@@ -1,6 +1,7 @@
 //! Finds an account, and the records that name it.
 
 use crate::state::app::App;
+use crate::state::refused::RefusedRecord;
 use std::collections::{BTreeSet, HashMap};
 use testudo_core::admin::user::Traces;
 use testudo_core::people::PersonId;
@@ -52,7 +53,7 @@ pub(crate) async fn consent_for(app: &App, grant: &Grant) -> Result<Option<Versi
     app.store.read::<Consent>(&key).await
 }
 
-/// The accounts of these people, in one call of the store.
+/// The accounts of these people, in one call of the store. One that cannot be read is left out.
 pub(crate) async fn accounts_of(
     app: &App,
     people: BTreeSet<PersonId>,
@@ -61,8 +62,11 @@ pub(crate) async fn accounts_of(
     let found = app.store.get_many(keys.collect()).await?;
     let mut accounts = HashMap::new();
     for stored in found.into_iter().flatten() {
-        let account = typed::<Person>(stored)?.record;
-        accounts.insert(account.id, account);
+        let key = stored.key.clone();
+        match typed::<Person>(stored) {
+            Ok(account) => drop(accounts.insert(account.record.id, account.record)),
+            Err(fault) => app.note_refused_of_people(&RefusedRecord::of_people("person", &key, &fault)),
+        }
     }
     Ok(accounts)
 }

@@ -105,6 +105,8 @@ pub(crate) struct RefusedRecords {
     pub(crate) switches: ArcSwap<Vec<RefusedRecord>>,
     /// Clients: those that the last sweep met, and requests and lists since.
     pub(crate) clients: ArcSwap<Vec<RefusedRecord>>,
+    /// Accounts, sessions and grants that lists met.
+    pub(crate) people: ArcSwap<Vec<RefusedRecord>>,
 }
 
 /// Most fetches of bundles over the network at the same time. With a thousand trust domains, the fetches at the start would
@@ -250,6 +252,7 @@ impl App {
             refused: RefusedRecords {
                 switches: ArcSwap::from_pointee(refused),
                 clients: ArcSwap::default(),
+                people: ArcSwap::default(),
             },
             store: parts.store,
             applied_changes,
@@ -300,14 +303,12 @@ impl App {
 
     /// Keeps the record of a client that cannot be read, for `status`. Some are kept: they show that there are any.
     pub(crate) fn note_refused_client(&self, record: &RefusedRecord) {
-        self.refused.clients.rcu(|known| {
-            let is_known = known.iter().any(|other| other.key == record.key);
-            let mut known = Vec::clone(known);
-            if !is_known && known.len() < refused::EVENTS_MAX {
-                known.push(record.clone());
-            }
-            known
-        });
+        note(&self.refused.clients, record);
+    }
+
+    /// The same for an account, a session or a grant.
+    pub(crate) fn note_refused_of_people(&self, record: &RefusedRecord) {
+        note(&self.refused.people, record);
     }
 
     /// The time by the wall clock.
@@ -359,4 +360,16 @@ impl App {
         };
         govern(identity, occasion, rules, trace)
     }
+}
+
+/// Keeps one more record that cannot be read, if it is not kept yet and there are few.
+fn note(kept: &ArcSwap<Vec<RefusedRecord>>, record: &RefusedRecord) {
+    kept.rcu(|known| {
+        let is_known = known.iter().any(|other| other.key == record.key);
+        let mut known = Vec::clone(known);
+        if !is_known && known.len() < refused::EVENTS_MAX {
+            known.push(record.clone());
+        }
+        known
+    });
 }

@@ -17,10 +17,10 @@ pub(crate) const EVENTS_MAX: usize = 20;
 /// A record of the store that is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RefusedRecord {
-    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order`, `client`, `bundle_sequence`
-    /// or `shared_bundle`.
+    /// `signing_key`, `withdrawn_key`, `server_secret`, `block`, `switch`, `reload_order`, `client`, `bundle_sequence`,
+    /// `shared_bundle`, `person`, `session` or `grant`.
     pub kind: &'static str,
-    /// The key of the record.
+    /// The key of the record; of a person, session or grant in hexadecimal digits.
     pub key: String,
     /// What is wrong with the record, and what the server does therefore.
     pub why: String,
@@ -42,6 +42,15 @@ impl RefusedRecord {
                  `records`, after which the identity registers again"
             ),
         )
+    }
+
+    /// A person, session or grant (`kind`) whose record cannot be read. These keys are no text.
+    pub(crate) fn of_people(kind: &'static str, key: &[u8], fault: &StoreFault) -> RefusedRecord {
+        let key = hex::encode(key);
+        let why = format!(
+            "{fault}: it is not used until the row is restored from a backup, or deleted from the table `records`"
+        );
+        RefusedRecord { kind, key, why }
     }
 
     /// The stored record of the bundle sequence of an authority, where it is not used.
