@@ -60,3 +60,6 @@ impl Occasion for GrantEnd<'_> {
         Resolution::Again
     }
 }
+
+#[cfg(test)]
+mod tests;

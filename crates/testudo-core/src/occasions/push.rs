@@ -216,3 +216,6 @@ impl fmt::Display for PushedRequest {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ impl Occasion for SessionEnd<'_> {
         Resolution::Again
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ pub mod development;
 pub mod invitation;
 pub mod passkey;
 pub mod provider;
+#[cfg(test)]
+mod tests;
 
 use crate::admission::lifecycle::HISTORY_RETENTION;
 use crate::admission::limits::sign_in_limit;
