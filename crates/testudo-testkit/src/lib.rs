@@ -10,6 +10,7 @@
 
 pub mod ci;
 mod go_tools;
+pub mod held_writes;
 pub mod hostile;
 pub mod http;
 pub mod kubernetes;

@@ -70,6 +70,15 @@ impl Person {
         Person::new(issuer, found.next().expect("an address"))
     }
 
+    /// The same browser, which another node of the server answers.
+    #[must_use]
+    pub fn at_node(&self, address: SocketAddr) -> Person {
+        Person {
+            address,
+            ..self.clone()
+        }
+    }
+
     /// True for a URL of the authorization server.
     fn is_of_server(&self, url: &Url) -> bool {
         url.origin() == self.issuer.origin()
@@ -82,8 +91,20 @@ impl Person {
         self.send("GET", &url, Vec::new(), String::new()).await
     }
 
+    /// As [`Person::open`], of a server that may end; `None` if there is no answer.
+    pub async fn try_open(&mut self, url: &str) -> Option<Answer> {
+        let url = self.issuer.join(url).expect("a URL");
+        self.try_send("GET", &url, Vec::new(), String::new()).await
+    }
+
     /// Sends a form to the server, without following a redirect.
     pub async fn submit(&mut self, action: &str, fields: &[(String, String)]) -> Answer {
+        let answer = self.try_submit(action, fields).await;
+        answer.expect("the server answers")
+    }
+
+    /// As [`Person::submit`], to a server that may end; `None` if there is no answer.
+    pub async fn try_submit(&mut self, action: &str, fields: &[(String, String)]) -> Option<Answer> {
         let url = self.issuer.join(action).expect("a URL");
         assert!(self.is_of_server(&url), "{url} is not of {}", self.issuer);
         let mut headers = vec![(
@@ -97,7 +118,7 @@ impl Person {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        self.send("POST", &url, headers, body).await
+        self.try_send("POST", &url, headers, body).await
     }
 
     /// Goes through the pages from this URL on, and returns the URL at which the browser leaves the server, with the
@@ -142,9 +163,20 @@ impl Person {
         &mut self,
         method: &str,
         url: &Url,
-        mut headers: Vec<(String, String)>,
+        headers: Vec<(String, String)>,
         body: String,
     ) -> Answer {
+        let answer = self.try_send(method, url, headers, body).await;
+        answer.expect("the server answers")
+    }
+
+    async fn try_send(
+        &mut self,
+        method: &str,
+        url: &Url,
+        mut headers: Vec<(String, String)>,
+        body: String,
+    ) -> Option<Answer> {
         let host = match url.port() {
             Some(port) => format!("{}:{port}", url.host_str().expect("a host")),
             None => url.host_str().expect("a host").to_owned(),
@@ -162,12 +194,12 @@ impl Person {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let mut connection = Connection::open(self.address).await;
-        let answer = connection.send(method, &path, &headers, body).await;
+        let mut connection = Connection::try_open(self.address).await?;
+        let answer = connection.try_send(method, &path, &headers, body).await?;
         for (_, field) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             self.keep(field);
         }
-        answer
+        Some(answer)
     }
 
     /// Keeps a cookie, or removes it where the field says so.

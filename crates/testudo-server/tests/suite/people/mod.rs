@@ -12,4 +12,5 @@ mod pushed;
 mod redeemed;
 mod sessions;
 mod tokens;
+mod two_nodes;
 mod world;

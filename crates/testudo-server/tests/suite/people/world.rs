@@ -123,6 +123,12 @@ impl People {
 
     /// A form that a workload of `a.example` sends, with a new SVID.
     pub async fn post(&self, endpoint: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut connection = Connection::open(self.running.addresses[0]).await;
+        connection.post(endpoint, self.body(path, fields)).await
+    }
+
+    /// The body of such a form.
+    pub fn body(&self, path: &str, fields: &[(&str, &str)]) -> String {
         let now = self.running.app.now().0;
         let svid = self.issuer.svid(path, ISSUER, now);
         let own = [
@@ -132,9 +138,7 @@ impl People {
             ),
             ("client_assertion", svid.as_str()),
         ];
-        let form = form(&[&own, fields].concat());
-        let mut connection = Connection::open(self.running.addresses[0]).await;
-        connection.post(endpoint, form).await
+        form(&[&own, fields].concat())
     }
 
     /// The workload [`CLIENT`] pushes a request.
