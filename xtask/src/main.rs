@@ -48,6 +48,7 @@ usage: cargo xtask COMMAND
   soak proofs          a million marks of used proofs: speed, memory, and one client that uses more than its share
   soak domains         1,000 trust domains: start, memory, refresh traffic, latency of tokens
   soak clusters        the same with 1,000 clusters of one issuer, and the cost of refused tokens
+  soak people-crashes  kill -9 and a stopped database at each step of a sign-in, twenty rounds each
   soak install         install Patroni into target/patroni, for `soak failover` and the failover test of CI
   fuzz [SECONDS]       run every fuzz target for this time (default 60)
   spire install|up     build SPIRE; run it in the foreground with one registered workload
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
         ["soak", "clusters"] => soak("many::clusters::soak_"),
         ["soak", "proofs"] => soak("proof_load::soak_"),
         ["soak", "events"] => soak("event_export::soak_"),
+        ["soak", "people-crashes"] => soak("people_crashes::soak_"),
         ["soak", "install"] => failover::install(),
         ["soak", "failover"] => failover::install().and_then(|()| soak("failover::soak_")),
         ["fuzz"] => fuzz::run(60),

@@ -46,6 +46,7 @@ mod metrics;
 mod output;
 mod pages;
 mod people;
+mod people_crashes;
 mod proof_load;
 mod refusals;
 mod registration;
