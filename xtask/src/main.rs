@@ -38,6 +38,7 @@ usage: cargo xtask COMMAND
   bench [token|rules]  run benchmarks; `bench token --full` adds a million first uses
   bench proofs         only the measurements with proofs of possession: DPoP, attestations
   bench issuers        tokens of Kubernetes service accounts, and registrations with verifiable credentials
+  bench people         pushed requests, codes, refresh tokens and introspection of people
   bench hostile        measure the CPU time of refused requests and of valid ones
   bench compare [--postgres] OLD [NEW]
                        compare two binaries: nine pairs of runs in turn, median of the ratios; with SQLite or PostgreSQL
@@ -48,6 +49,7 @@ usage: cargo xtask COMMAND
   soak proofs          a million marks of used proofs: speed, memory, and one client that uses more than its share
   soak domains         1,000 trust domains: start, memory, refresh traffic, latency of tokens
   soak clusters        the same with 1,000 clusters of one issuer, and the cost of refused tokens
+  soak people          a million sessions and refresh tokens, and 100,000 visits of invented clients
   soak people-crashes  kill -9 and a stopped database at each step of a sign-in, twenty rounds each
   soak install         install Patroni into target/patroni, for `soak failover` and the failover test of CI
   fuzz [SECONDS]       run every fuzz target for this time (default 60)
@@ -80,7 +82,7 @@ fn main() -> ExitCode {
         ["bench", "rules"] => bench("testudo-core", "rules", &[]),
         [
             "bench",
-            what @ ("token" | "proofs" | "issuers" | "hostile" | "compare"),
+            what @ ("token" | "proofs" | "issuers" | "people" | "hostile" | "compare"),
             more @ ..,
         ] => bench("testudo", "server", &[&[*what], more].concat()),
         ["soak", "connections"] => soak("crowds::soak_"),
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         ["soak", "clusters"] => soak("many::clusters::soak_"),
         ["soak", "proofs"] => soak("proof_load::soak_"),
         ["soak", "events"] => soak("event_export::soak_"),
+        ["soak", "people"] => soak("people_load::soak_"),
         ["soak", "people-crashes"] => soak("people_crashes::soak_"),
         ["soak", "install"] => failover::install(),
         ["soak", "failover"] => failover::install().and_then(|()| soak("failover::soak_")),

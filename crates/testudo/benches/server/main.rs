@@ -1,4 +1,4 @@
-//! `cargo xtask bench token | proofs | issuers | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
+//! `cargo xtask bench token | proofs | issuers | people | hostile | compare`: benchmarks of the built binary over loopback. `docs/performance.md`
 //! explains the output.
 
 #![allow(
@@ -15,6 +15,7 @@ mod fixture;
 mod hostile;
 mod issuers;
 mod mutual_tls;
+mod people;
 mod proofs;
 mod raw;
 mod token;
@@ -38,6 +39,7 @@ fn main() {
         ["token", "--full"] => runtime.block_on(token::run(true)),
         ["proofs"] => runtime.block_on(proofs::run(raw::raw_cryptography())),
         ["issuers"] => runtime.block_on(issuers::run()),
+        ["people"] => runtime.block_on(people::run()),
         ["hostile"] => runtime.block_on(hostile::run(Path::new(built))),
         ["hostile", binary] => runtime.block_on(hostile::run(Path::new(binary))),
         ["compare", "--postgres", old, new @ ..] => {
@@ -48,7 +50,7 @@ fn main() {
         }
         _ => {
             panic!(
-                "the arguments must be: token [--full], proofs, issuers, hostile [BINARY] or compare [--postgres] OLD [NEW]"
+                "the arguments must be: token [--full], proofs, issuers, people, hostile [BINARY] or compare [--postgres] OLD [NEW]"
             )
         }
     }

@@ -47,6 +47,8 @@ mod output;
 mod pages;
 mod people;
 mod people_crashes;
+mod people_load;
+mod people_log;
 mod proof_load;
 mod refusals;
 mod registration;
