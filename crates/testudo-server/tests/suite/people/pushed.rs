@@ -181,6 +181,7 @@ async fn request_that_the_authorization_endpoint_would_refuse_is_refused() {
     );
 }
 
+// Row AZ-14.
 #[tokio::test]
 async fn client_that_does_not_authenticate_or_may_not_use_codes_is_refused() {
     let world = world().await;
@@ -214,7 +215,7 @@ async fn client_that_does_not_authenticate_or_may_not_use_codes_is_refused() {
     assert_pushed(&connection.post("/par", body(&world, PATH, &[])).await);
 }
 
-// Row AZ-14 and the twin of `[login]`.
+// The twin of `[login]`.
 #[tokio::test]
 async fn endpoint_and_its_metadata_are_there_only_where_people_sign_in() {
     for (configured, is_there) in [(login(""), true), (domains(""), false)] {
