@@ -181,7 +181,8 @@ impl Occasion for AuthorizeRequest<'_> {
     type Outcome = Authorized;
 
     fn needs(&self) -> Needs<'_> {
-        let mut needs = StoredClient::needed(&self.visit.client.key).from_memory();
+        // Not from memory: a visitor could measure that a client which this node remembers needs no read of the store.
+        let mut needs = StoredClient::needed(&self.visit.client.key);
         if let Some(digest) = self.visit.asked.pushed() {
             needs = needs.and::<PushedRequest>(digest.key());
         }

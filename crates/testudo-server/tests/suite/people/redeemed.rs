@@ -4,6 +4,7 @@ use super::world::{
     CALLBACK, CLIENT, ISSUER, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, text_of,
 };
 use serde_json::Value;
+use std::time::{Duration, Instant};
 use testudo_core::records::{Client, Grant, Person, PushedRequest};
 use testudo_testkit::http::Answer;
 use testudo_testkit::person::Person as Browser;
@@ -169,7 +170,7 @@ async fn stolen_code_gives_no_token_and_is_used_up() {
     assert_eq!(redeem(&people, "/web/shop", &code, &[]).await.status, 200);
 }
 
-/// Row RF-88, without the times. Known and unknown clients look alike to a visitor.
+/// Row RF-88. Known and unknown clients look alike to a visitor.
 #[tokio::test]
 async fn sign_in_page_is_the_same_for_a_known_and_for_an_unknown_client() {
     let people = People::start(WEB_RULE).await;
@@ -190,4 +191,42 @@ async fn sign_in_page_is_the_same_for_a_known_and_for_an_unknown_client() {
         (answer.status, format!("{before}{after}").replace(name, "NAME"))
     };
     assert_eq!(page("shop").await, page("shoq").await);
+}
+
+/// What a visit of the endpoint for a client of the rule costs: reads of the store, and the time until the answer.
+async fn visit_of(people: &People, name: &str) -> (u64, Duration) {
+    let client = format!("spiffe://a.example/web/{name}");
+    let uri = format!("https://{name}.apps.example/cb");
+    let url = asking(&[("client_id", &client), ("redirect_uri", &uri)]);
+    let mut visitor = people.person();
+    let (reads, sent) = (people.running.app.store.reads(), Instant::now());
+    let answer = visitor.open(&url).await;
+    let took = sent.elapsed();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    (people.running.app.store.reads() - reads, took)
+}
+
+/// Row RF-88. A visitor must not learn by the time of an answer which workloads are clients. Known and unknown ones are
+/// visited in turn, so that other work of the machine changes both.
+#[tokio::test]
+async fn visit_costs_the_same_for_a_known_and_for_an_unknown_client() {
+    const VISITS: usize = 200;
+    let people = People::start(WEB_RULE).await;
+    let code = code_of(&mut people.person(), &asking(&[])).await;
+    // This node remembers the client from now on.
+    assert_eq!(redeem(&people, "/web/shop", &code, &[]).await.status, 200);
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for number in 0..VISITS {
+        known.push(visit_of(&people, "shop").await);
+        unknown.push(visit_of(&people, &format!("s{number:03}")).await);
+    }
+    // Background work reads the store now and then.
+    let fewest = |visits: &[(u64, Duration)]| visits.iter().map(|(reads, _)| *reads).min();
+    assert_eq!((fewest(&known), fewest(&unknown)), (Some(1), Some(1)));
+    let median = |visits: &mut Vec<(u64, Duration)>| {
+        visits.sort_by_key(|(_, took)| *took);
+        visits[VISITS / 2].1.as_secs_f64()
+    };
+    let ratio = median(&mut known) / median(&mut unknown);
+    assert!((0.7..1.4).contains(&ratio), "{ratio}");
 }
