@@ -1,5 +1,6 @@
 //! Tests that run the commands and configurations in the documentation unchanged.
 
+use crate::administration::events;
 use crate::binary::{ISSUER, Site, folder, now, run, stderr};
 use std::path::Path;
 use std::process::Command;
@@ -143,8 +144,7 @@ async fn commands_of_the_page_about_passkeys_invite_a_person_and_recover_the_acc
         "{shown}"
     );
     use_link(run(&recover)).await;
-    let events = site.json(&["event", "list", "--type", "person.recovered"]);
-    assert_eq!(events.as_array().unwrap().len(), 1, "{events}");
+    assert_eq!(events(&site, "person.recovered").len(), 1);
 }
 
 #[test]

@@ -120,6 +120,11 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Fixture {
         let (site, issuer) = Site::under_its_own_name();
+        // Passkeys need an issuer whose host is a name.
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        let issuer = issuer.replace("127.0.0.1", "localhost");
+        let address = issuer.replace("localhost", "127.0.0.1");
+        site.write("testudo.toml", &text.replace(&address, &issuer));
         site.append("[login]\ndevelopment = [\"alice\"]");
         people::write(&site, "alice").await;
         let server = site.serve();

@@ -6,6 +6,7 @@ use super::world::{ISSUER, People, SESSION, assert_refused_page, text_of};
 use serde_json::{Value, json};
 use testudo_core::records::{Ceremony, Invitation, Person as Account, Session};
 use testudo_protocol::Seconds;
+use testudo_testkit::http::over_socket;
 use testudo_testkit::passkey::{Authenticator, PRESENT};
 use testudo_testkit::passkey_pages::{PasskeyForm, accept, add, sign_in};
 use testudo_testkit::person::Person;
@@ -485,6 +486,26 @@ async fn pages_with_passkeys_run_the_script_of_this_server_alone_and_others_run_
     ] {
         assert_eq!(person.open(path).await.status, status, "{path}");
     }
+}
+
+/// The page names the request, and the operator finds out why it was refused.
+#[tokio::test]
+async fn refused_sign_in_is_explained_by_the_id_of_the_request() {
+    let people = start().await;
+    let (_, mut authenticator) = invited(&people, "carol").await;
+    authenticator.origin = "https://attacker.example".to_owned();
+    let answer = sign_in(&mut people.person(), &mut authenticator).await;
+    let id = answer.header("request-id").unwrap();
+    assert!(text_of(&answer).contains(id));
+    let socket = people.folder.join("admin.sock");
+    let question = json!({ "request_id": id });
+    let (status, explained) = over_socket(&socket, "POST", "/admin/v1/explain", question).await;
+    assert_eq!(status, 200, "{explained}");
+    let text = explained.to_string();
+    assert!(
+        text.contains("passkey_refused") && text.contains("origin"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

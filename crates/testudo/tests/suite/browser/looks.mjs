@@ -71,6 +71,8 @@ async function pages() {
     const seen = (name) => look(page, name, way, found);
     await page.goto(`${ISSUER}/login`);
     await seen("sign-in");
+    await page.goto(`${ISSUER}/invite`);
+    await seen("invitation");
     // With a question also where the person agreed before.
     await page.goto(await pushed({ prompt: "consent" }));
     await seen("sign-in for an application");

@@ -2,6 +2,7 @@
 //! file in this folder, which Node runs with playwright-core.
 
 mod looks;
+mod passkeys;
 
 use crate::binary::{RULES, Server, Site, now};
 use crate::interop::programs::{done, node, or_skipped};
@@ -14,11 +15,12 @@ const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
 const RESOURCE: &str = "https://api.example.net/orders";
 const CLIENT: &str = "spiffe://prod.example/ns/shop/sa/web";
 /// The part that the walks share, and the walks.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("browser.mjs", include_str!("browser.mjs")),
     ("looks.mjs", include_str!("looks.mjs")),
     ("keyboard.mjs", include_str!("keyboard.mjs")),
     ("attacks.mjs", include_str!("attacks.mjs")),
+    ("passkeys.mjs", include_str!("passkeys.mjs")),
 ];
 
 const PEOPLE: &str = r#"

@@ -1,0 +1,95 @@
+// A person with a passkey: the browser has an authenticator of its own, which its debugger makes.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { ISSUER, arrived, button, pushed, run, visitor } from "./browser.mjs";
+
+/** The link that `testudo user invite` prints. */
+const invite = (...more) =>
+  execFileSync(process.env.TESTUDO, ["user", "invite", "carol", ...more], { encoding: "utf8" }).trim();
+
+/** A browser with an authenticator that verifies its user by a fingerprint, or does not. */
+async function withAuthenticator(isVerified = true) {
+  const page = await visitor();
+  const debug = await page.context().newCDPSession(page);
+  await debug.send("WebAuthn.enable");
+  const options = {
+    protocol: "ctap2",
+    transport: "internal",
+    hasResidentKey: true,
+    hasUserVerification: true,
+    isUserVerified: isVerified,
+    automaticPresenceSimulation: true,
+  };
+  const { authenticatorId } = await debug.send("WebAuthn.addVirtualAuthenticator", { options });
+  const passkeys = async () => (await debug.send("WebAuthn.getCredentials", { authenticatorId })).credentials;
+  const verify = (isUserVerified) => debug.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
+  return { page, passkeys, verify };
+}
+
+const status = (page) => page.locator("#passkey-status");
+
+async function makePasskey(page, link) {
+  await page.goto(link);
+  // The token is not in the address any more, and so not in the history.
+  assert.equal(page.url(), `${ISSUER}/invite`);
+  await page.getByLabel("Name of this passkey").fill("laptop");
+  await button(page, "Make a passkey").click();
+  await page.waitForURL(`${ISSUER}/account`);
+}
+
+async function invited_person_signs_in() {
+  const { page, passkeys } = await withAuthenticator();
+  const invitation = invite();
+  await makePasskey(page, invitation);
+  assert.equal(await page.getByLabel("Passkey 1").inputValue(), "laptop");
+  const [passkey, ...others] = await passkeys();
+  assert.deepEqual(others, []);
+  assert.equal(passkey.rpId, "localhost");
+  assert.ok(passkey.isResidentCredential);
+
+  // A second passkey in the same authenticator is not made.
+  await button(page, "Add a passkey").click();
+  await status(page).getByText("already registered").waitFor();
+
+  await button(page, "Sign out").click();
+  await page.goto(await pushed({ acr_values: "phr" }));
+  await button(page, "Sign in with a passkey").click();
+  await button(page, "Agree").click();
+  await arrived(page);
+
+  // The link was used.
+  await page.goto(invitation);
+  await button(page, "Make a passkey").click();
+  await status(page).getByText("ask for a new one").waitFor();
+
+  // The person lost the authenticator, and uses a link for that in another browser. The first one is signed out.
+  const other = await withAuthenticator();
+  await makePasskey(other.page, invite("--recover"));
+  await page.goto(`${ISSUER}/account`);
+  await button(page, "Sign in with a passkey").click();
+  await page.getByText("you cannot sign in with this passkey").waitFor();
+  // The browser blames the answers 403 of this walk.
+  assert.ok(page.faults.every((fault) => fault.includes("403")), JSON.stringify(page.faults));
+  assert.deepEqual(other.page.faults, []);
+}
+
+async function refused_by_the_browser() {
+  const { page, passkeys, verify } = await withAuthenticator(false);
+  await page.goto(invite());
+  await button(page, "Make a passkey").click();
+  await status(page).getByText("did not use a passkey").waitFor();
+  assert.deepEqual(await passkeys(), []);
+  // The person can try again on the same page.
+  await verify(true);
+  await button(page, "Make a passkey").click();
+  await page.waitForURL(`${ISSUER}/account`);
+  await page.goto(`${ISSUER}/login`);
+  await verify(false);
+  await button(page, "Sign in with a passkey").click();
+  await status(page).getByText("did not use a passkey").waitFor();
+
+  await page.goto(`${ISSUER}/invite`);
+  await status(page).getByText("This link is not complete").waitFor();
+}
+
+await run({ invited_person_signs_in, refused_by_the_browser });
