@@ -56,7 +56,7 @@ pub fn server_metadata(
         .map(Algorithm::name)
         .collect();
     let algorithms_of_attestations = names_if(has_pops, &of_attestations);
-    let people = people_metadata(policy);
+    let people = people_metadata(policy, &usable);
     let metadata = AuthorizationServerMetadata {
         issuer: policy.issuer.as_str().to_owned(),
         token_endpoint: at("/token"),

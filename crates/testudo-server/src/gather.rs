@@ -8,7 +8,8 @@ use crate::state::in_force::InForce;
 use crate::trust::Found;
 use std::sync::Arc;
 use testudo_core::Authority;
-use testudo_core::doors::{ClientAssertion, ClientKeys, Cluster, Facts, Lookup};
+use testudo_core::doors::{ClientKeys, Cluster, Facts, Lookup};
+use testudo_core::occasions::authorize::SignedRequest;
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientState, client_key};
 use testudo_protocol::client_certificate::ExpectedName;
@@ -47,14 +48,9 @@ pub(crate) async fn gather(app: &App, in_force: &InForce, lookup: Lookup<'_>) ->
             unverified_kid,
             assertion,
         } => {
-            registered_keys(
-                app,
-                &in_force.policy,
-                unverified_client_id,
-                unverified_kid,
-                assertion,
-            )
-            .await
+            let policy = &in_force.policy;
+            let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
+            registered_keys(app, policy, unverified_client_id, unverified_kid, is_worth).await
         }
     }
 }
@@ -156,6 +152,17 @@ async fn clusters(app: &App, in_force: &InForce, issuer: &str, kid: &str) -> Fac
     }
 }
 
+/// The keys of the client that must have signed this request. Those of configured clients are in the policy.
+pub(crate) async fn keys_of_signed(
+    app: &App,
+    in_force: &InForce,
+    signed: &SignedRequest,
+) -> Result<Facts, Fault> {
+    let policy = &in_force.policy;
+    let is_worth = || signed.is_worth_a_fetch(policy, app.now());
+    registered_keys(app, policy, signed.client_id(), signed.unverified_kid(), is_worth).await
+}
+
 /// The keys of a registered client. The client id of one without evidence contains a MAC of this server, so an invented
 /// id is recognised without reading the store. That of a client with a verifiable credential is its identity: the store is
 /// read for it only if the claims of the assertion are valid.
@@ -164,9 +171,8 @@ async fn registered_keys(
     policy: &Policy,
     client_id: &str,
     kid: Option<&str>,
-    assertion: &ClientAssertion,
+    is_worth: impl Fn() -> bool,
 ) -> Result<Facts, Fault> {
-    let is_worth = || assertion.is_worth_a_fetch(policy, app.now());
     let found = match registration_key(app, policy, client_id) {
         Some(key) => registered(app, key).await?,
         None => match policy.issuer_of_client(client_id).filter(|_| is_worth()) {

@@ -1,13 +1,18 @@
 //! The members of the metadata about people.
 
+use crate::identity::CredentialKind;
 use crate::policy::{PASSKEY_ACR, Policy};
 use crate::rules::PushedAuthorization;
+use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::GRANT_AUTHORIZATION_CODE;
 use testudo_protocol::oauth::metadata::PeopleMetadata;
 use testudo_protocol::oauth::pkce::METHOD_S256;
 
 /// What clients of people need to know; nothing if people cannot sign in.
-pub(super) fn people_metadata(policy: &Policy) -> PeopleMetadata {
+pub(super) fn people_metadata(policy: &Policy, usable: &[CredentialKind]) -> PeopleMetadata {
+    // Clients with keys of their own can sign their requests. [RFC9101 §6.2]
+    let takes_objects = usable.contains(&CredentialKind::PrivateKeyJwt);
+    let algorithms = Algorithm::ALL.into_iter().filter(|_| takes_objects);
     let Some(login) = &policy.login else {
         return PeopleMetadata::default();
     };
@@ -27,7 +32,10 @@ pub(super) fn people_metadata(policy: &Policy) -> PeopleMetadata {
             false => Vec::new(),
         },
         // [RFC9101 §10.5]
-        request_parameter_supported: Some(false),
+        request_parameter_supported: Some(takes_objects),
+        request_object_signing_alg_values_supported: algorithms
+            .map(|algorithm| algorithm.name().to_owned())
+            .collect(),
         request_uri_parameter_supported: Some(false),
         // [RT-EXPIRATION §8]
         refresh_token_expiration_types_supported: texts(&["authorization", "token_timeout"]),

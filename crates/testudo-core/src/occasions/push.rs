@@ -3,7 +3,7 @@
 //! client here too. The checks and their order are in the table of `occasions/mod.rs`; step 9 is this file.
 
 use super::admitted::{Admission, Admitted, Given};
-use super::authorize::must_not_sign;
+use super::authorize::must_be_signed;
 use super::caller::Caller;
 use super::occasion::Occasion;
 use crate::admission::known::StoredClient;
@@ -32,6 +32,8 @@ pub struct PushRequest<'a> {
     pub caller: Caller<'a>,
     /// The parameters.
     pub asked: &'a AuthorizationRequest,
+    /// True if a key of the client signed them.
+    pub is_signed: bool,
     /// For events.
     pub request: RequestRef<'a>,
 }
@@ -120,7 +122,7 @@ impl PushRequest<'_> {
     ) -> Result<PushedRequest, Rejection> {
         let (governed, asked) = (requester.governed, self.asked);
         requester.may_use(GRANT_AUTHORIZATION_CODE)?;
-        must_not_sign(Some(metadata), requester.registration)?;
+        must_be_signed(Some(metadata), requester.registration, self.is_signed)?;
         let redirect_uri = redirect_uri(
             asked.redirect_uri.as_deref(),
             &governed.found,

@@ -5,6 +5,7 @@ use std::fmt;
 use testudo_protocol::oauth::ErrorCode;
 use testudo_protocol::oauth::authorization::AuthorizationRequestError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriMismatch;
+use testudo_protocol::oauth::request_object::RequestObjectError;
 
 /// Why an authorization request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,13 @@ pub enum AuthorizationReason {
     /// The request is a signed object, and the client has no keys of its own with which it could be verified.
     /// [RFC9101 §10.2]
     ObjectNotTaken,
+    /// The signed object is not one of the client for this server that is valid now. [RFC9101 §7]
+    ObjectRefused(RequestObjectError),
+    /// The keys at the client's `jwks_uri`, which would verify the signed object, could not be fetched.
+    ObjectKeysUnavailable {
+        /// The error of the fetch.
+        why: String,
+    },
     /// The key of the DPoP proof is not that of `dpop_jkt`. [RFC9449 §10.1]
     DpopKeyDiffers,
     /// The client pushes more requests than one client may.
@@ -97,6 +105,14 @@ impl AuthorizationReason {
                 "request_object_not_taken",
                 ErrorCode::RequestNotSupported,
                 "request must not be present: this client must push its requests",
+            ),
+            AuthorizationReason::ObjectRefused(error) => {
+                Row::new("request_object_refused", error.code(), error.to_string())
+            }
+            AuthorizationReason::ObjectKeysUnavailable { .. } => Row::new(
+                "request_object_keys_unavailable",
+                ErrorCode::InvalidRequestObject,
+                "request cannot be verified: the keys at jwks_uri of the client cannot be fetched",
             ),
             AuthorizationReason::DpopKeyDiffers => Row::new(
                 "dpop_key_differs",
@@ -169,6 +185,10 @@ impl fmt::Display for AuthorizationReason {
             }
             AuthorizationReason::ObjectNotTaken => {
                 "the request is a signed object, and this server knows no keys of the client for it"
+            }
+            AuthorizationReason::ObjectRefused(error) => return write!(f, "the signed object: {error}"),
+            AuthorizationReason::ObjectKeysUnavailable { why } => {
+                return write!(f, "the keys of the client for the signed object: {why}");
             }
             AuthorizationReason::DpopKeyDiffers => {
                 "dpop_jkt names another key than the DPoP proof of the request"

@@ -260,6 +260,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "registration_token_missing",
     "registration_token_refused",
     "registration_token_superseded",
+    "request_object_refused",
     "rule_disabled",
     "session_differs",
     "sign_in_name_not_listed",

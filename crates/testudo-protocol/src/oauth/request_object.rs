@@ -107,23 +107,56 @@ struct Claims {
     parameters: Map<String, Value>,
 }
 
-/// Verifies a request object with the keys of its client. The result has the parameters in the object, and no others:
-/// an attacker can change those beside it. [RFC9101 §6.3]
-pub fn verify(
-    object: &str,
-    keys: &KeySet,
+/// A request object whose form is right. Nothing in it is verified yet. It has no `Debug`: it can be sent once more.
+pub struct RequestObject {
+    jws: Jws,
+    unverified_claims: Claims,
+}
+
+impl RequestObject {
+    /// Reads an object, to find the keys that must verify it.
+    pub fn parse(object: &str) -> Result<RequestObject, RequestObjectError> {
+        let jws = Jws::parse(object).map_err(RequestObjectError::Jose)?;
+        match jws.header.typ.as_deref() {
+            Some(TYP | "application/oauth-authz-req+jwt") => {}
+            _ => return Err(RequestObjectError::WrongType),
+        }
+        jws.has_no_b64().map_err(RequestObjectError::Jose)?;
+        Ok(RequestObject {
+            unverified_claims: jws.unverified_claims().map_err(RequestObjectError::Jose)?,
+            jws,
+        })
+    }
+
+    /// The key id in the header.
+    pub fn unverified_kid(&self) -> Option<&str> {
+        self.jws.header.kid.as_deref()
+    }
+
+    /// True if the object is valid at this time if its signature is. Otherwise keys need not be fetched for it.
+    pub fn is_worth_a_fetch(&self, expected: RequestObjectExpectation<'_>, now: Timestamp) -> bool {
+        check(&self.unverified_claims, expected, now).is_ok()
+    }
+
+    /// Verifies the object with the keys of its client. The result has the parameters in the object, and no others: an
+    /// attacker can change those beside it. [RFC9101 §6.3]
+    pub fn verify(
+        &self,
+        keys: &KeySet,
+        expected: RequestObjectExpectation<'_>,
+        now: Timestamp,
+    ) -> Result<AuthorizationParameters, RequestObjectError> {
+        // [RFC9101 §6.2] The key of the client determines the algorithms; `none` is none of them.
+        self.jws.verify(keys).map_err(RequestObjectError::Jose)?;
+        check(&self.unverified_claims, expected, now)
+    }
+}
+
+fn check(
+    claims: &Claims,
     expected: RequestObjectExpectation<'_>,
     now: Timestamp,
 ) -> Result<AuthorizationParameters, RequestObjectError> {
-    let jws = Jws::parse(object).map_err(RequestObjectError::Jose)?;
-    match jws.header.typ.as_deref() {
-        Some(TYP | "application/oauth-authz-req+jwt") => {}
-        _ => return Err(RequestObjectError::WrongType),
-    }
-    jws.has_no_b64().map_err(RequestObjectError::Jose)?;
-    // [RFC9101 §6.2] The key of the client determines the algorithms; `none` is none of them.
-    jws.verify(keys).map_err(RequestObjectError::Jose)?;
-    let claims: Claims = jws.unverified_claims().map_err(RequestObjectError::Jose)?;
     let parameters = parameters(&claims.parameters)?;
     if parameters.client_id.as_deref() != Some(expected.client_id) {
         return Err(RequestObjectError::WrongClient);

@@ -8,6 +8,7 @@ use super::proxy;
 use super::respond::{failed, json};
 use crate::audit::RequestTrail;
 use crate::fault::Stop;
+use crate::gather::keys_of_signed;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
@@ -17,9 +18,12 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 use testudo_core::OccasionKind;
+use testudo_core::occasions::authorize::SignedRequest;
 use testudo_core::occasions::push::{PushOutcome, PushRequest, Pushed};
 use testudo_core::rejection::{AuthorizationReason, Rejection};
-use testudo_protocol::oauth::authorization::{AuthorizationRequest, SentRequest};
+use testudo_protocol::oauth::authorization::{
+    AuthorizationParameters, AuthorizationRequest, AuthorizationRequestError, SentRequest,
+};
 use testudo_protocol::oauth::{Form, Resource, ScopeSet};
 
 /// [RFC9126 §2.2]
@@ -75,9 +79,7 @@ async fn serve<B: RequestBody>(
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let address = proxy::address_of(&in_force.arrival, peer, request.headers());
     let parsed = receive(&in_force.arrival, peer, request, |form| parse(form));
-    let (asked, arrived) = parsed.await?; // parse
-    trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
-    trail.resource = asked.resources.first().map(Resource::to_string);
+    let (sent, arrived) = parsed.await?; // parse
     let client = Client {
         app,
         in_force,
@@ -88,9 +90,22 @@ async fn serve<B: RequestBody>(
     let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
     app.push_shares
         .take(&governed, address, app.clock.steady_millis())?;
+    let (asked, is_signed) = match sent {
+        Pushing::Plain(asked) => (*asked, false),
+        Pushing::Signed(object) => {
+            // [RFC9126 §3] The client that authenticated must have signed it.
+            let signed = SignedRequest::parse(&governed.name.client_id, &object)?;
+            let facts = Box::pin(keys_of_signed(app, in_force, &signed)).await?;
+            let parameters = signed.verify(&facts, policy, app.now())?;
+            (parsed_request(&parameters)?, true)
+        }
+    };
+    trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
+    trail.resource = asked.resources.first().map(Resource::to_string);
     let push = PushRequest {
         caller: proven.caller(&governed, trail),
         asked: &asked,
+        is_signed,
         request: trail.request(),
     };
     let outcome = settle(app, policy, &push, |outcome, _| Ok(outcome)).await?; // load … commit
@@ -100,15 +115,29 @@ async fn serve<B: RequestBody>(
     Ok(outcome)
 }
 
-/// The parameters, which must be right by themselves. [RFC9126 §2.1]
-fn parse(form: &Form) -> Result<AuthorizationRequest, Rejection> {
+/// What a client pushes.
+enum Pushing {
+    /// Parameters that are right by themselves.
+    Plain(Box<AuthorizationRequest>),
+    /// A signed object; the parameters beside it are ignored. [RFC9126 §3]
+    Signed(String),
+}
+
+/// The form of the request. [RFC9126 §2.1]
+fn parse(form: &Form) -> Result<Pushing, Rejection> {
     let sent = SentRequest::at_pushed_endpoint(form).map_err(AuthorizationReason::ParametersWrong)?;
-    let parameters = match sent {
-        SentRequest::Plain(parameters) => parameters,
-        SentRequest::Object { .. } | SentRequest::Pushed { .. } => {
-            return Err(AuthorizationReason::ObjectNotTaken.into());
+    match sent {
+        SentRequest::Plain(parameters) => Ok(Pushing::Plain(Box::new(parsed_request(&parameters)?))),
+        SentRequest::Object { object, .. } => Ok(Pushing::Signed(object)),
+        SentRequest::Pushed { .. } => {
+            let reason = AuthorizationRequestError::UriInPushedRequest;
+            Err(AuthorizationReason::ParametersWrong(reason).into())
         }
-    };
-    let request = AuthorizationRequest::parse(&parameters);
+    }
+}
+
+/// The parameters, which must be right by themselves.
+fn parsed_request(parameters: &AuthorizationParameters) -> Result<AuthorizationRequest, Rejection> {
+    let request = AuthorizationRequest::parse(parameters);
     Ok(request.map_err(AuthorizationReason::ParametersWrong)?)
 }

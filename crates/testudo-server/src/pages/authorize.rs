@@ -16,7 +16,7 @@ use super::visit::{Visit, see_other};
 use crate::audit::{RequestTrail, refuse};
 use crate::config::LoginSettings;
 use crate::fault::{Fault, Stop};
-use crate::gather::look_up_turn;
+use crate::gather::{keys_of_signed, look_up_turn};
 use crate::settle::{load, settle};
 use askama::Template;
 use http_body_util::Full;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use testudo_core::OccasionKind;
 use testudo_core::admission::governed::CurrentRules;
 use testudo_core::occasions::authorize::{
-    self, Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, Respond, Shown,
+    self, Arriving, Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, Respond, Shown,
 };
 use testudo_core::rejection::{Endpoint, RequestReason};
 use testudo_protocol::Timestamp;
@@ -57,13 +57,26 @@ pub async fn authorize(visit: &Visit<'_>, login: &LoginSettings) -> Result<Respo
         },
         false => {
             trail.details.client_id = visit.form.get("client_id").map(str::to_owned);
-            match Asked::parse(&visit.form) {
+            match arrived(visit).await {
                 Ok(asked) => go_on(visit, login, Step::first(asked), &mut trail).await,
-                Err(rejection) => Err(rejection.into()),
+                Err(stop) => Err(stop),
             }
         }
     };
     noted(visit, &trail, served).await
+}
+
+/// What a browser brings. A signed request is verified with the keys of its client first.
+async fn arrived(visit: &Visit<'_>) -> Result<Asked, Stop> {
+    let signed = match Arriving::parse(&visit.form)? {
+        Arriving::Asked(asked) => return Ok(asked),
+        Arriving::Signed(signed) => signed,
+    };
+    let (app, in_force) = (visit.app, &visit.in_force);
+    // Boxed: only these requests need the memory of this future.
+    let facts = Box::pin(keys_of_signed(app, in_force, &signed)).await?;
+    let parameters = signed.verify(&facts, &in_force.policy, app.now())?;
+    Ok(Asked::of_signed(&signed, &parameters))
 }
 
 /// POST `/consent`: the person answered.

@@ -1,5 +1,6 @@
 //! What a browser brings to the authorization endpoint.
 
+use super::signed::SignedRequest;
 use crate::people::SecretDigest;
 use crate::records::{Needs, PushedRequest};
 use crate::rejection::{AuthorizationReason, Rejection};
@@ -21,13 +22,24 @@ pub enum Asked {
     Wrong(Box<WrongRequest>),
 }
 
+/// A request as it arrives.
+pub enum Arriving {
+    /// Its parameters are known.
+    Asked(Asked),
+    /// Its parameters are in an object whose signature must be verified first.
+    Signed(Box<SignedRequest>),
+}
+
 /// A request whose parameters are right by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectRequest {
-    /// `client_id`. Nothing proves that the request is of this client.
+    /// `client_id`. Nothing proves that the request is of this client, unless it is signed.
     pub client_id: String,
     /// The parameters.
     pub request: AuthorizationRequest,
+    /// True if a key of the client signed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_signed: bool,
 }
 
 /// The name of a pushed request.
@@ -54,30 +66,49 @@ pub struct WrongRequest {
     pub error: AuthorizationRequestError,
 }
 
-impl Asked {
+impl Arriving {
     /// Reads the query or the form of a request. The error is shown on a page, because it is not known to whom a response
     /// would be sent. [RFC6749 §4.1.2.1]
-    pub fn parse(form: &Form) -> Result<Asked, Rejection> {
+    pub fn parse(form: &Form) -> Result<Arriving, Rejection> {
         let sent = SentRequest::at_authorization_endpoint(form);
         match sent.map_err(AuthorizationReason::ParametersWrong)? {
             SentRequest::Plain(parameters) => {
                 let client_id = parameters.client_id.clone().unwrap_or_default();
-                Ok(Asked::of_parameters(client_id, &parameters))
+                Ok(Arriving::Asked(Asked::of_parameters(
+                    client_id,
+                    &parameters,
+                    false,
+                )))
             }
             SentRequest::Pushed {
                 client_id,
                 request_uri,
-            } => Ok(Asked::Pushed(PushedName {
+            } => Ok(Arriving::Asked(Asked::Pushed(PushedName {
                 client_id,
                 digest: SecretDigest::of_bytes(request_uri.digest()),
-            })),
-            SentRequest::Object { .. } => Err(AuthorizationReason::ObjectNotTaken.into()),
+            }))),
+            SentRequest::Object { client_id, object } => {
+                let client_id = client_id.unwrap_or_default();
+                let signed = SignedRequest::parse(&client_id, &object)?;
+                Ok(Arriving::Signed(Box::new(signed)))
+            }
         }
     }
+}
 
-    fn of_parameters(client_id: String, parameters: &AuthorizationParameters) -> Asked {
+impl Asked {
+    /// The request that a client signed.
+    pub fn of_signed(signed: &SignedRequest, parameters: &AuthorizationParameters) -> Asked {
+        Asked::of_parameters(signed.client_id().to_owned(), parameters, true)
+    }
+
+    fn of_parameters(client_id: String, parameters: &AuthorizationParameters, is_signed: bool) -> Asked {
         match AuthorizationRequest::parse(parameters) {
-            Ok(request) => Asked::Direct(Box::new(DirectRequest { client_id, request })),
+            Ok(request) => Asked::Direct(Box::new(DirectRequest {
+                client_id,
+                request,
+                is_signed,
+            })),
             Err(error) => Asked::Wrong(Box::new(WrongRequest {
                 client_id,
                 redirect_uri: parameters.redirect_uri.clone(),

@@ -68,6 +68,7 @@ pub(super) fn need_not_push_or_sign(
     found: &Match<'_>,
     record: Option<&Client>,
     registration: Option<&Registration>,
+    is_signed: bool,
 ) -> Result<(), Rejection> {
     let metadata = record.map(|record| &record.metadata);
     let must_push = found.rule.people.pushed_authorization == PushedAuthorization::Required
@@ -76,16 +77,18 @@ pub(super) fn need_not_push_or_sign(
     if must_push {
         return Err(push_missing(found.rule));
     }
-    must_not_sign(metadata, registration)
+    must_be_signed(metadata, registration, is_signed)
 }
 
 /// [RFC9101 §10.5] A client that registered that it signs its requests has no others.
-pub(in crate::occasions) fn must_not_sign(
+pub(in crate::occasions) fn must_be_signed(
     metadata: Option<&ClientMetadata>,
     registration: Option<&Registration>,
+    is_signed: bool,
 ) -> Result<(), Rejection> {
     let is_attested = metadata.is_some_and(|metadata| metadata.require_signed_request_object);
-    match is_attested || registration.is_some_and(|stands| stands.must_sign_requests) {
+    let must_sign = is_attested || registration.is_some_and(|stands| stands.must_sign_requests);
+    match must_sign && !is_signed {
         true => Err(AuthorizationReason::ObjectMissing.into()),
         false => Ok(()),
     }

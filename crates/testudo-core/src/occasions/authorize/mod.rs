@@ -7,7 +7,7 @@
 //!
 //! | # | check | refusal | answer |
 //! |---|---|---|---|
-//! | 1 | no parameter twice, one `client_id`, the form of the request ([`Asked::parse`]) | `invalid_request`, `invalid_request_uri` | page |
+//! | 1 | no parameter twice, one `client_id`, the form of the request ([`Arriving::parse`]); a signed one is signed by the client ([`SignedRequest::verify`]) | `invalid_request`, `invalid_request_uri`, `invalid_request_object` | page |
 //! | 2 | the pushed request exists and is of this client; the client can be found by its name ([`AskingClient::find`]) | `invalid_request_uri`, `unauthorized_client` | page |
 //! | 3 | the authority is enabled, the client is not blocked | `unauthorized_client` | page |
 //! | 4 | the pushed request has not expired, and its client is the same as then; the client is not frozen | `invalid_request_uri`, `unauthorized_client` | page |
@@ -29,15 +29,17 @@ mod client;
 mod consent;
 mod demands;
 mod shown;
+mod signed;
 mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use asked::{Asked, DirectRequest, PushedName, WrongRequest};
+pub use asked::{Arriving, Asked, DirectRequest, PushedName, WrongRequest};
 pub use client::AskingClient;
 pub use consent::{ConsentAnswer, Shown};
-pub(super) use demands::must_not_sign;
+pub(super) use demands::must_be_signed;
 pub use shown::{ClientShown, ConsentContent, ScopeShown};
+pub use signed::SignedRequest;
 
 use super::occasion::Occasion;
 use crate::admission::known::{StoredClient, is_not_frozen};
@@ -248,7 +250,7 @@ impl AuthorizeRequest<'_> {
     /// Step 4 for the request: a pushed one must still be there.
     fn sent<'l>(&'l self, loaded: &'l Loaded<'_>, at: &Moment<'_>) -> Result<Sent<'l>, Rejection> {
         match self.visit.asked {
-            Asked::Direct(direct) => Ok(Sent::Direct(&direct.request)),
+            Asked::Direct(direct) => Ok(Sent::Direct(direct)),
             Asked::Wrong(wrong) => Ok(Sent::Wrong(wrong)),
             Asked::Pushed(named) => loaded
                 .find::<PushedRequest>(named.digest.key())
@@ -277,7 +279,7 @@ impl AuthorizeRequest<'_> {
 
 /// The request, in the form in which it arrived.
 enum Sent<'l> {
-    Direct(&'l AuthorizationRequest),
+    Direct(&'l DirectRequest),
     Pushed(&'l Versioned<PushedRequest>),
     Wrong(&'l WrongRequest),
 }
@@ -293,7 +295,7 @@ impl Sent<'_> {
         let requested = match self {
             // The client proved its identity when it named it.
             Sent::Pushed(pushed) => return Ok(pushed.record.redirect_uri.clone()),
-            Sent::Direct(request) => request.redirect_uri.as_deref(),
+            Sent::Direct(direct) => direct.request.redirect_uri.as_deref(),
             Sent::Wrong(wrong) => wrong.redirect_uri.as_deref(),
         };
         demands::redirect_uri(requested, client, record, found)
@@ -302,9 +304,17 @@ impl Sent<'_> {
     /// Step 8.
     fn request(&self) -> Result<&AuthorizationRequest, Rejection> {
         match self {
-            Sent::Direct(request) => Ok(request),
+            Sent::Direct(direct) => Ok(&direct.request),
             Sent::Pushed(pushed) => Ok(&pushed.record.request),
             Sent::Wrong(wrong) => Err(AuthorizationReason::ParametersWrong(wrong.error).into()),
+        }
+    }
+
+    /// True if a key of the client signed it.
+    fn is_signed(&self) -> bool {
+        match self {
+            Sent::Direct(direct) => direct.is_signed,
+            Sent::Pushed(_) | Sent::Wrong(_) => false,
         }
     }
 
@@ -313,8 +323,8 @@ impl Sent<'_> {
         match self {
             Sent::Pushed(pushed) => pushed.record.bound_to,
             // [RFC9449 §10]
-            Sent::Direct(request) => BoundTo {
-                dpop_key: request.dpop_jkt,
+            Sent::Direct(direct) => BoundTo {
+                dpop_key: direct.request.dpop_jkt,
                 ..BoundTo::default()
             },
             Sent::Wrong(_) => BoundTo::default(),
@@ -323,7 +333,7 @@ impl Sent<'_> {
 
     fn respond(&self, redirect_uri: RedirectUri, outcome: Result<String, Rejection>) -> Respond {
         let (mode, state) = match self {
-            Sent::Direct(request) => (request.response_mode, &request.state),
+            Sent::Direct(direct) => (direct.request.response_mode, &direct.request.state),
             Sent::Pushed(pushed) => (pushed.record.request.response_mode, &pushed.record.request.state),
             Sent::Wrong(wrong) => (wrong.mode, &wrong.state),
         };
@@ -377,7 +387,8 @@ impl Checking<'_, '_> {
         let registration = self.record.and_then(|record| record.registration_at(self.at.now));
         demands::may_use_codes(rule, registration)?; // 9
         if !matches!(sent, Sent::Pushed(_)) {
-            demands::need_not_push_or_sign(self.found, self.record, registration)?; // 10
+            let is_signed = sent.is_signed();
+            demands::need_not_push_or_sign(self.found, self.record, registration, is_signed)?; // 10
         }
         let terms = Terms::of(request, rule, registration, self.at.policy)?; // 11
         trace.passed("request allowed", || format!("scope `{}`", terms.scope));

@@ -40,6 +40,7 @@ fn push(world: &mut World, sender: &Sender, more: &str) -> Result<Pushed, Reject
             possession: &possession,
         },
         asked: &asked(more),
+        is_signed: false,
         request: RequestRef {
             occasion: OccasionKind::PushedAuthorization,
             id: "r",

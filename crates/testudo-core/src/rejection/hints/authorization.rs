@@ -31,6 +31,12 @@ pub(in crate::rejection) fn of_authorization(reason: &AuthorizationReason) -> Co
         AuthorizationReason::ObjectNotTaken => {
             "the client must push its parameters instead: its credential proves that they are its own"
         }
+        AuthorizationReason::ObjectRefused(_) => {
+            "the client must sign its request anew, with a key of its jwks, for this issuer, with iss and client_id of its own and an exp within the hour"
+        }
+        AuthorizationReason::ObjectKeysUnavailable { .. } => {
+            "make the key set at the client's jwks_uri reachable, or register jwks instead"
+        }
         AuthorizationReason::DpopKeyDiffers => "the client must leave dpop_jkt out, or name the key of its proof",
         AuthorizationReason::PushShareUsed { .. } => {
             "the client must push a request only when a person begins to sign in: one node accepts 50 per second of a client"

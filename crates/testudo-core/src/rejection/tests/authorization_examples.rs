@@ -3,6 +3,7 @@
 use super::AuthorizationReason;
 use testudo_protocol::oauth::authorization::AuthorizationRequestError;
 use testudo_protocol::oauth::redirect_uri::RedirectUriMismatch;
+use testudo_protocol::oauth::request_object::RequestObjectError;
 
 pub fn authorization_reasons() -> Vec<AuthorizationReason> {
     let rule = "web".to_owned();
@@ -16,6 +17,10 @@ pub fn authorization_reasons() -> Vec<AuthorizationReason> {
         AuthorizationReason::PushMissing { rule: rule.clone() },
         AuthorizationReason::ObjectMissing,
         AuthorizationReason::ObjectNotTaken,
+        AuthorizationReason::ObjectRefused(RequestObjectError::WrongAudience),
+        AuthorizationReason::ObjectKeysUnavailable {
+            why: "no answer".to_owned(),
+        },
         AuthorizationReason::DpopKeyDiffers,
         AuthorizationReason::PushShareUsed {
             retry_after_seconds: 1,

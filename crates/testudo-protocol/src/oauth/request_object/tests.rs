@@ -20,6 +20,18 @@ fn claims() -> Value {
     })
 }
 
+fn verify(
+    object: &str,
+    keys: &KeySet,
+    expected: RequestObjectExpectation<'_>,
+    now: Timestamp,
+) -> Result<AuthorizationParameters, RequestObjectError> {
+    let object = RequestObject::parse(object)?;
+    let verified = object.verify(keys, expected, now);
+    assert!(verified.is_err() || object.is_worth_a_fetch(expected, now));
+    verified
+}
+
 fn of(header: &Value, claims: &Value) -> Result<AuthorizationParameters, RequestObjectError> {
     let key = key();
     let object = key

@@ -11,6 +11,7 @@ mod public_clients;
 mod pushed;
 mod redeemed;
 mod sessions;
+mod signed;
 mod tokens;
 mod two_nodes;
 mod world;

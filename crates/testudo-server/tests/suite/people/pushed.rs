@@ -149,7 +149,7 @@ async fn request_that_the_authorization_endpoint_would_refuse_is_refused() {
     let uri = assert_pushed(&push(&world, &[]).await);
     let cases: &[(&[(&'static str, &str)], &str)] = &[
         (&[("request_uri", &uri)], "invalid_request"),
-        (&[("request", "e30")], "request_not_supported"),
+        (&[("request", "e30")], "invalid_request_object"),
         (&[("response_type", "token")], "unsupported_response_type"),
         (&[("response_type", "")], "invalid_request"),
         (&[("response_mode", "jwt")], "invalid_request"),

@@ -2,4 +2,5 @@
 
 mod clients;
 mod people;
+mod signed;
 mod world;

@@ -4,11 +4,13 @@
 use crate::admission::client_name::OpaqueKey;
 use crate::admission::governed::CurrentRules;
 use crate::decision::Moment;
+use crate::doors::Facts;
 use crate::entropy::Entropy;
 use crate::identity::{Authority, CredentialKind, OccasionKind};
 use crate::occasions::Occasion as _;
 use crate::occasions::authorize::{
-    Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, ConsentAsked, Respond, Shown, Visit,
+    Arriving, Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, ConsentAsked, Respond, Shown,
+    Visit,
 };
 use crate::people::{PersonId, SecretDigest, SessionName};
 use crate::policy::{ClientMethod, ConfiguredClient, LoginPolicy, OpenPolicy, Policy, Switches};
@@ -43,6 +45,8 @@ pub struct World {
     pub answer: ConsentAnswer,
     pub begun: Option<i64>,
     pub session: Option<SessionName>,
+    /// The keys of the registered client that signs its requests.
+    pub facts: Facts,
     key: OpaqueKey,
     step: u8,
 }
@@ -107,6 +111,7 @@ impl World {
             answer: ConsentAnswer::None,
             begun: None,
             session: Some(session(1)),
+            facts: Facts::Nothing,
             key: OpaqueKey::new(&[7; 32]),
             step: 10,
         };
@@ -233,7 +238,13 @@ impl World {
     pub fn send(&mut self, sent: &str) -> Result<Authorized, Rejection> {
         self.policy.rules = RuleSet::new(vec![Rule::compile(&self.spec).unwrap()], ClaimCaptures::default());
         let form = Form::parse(sent.as_bytes()).unwrap();
-        let asked = Asked::parse(&form)?;
+        let asked = match Arriving::parse(&form)? {
+            Arriving::Asked(asked) => asked,
+            Arriving::Signed(signed) => {
+                let parameters = signed.verify(&self.facts, &self.policy, Timestamp(self.now))?;
+                Asked::of_signed(&signed, &parameters)
+            }
+        };
         let loaded = self.store.load(&asked.needs());
         let rules = CurrentRules {
             policy: &self.policy,
