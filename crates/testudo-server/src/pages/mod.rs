@@ -9,7 +9,7 @@ mod flow;
 mod login;
 mod onward;
 mod page;
-mod passkeys;
+pub mod passkeys;
 mod provider_links;
 mod providers;
 pub mod same_origin;

@@ -8,7 +8,7 @@
 mod account;
 mod ceremony;
 mod invitation;
-mod relying_party;
+pub mod relying_party;
 mod script;
 mod sign_in;
 

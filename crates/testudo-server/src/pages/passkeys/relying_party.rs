@@ -61,10 +61,11 @@ fn asked(options: &impl Serialize, state: &impl Serialize) -> Result<Asked, Stri
 /// Asks for a new passkey: without attestation, with verification of the user, and discoverable, so that the person can
 /// sign in without a name. [WEBAUTHN §5.4]
 pub fn ask_for_new(visit: &Visit<'_>, party: &RelyingParty, user: &NewUser<'_>) -> Result<Asked, Fault> {
-    new_options(&visit.in_force.look.name, party, user).map_err(Fault::Passkeys)
+    options_for_new(&visit.in_force.look.name, party, user).map_err(Fault::Passkeys)
 }
 
-fn new_options(server: &str, party: &RelyingParty, user: &NewUser<'_>) -> Result<Asked, String> {
+/// The same, with the name of this server for people. The error is a sentence for the log.
+pub fn options_for_new(server: &str, party: &RelyingParty, user: &NewUser<'_>) -> Result<Asked, String> {
     let known = user.passkeys.iter().filter_map(|passkey| {
         let stored: VerifiedPasskey = serde_json::from_value(passkey.credential.clone()).ok()?;
         Some(stored.cred_id().clone())
@@ -88,10 +89,11 @@ fn new_options(server: &str, party: &RelyingParty, user: &NewUser<'_>) -> Result
 
 /// Asks for a signature of any passkey that the browser has for this server. [WEBAUTHN §5.5]
 pub fn ask_to_sign_in(party: &RelyingParty) -> Result<Asked, Fault> {
-    sign_in_options(party).map_err(Fault::Passkeys)
+    options_to_sign_in(party).map_err(Fault::Passkeys)
 }
 
-fn sign_in_options(party: &RelyingParty) -> Result<Asked, String> {
+/// The same. The error is a sentence for the log.
+pub fn options_to_sign_in(party: &RelyingParty) -> Result<Asked, String> {
     let started = library(party, None)?.start_discoverable_authentication();
     let (options, state) = started.map_err(|error| error.to_string())?;
     asked(&options, &state)
@@ -220,7 +222,7 @@ mod tests {
     /// An authenticator with a passkey, and the passkey as the server keeps it.
     fn made() -> (Authenticator, Passkey) {
         let mut authenticator = Authenticator::new(ORIGIN);
-        let asked = new_options("Corp", &party(), &user(&[])).unwrap();
+        let asked = options_for_new("Corp", &party(), &user(&[])).unwrap();
         let answer = authenticator.create(&asked.options);
         let (id, credential) = new_credential(&party(), &asked.state, &answer).unwrap();
         let passkey = Passkey {
@@ -237,7 +239,7 @@ mod tests {
     fn new_passkey_must_be_discoverable_verify_its_user_and_is_not_attested() {
         let (_, known) = made();
         let known = [known];
-        let asked = new_options("Corp", &party(), &user(&known)).unwrap();
+        let asked = options_for_new("Corp", &party(), &user(&known)).unwrap();
         let options = asked.options;
         assert_eq!(options["rp"], json!({ "id": "as.example.net", "name": "Corp" }));
         assert_eq!(options["attestation"], "none");
@@ -255,12 +257,12 @@ mod tests {
 
     #[test]
     fn sign_in_names_no_passkey_and_demands_that_the_user_is_verified() {
-        let options = sign_in_options(&party()).unwrap().options;
+        let options = options_to_sign_in(&party()).unwrap().options;
         assert_eq!(options["rpId"], "as.example.net");
         assert_eq!(options["userVerification"], "required");
         let allowed = &options["allowCredentials"];
         assert!(allowed.is_null() || allowed == &json!([]), "{allowed}");
-        let other = sign_in_options(&party()).unwrap().options;
+        let other = options_to_sign_in(&party()).unwrap().options;
         assert_ne!(options["challenge"], other["challenge"]);
     }
 
@@ -268,7 +270,7 @@ mod tests {
     fn counter_is_kept_and_must_grow() {
         let (mut authenticator, mut passkey) = made();
         for _ in 0..2 {
-            let asked = sign_in_options(&party()).unwrap();
+            let asked = options_to_sign_in(&party()).unwrap();
             let assertion = Assertion::parse(&authenticator.get(&asked.options)).unwrap();
             assert_eq!(assertion.unverified_person, PersonId::of_random(&[7; 16]));
             assert_eq!(assertion.unverified_passkey, passkey.id);
@@ -283,7 +285,7 @@ mod tests {
     #[test]
     fn answer_with_one_changed_or_missing_byte_is_refused() {
         let (mut authenticator, passkey) = made();
-        let asked = sign_in_options(&party()).unwrap();
+        let asked = options_to_sign_in(&party()).unwrap();
         let answer: Value = serde_json::from_str(&authenticator.get(&asked.options)).unwrap();
         let accepted = |answer: &Value| {
             let assertion = Assertion::parse(&answer.to_string()).ok()?;
@@ -295,7 +297,7 @@ mod tests {
                 assert_eq!(accepted(&changed), None, "{changed}");
             }
         }
-        let asked = new_options("Corp", &party(), &user(&[])).unwrap();
+        let asked = options_for_new("Corp", &party(), &user(&[])).unwrap();
         let answer = Authenticator::new(ORIGIN).create(&asked.options);
         let answer: Value = serde_json::from_str(&answer).unwrap();
         for member in ["attestationObject", "clientDataJSON"] {

@@ -303,3 +303,19 @@ async fn two_nodes_finish_one_anothers_ceremonies() {
         assert_refused_page(&again, 400, "was answered already");
     }
 }
+
+#[tokio::test]
+async fn metadata_lists_the_strength_of_passkeys_where_people_sign_in_with_them() {
+    for (people, expected) in [
+        (start().await, json!(["phr"])),
+        (People::start(WEB_RULE).await, Value::Null),
+    ] {
+        let answer = people
+            .person()
+            .open("/.well-known/oauth-authorization-server")
+            .await;
+        let metadata: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(metadata["authorization_endpoint"], format!("{ISSUER}/authorize"));
+        assert_eq!(metadata["acr_values_supported"], expected);
+    }
+}
