@@ -3,6 +3,7 @@
 
 mod looks;
 mod passkeys;
+mod provider;
 
 use crate::binary::{RULES, Server, Site, now};
 use crate::interop::programs::{done, node, or_skipped};
@@ -11,16 +12,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use testudo_testkit::free_port;
 
-const PACKAGES: [&str; 2] = ["playwright-core@1.65.1", "axe-core@4.14.1"];
+const PACKAGES: [&str; 3] = [
+    "playwright-core@1.65.1",
+    "axe-core@4.14.1",
+    "oidc-provider@9.13.3",
+];
 const RESOURCE: &str = "https://api.example.net/orders";
 const CLIENT: &str = "spiffe://prod.example/ns/shop/sa/web";
 /// The part that the walks share, and the walks.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("browser.mjs", include_str!("browser.mjs")),
     ("looks.mjs", include_str!("looks.mjs")),
     ("keyboard.mjs", include_str!("keyboard.mjs")),
     ("attacks.mjs", include_str!("attacks.mjs")),
     ("passkeys.mjs", include_str!("passkeys.mjs")),
+    ("provider.mjs", include_str!("provider.mjs")),
 ];
 
 const PEOPLE: &str = r#"
@@ -53,12 +59,20 @@ struct Pages {
 impl Pages {
     /// `None`: Chromium or Node are not there, and this is not CI. `people`: the configuration beside the usual one.
     fn start(people: &str) -> Option<Pages> {
+        Pages::with_files(people, &[])
+    }
+
+    /// The same, with these files beside the configuration.
+    fn with_files(people: &str, files: &[(&str, &str)]) -> Option<Pages> {
         let chromium = or_skipped(chromium())?;
         let folder = or_skipped(node("browser", &PACKAGES.map(str::to_owned)))?;
         for (name, text) in FILES {
             write(&folder.join(name), text);
         }
         let site = Site::new();
+        for (name, text) in files {
+            site.write(name, text);
+        }
         let port = free_port();
         let issuer = format!("http://localhost:{port}");
         site.configure("", &format!("{people}{RULES}"));
@@ -101,7 +115,9 @@ impl Pages {
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{file} {walk}: {stderr}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        // A walk prints what it found at last; a server that runs in it may have printed something before.
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
     }
 }
 
