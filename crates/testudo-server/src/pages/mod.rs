@@ -7,6 +7,7 @@ mod consent;
 pub mod cookies;
 mod flow;
 mod login;
+mod moment;
 mod onward;
 mod page;
 pub mod passkeys;

@@ -23,6 +23,7 @@ const PICTURED = {
   "sign-in for an application": ["wide, light"],
   consent: ["wide, light", "320 px, dark"],
   account: ["wide, light"],
+  invitation: ["wide, light"],
 };
 
 async function look(page, name, way, found) {
@@ -71,6 +72,8 @@ async function pages() {
     const seen = (name) => look(page, name, way, found);
     await page.goto(`${ISSUER}/login`);
     await seen("sign-in");
+    await page.goto(`${ISSUER}/invite#a-token`);
+    await seen("invitation");
     await page.goto(`${ISSUER}/invite`);
     await seen("invitation");
     // With a question also where the person agreed before.
