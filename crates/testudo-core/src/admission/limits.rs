@@ -85,6 +85,17 @@ pub(crate) fn ceremony_limit(address: IpAddr) -> Limit {
     }
 }
 
+/// The limit of responses of OpenID providers that browsers bring from an address: for each, this server asks the provider.
+pub fn provider_response_limit(address: IpAddr) -> Limit {
+    let place = place_of(address);
+    Limit {
+        bucket: format!("provider-response/{place}"),
+        setting: "login",
+        shown_as: format!("the address {place}"),
+        rate: Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
+    }
+}
+
 /// One bucket per address; an IPv6 /64 network is one address, since a caller with one address of it can use them all.
 fn place_of(address: IpAddr) -> String {
     match address.to_canonical() {

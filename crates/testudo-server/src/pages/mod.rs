@@ -13,6 +13,7 @@ mod page;
 pub mod passkeys;
 mod provider_links;
 mod providers;
+mod refused_sign_in;
 pub mod same_origin;
 pub mod sealed;
 mod visit;
@@ -30,6 +31,7 @@ use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use page::Frame;
 use providers::CALLBACK;
+use refused_sign_in::on_page;
 use same_origin::must_be_at_the_host;
 use testudo_core::rejection::{Endpoint, Rejection, RequestReason};
 use visit::see_other;
@@ -170,9 +172,9 @@ async fn serve_people(
     let is_of_passkeys = visit.is_post && is_about_passkeys(visit);
     match (page, &login.passkeys) {
         (Page::Login, Some(party)) if is_of_passkeys => passkeys::sign_in(visit, login, party).await,
-        (Page::Login, _) if visit.is_post => login::sign_in(visit, login).await,
+        (Page::Login, _) if visit.is_post => on_page(visit, login::sign_in(visit, login).await).await,
         (Page::Login, _) => match visit.form.get("provider") {
-            Some(provider) => providers::begin(visit, login, provider).await,
+            Some(provider) => on_page(visit, providers::begin(visit, login, provider).await).await,
             None => login::show(visit, login),
         },
         (Page::Invite, Some(party)) if visit.is_post => passkeys::accept(visit, login, party).await,
@@ -185,7 +187,7 @@ async fn serve_people(
         (Page::Invite | Page::Options(_), None) => no_such_page(),
         (Page::ProviderCallback, _) => {
             let (_, name) = visit.uri.path().split_once(CALLBACK).unwrap_or_default();
-            providers::callback(visit, login, name).await
+            on_page(visit, providers::callback(visit, login, name).await).await
         }
         (Page::ProviderKeys, _) => providers::jwks(visit, login).await,
         (Page::Account, Some(party)) if is_of_passkeys => passkeys::change(visit, login, party).await,

@@ -17,7 +17,7 @@ pub(super) enum Unwritten {
 }
 
 /// Takes one token from the bucket of every limit. Where one of them is empty, it takes from none.
-pub(super) fn take(app: &App, limits: &[Limit]) -> Result<(), Rejection> {
+pub(crate) fn take(app: &App, limits: &[Limit]) -> Result<(), Rejection> {
     if limits.is_empty() {
         return Ok(());
     }

@@ -16,23 +16,14 @@ pub use account::{change, options_to_add};
 pub use invitation::{accept, options_to_accept, show};
 pub use sign_in::{options_to_sign_in, sign_in};
 
-use super::authorize::noted;
+use super::refused_sign_in::{on_page, trail_of};
 use super::visit::Visit;
-use crate::audit::{RequestTrail, refuse};
+use crate::audit::refuse;
 use crate::fault::Stop;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use testudo_core::OccasionKind;
 use testudo_core::rejection::Endpoint;
-
-/// The answer to a form. A refusal has an event, so that an operator finds it by the request id that the page shows.
-async fn on_page(
-    visit: &Visit<'_>,
-    served: Result<Response<Full<Bytes>>, Stop>,
-) -> Result<Response<Full<Bytes>>, Stop> {
-    noted(visit, &trail_of(visit), served).await
-}
 
 /// The answer to the script of a page, with the same event.
 async fn to_script(
@@ -50,8 +41,4 @@ async fn to_script(
             Ok(script::refused(visit.id, &fault.answer()))
         }
     }
-}
-
-fn trail_of<'v>(visit: &Visit<'v>) -> RequestTrail<'v> {
-    RequestTrail::of(OccasionKind::Authorization, visit.id)
 }

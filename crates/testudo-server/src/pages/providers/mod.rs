@@ -19,11 +19,12 @@ use super::sealed::Purpose;
 use super::visit::{Visit, see_other, with_cookie};
 use crate::config::{Allowed, LoginSettings, ProviderSettings};
 use crate::fault::{Fault, Stop};
-use crate::settle::settle;
+use crate::settle::{commit, settle};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
+use testudo_core::admission::limits::provider_response_limit;
 use testudo_core::occasions::sign_in::provider::{ProviderLink, ProviderSignIn, Stated};
 use testudo_core::occasions::sign_in::{NewSession, SignedIn};
 use testudo_core::people::SessionName;
@@ -117,6 +118,9 @@ pub async fn callback(
         return Err(RequestReason::FlowNotOurs.into());
     }
     let provider = login.provider(name).ok_or(SignInReason::ProviderUnknown)?;
+    // A browser can begin sign-ins as it likes, and would make this server send as many requests to the provider.
+    let limits: Vec<_> = visit.address.map(provider_response_limit).into_iter().collect();
+    commit::take(visit.app, &limits).map_err(|refused| as_sign_in(refused.into()))?;
     let metadata = metadata_of(visit, provider).await?;
     let token = exchange::id_token(visit, provider, &metadata, &begun).await?;
     must_be_allowed(provider, &token)?;

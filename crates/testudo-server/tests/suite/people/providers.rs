@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use testudo_core::records::{AuthorizationCode, Person as Account, PersonLink, Session};
 use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_protocol::limits::SIGN_INS_PER_MINUTE_PER_ADDRESS;
 use testudo_testkit::http::{Answer, over_socket};
 use testudo_testkit::person::Person;
 use testudo_testkit::token::{Draft, claims};
@@ -487,6 +488,45 @@ async fn refusal_and_failure_of_the_provider_are_pages_without_its_words() {
         );
     }
     assert!(accounts(&people).await.is_empty());
+}
+
+/// Each response makes this server send a request to the provider.
+#[tokio::test]
+async fn responses_of_one_address_are_limited_before_the_provider_is_asked() {
+    let provider = Provider::start("").await;
+    let people = People::start(&provider.entry("corp", SECRET)).await;
+    provider.state().answer = Some(answer_text("400 Bad Request", "", r#"{"error":"invalid_grant"}"#));
+    let mut browser = people.person();
+    let at = to_provider(&mut browser, "/login", "corp").await;
+    let response = back(&provider, &at, "c1");
+    // The share of the address is refilled while the responses are sent.
+    let (mut asked, most) = (0, 10 * SIGN_INS_PER_MINUTE_PER_ADDRESS as usize);
+    let refused = loop {
+        let answer = browser.open(&response).await;
+        if answer.status != 503 {
+            break answer;
+        }
+        asked += 1;
+        assert!(asked < most, "there is no limit");
+    };
+    assert_eq!(refused.status, 429, "{}", text_of(&refused));
+    assert!(asked >= SIGN_INS_PER_MINUTE_PER_ADDRESS as usize, "{asked}");
+    assert_eq!(
+        provider.state().exchanges.len(),
+        asked,
+        "the provider was asked for a refused response"
+    );
+    let events = people.events("client.refused").await;
+    for reason in ["provider_failed", "too_many_sign_ins"] {
+        let is_this = |event: &&Value| event["reason"] == reason && event["occasion"] == "authorization";
+        let event = events.iter().find(is_this);
+        assert!(
+            event.is_some_and(|event| event["request_id"].is_string()),
+            "{reason}: {events:?}"
+        );
+    }
+    people.running.app.clock.shift(60);
+    assert_eq!(browser.open(&response).await.status, 503, "one minute later");
 }
 
 #[tokio::test]

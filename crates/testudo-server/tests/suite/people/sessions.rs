@@ -191,6 +191,15 @@ async fn name_that_is_not_configured_signs_no_person_in() {
         assert_refused_page(&refused, 403, "people cannot sign in with this name");
     }
     assert_eq!(people.records::<Person>().await, []);
+    let refused = people.events("client.refused").await;
+    assert_eq!(refused.len(), 4);
+    for event in refused {
+        assert_eq!(
+            (&event["reason"], &event["occasion"]),
+            (&"sign_in_name_not_listed".into(), &"authorization".into())
+        );
+        assert!(event["request_id"].is_string(), "{event}");
+    }
 }
 
 #[tokio::test]
