@@ -126,18 +126,20 @@ async fn all(racers: Vec<tokio::task::JoinHandle<Answer>>) -> Vec<Answer> {
     answers
 }
 
-/// Checks that one request was granted and each of the others refused with `invalid_grant`. Returns the one.
+/// Checks that one request was granted and each of the others refused with `invalid_grant`, or with 503 if it lost the
+/// race for a record too often. Returns the one.
 #[track_caller]
 fn one_granted(answers: Vec<Answer>) -> Answer {
     let (mut granted, refused): (Vec<_>, Vec<_>) =
         answers.into_iter().partition(|answer| answer.status == 200);
     assert_eq!(granted.len(), 1);
     for answer in refused {
-        assert_eq!(
-            (answer.status, answer.error()),
-            (400, "invalid_grant".to_owned()),
-            "{answer:?}"
-        );
+        let expected = if answer.status == 503 {
+            (503, "temporarily_unavailable".to_owned())
+        } else {
+            (400, "invalid_grant".to_owned())
+        };
+        assert_eq!((answer.status, answer.error()), expected, "{answer:?}");
     }
     granted.remove(0)
 }
@@ -149,7 +151,7 @@ fn one_code(answers: Vec<Answer>) -> String {
     for answer in answers {
         match answer.header("location") {
             Some(url) => codes.push(parameter(url, "code").unwrap_or_else(|| panic!("{url}"))),
-            None => assert_eq!(answer.status, 400, "{answer:?}"),
+            None => assert!([400, 503].contains(&answer.status), "{answer:?}"),
         }
     }
     assert_eq!(codes.len(), 1);
