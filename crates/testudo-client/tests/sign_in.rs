@@ -349,6 +349,20 @@ async fn tokens_past_one_of_their_deadlines_are_not_sent() {
     }
 }
 
+// Row RX-13: a large number is a deadline, and does not mean that there is none.
+#[tokio::test]
+async fn lifetime_of_ten_years_is_a_deadline() {
+    const TEN_YEARS: u64 = 315_569_520;
+    let world = World::start(PAIR).await;
+    let limits = format!(r#","refresh_token_timeout":{TEN_YEARS},"authorization_expires_in":{TEN_YEARS}"#);
+    let person = world.person(tokens(1, 300, &limits)).await;
+    let refresh = person.refresh_token().await.unwrap();
+    for ends in [refresh.unused_until(), refresh.authorization_ends()] {
+        let left = ends.unwrap().duration_since(SystemTime::now()).unwrap();
+        assert!((TEN_YEARS - 60..=TEN_YEARS).contains(&left.as_secs()), "{left:?}");
+    }
+}
+
 #[tokio::test]
 async fn deadlines_count_from_the_request_and_are_restored_with_a_kept_token() {
     let world = World::start(PAIR).await;
