@@ -22,7 +22,7 @@ const ATTESTED: &str = "matrix";
 /// The client that registers with a verifiable credential.
 const HELD: &str = "v1:matrix";
 
-const MORE: &str = r#"
+pub const MORE: &str = r#"
 [[rules]]
 name = "attested"
 identities = ["at1:matrix"]
@@ -190,7 +190,19 @@ impl Credential {
     }
 }
 
+/// What a site asks for with each credential.
+pub struct Asked {
+    pub path: &'static str,
+    pub parameters: &'static [(&'static str, &'static str)],
+}
+
+const TOKEN: Asked = Asked {
+    path: "/token",
+    parameters: &[("grant_type", "client_credentials")],
+};
+
 pub struct Site {
+    asked: Asked,
     world: World,
     tls: MutualTls,
     certificates: Certificates,
@@ -216,6 +228,11 @@ pub struct Site {
 
 impl Site {
     pub async fn start() -> Site {
+        Site::start_with(TOKEN, TLS, &format!("{RULES}{MORE}{CLIENTS}")).await
+    }
+
+    /// A site at which something else is asked. `server`: the section `[server]`, and sections after it.
+    pub async fn start_with(asked: Asked, server: &str, rules: &str) -> Site {
         let key = |kid| generate_key(Algorithm::ES256, kid);
         let (c7, at1, at2) = (key(Some("c7")), key(Some("at1")), key(Some("at2")));
         let (k1, k2) = (key(Some("k1")), key(Some("k2")));
@@ -234,8 +251,7 @@ impl Site {
             ("j2.json", set(&j2)),
             ("v1.json", set(&v1)),
         ]);
-        let rules = format!("{RULES}{MORE}{CLIENTS}");
-        let (world, tls) = World::start_with_tls_and(&rules, TLS, |folder| {
+        let (world, tls) = World::start_with_tls_and(rules, server, |folder| {
             for (name, text) in files {
                 std::fs::write(folder.join(name), text).unwrap();
             }
@@ -246,6 +262,7 @@ impl Site {
         publish(&world, "a", &[&wa1]).await;
         publish(&world, "b", &[&wb1]).await;
         let site = Site {
+            asked,
             world,
             tls,
             certificates,
@@ -344,7 +361,7 @@ impl Site {
                 none => none.insert(self.tls.connect(address, None).await?),
             },
         };
-        let mut parameters = vec![("grant_type", "client_credentials")];
+        let mut parameters = self.asked.parameters.to_vec();
         parameters.extend(
             request
                 .parameters
@@ -354,8 +371,13 @@ impl Site {
         let mut fields = vec![("content-type", "application/x-www-form-urlencoded")];
         fields.extend(request.fields.iter().map(|(name, value)| (*name, value.as_str())));
         let body = hyper::body::Bytes::from(form(&parameters));
-        let answer = connection.try_send("POST", "/token", &fields, body).await?;
-        assert_answer_form(&answer);
+        let answer = connection
+            .try_send("POST", self.asked.path, &fields, body)
+            .await?;
+        // A pushed request is answered with 201. [RFC9126 §2.2]
+        if answer.status != 201 {
+            assert_answer_form(&answer);
+        }
         Some(answer)
     }
 

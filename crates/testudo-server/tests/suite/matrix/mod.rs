@@ -7,6 +7,7 @@ mod evidence;
 mod faults;
 mod places;
 mod proofs;
+mod pushes;
 mod registrations;
 mod ways;
 

@@ -72,9 +72,7 @@ async function pages() {
     const seen = (name) => look(page, name, way, found);
     await page.goto(`${ISSUER}/login`);
     await seen("sign-in");
-    await page.goto(`${ISSUER}/invite#a-token`);
-    await seen("invitation");
-    await page.goto(`${ISSUER}/invite`);
+    await page.goto(`${ISSUER}/invite#AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA`);
     await seen("invitation");
     // With a question also where the person agreed before.
     await page.goto(await pushed({ prompt: "consent" }));
