@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 /// Batches in one transaction.
 const GROUP_MAX: usize = 256;
 /// If a group had this many batches, more requests arrive than transactions: the next group gathers.
-const MANY: usize = 8;
+const MANY: usize = 4;
 /// A group that gathers is written as soon as it has this many batches. A transaction has a price of its own (a flush of
 /// the disk), whatever is in it, so fewer transactions cost each request less. A server that is not busy does not wait.
 const ENOUGH: usize = 16;
