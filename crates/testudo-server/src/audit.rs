@@ -123,6 +123,19 @@ pub(crate) async fn tell_left_out(app: &App, is_stopping: bool) {
     }
 }
 
+/// The most characters of `detail` of a refused request. Some reasons repeat what the caller sent, and an event must not
+/// grow with it.
+const DETAIL_CHARACTERS_MAX: usize = 800;
+
+/// The first characters of a text, with `…` in place of the others.
+pub(crate) fn shortened(text: &str, characters_max: usize) -> String {
+    let mut start: String = text.chars().take(characters_max).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    start
+}
+
 /// In the sample of refusals, the authority of requests that prove no identity.
 const UNPROVEN: &str = "unproven";
 
@@ -201,7 +214,10 @@ pub(crate) async fn note_admin_refusal(app: &App, refusal: AdminRefusal) {
         event.client_id = refusal.client_id;
         event.reason = Some(refusal.reason.to_owned());
         event.error = Some(refusal.error.to_owned());
-        event.detail = Some(format!("{}: {}", refusal.path, refusal.detail));
+        event.detail = Some(shortened(
+            &format!("{}: {}", refusal.path, refusal.detail),
+            DETAIL_CHARACTERS_MAX,
+        ));
         event.hint = Some(refusal.hint);
     });
     commit_events(app, &[event]).await;
@@ -287,10 +303,22 @@ async fn note_refusal(
         event.scope = trail.scope.clone();
         event.resource = trail.resource.clone();
         event.reason = Some(reason.to_owned());
-        event.detail = Some(rejection.to_string());
+        event.detail = Some(shortened(&rejection.to_string(), DETAIL_CHARACTERS_MAX));
         event.hint = Some(rejection.hint());
     });
     // If the event of a refusal cannot be written, the refusal is answered nevertheless.
     let events: Vec<Event> = std::iter::once(event).chain(would.map(|would| *would)).collect();
     commit_events(app, &events).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters_and_only_if_it_is_too_long() {
+        for (text, expected) in [("", ""), ("äöü", "äöü"), ("äöüß", "äöü…")] {
+            assert_eq!(shortened(text, 3), expected);
+        }
+    }
 }

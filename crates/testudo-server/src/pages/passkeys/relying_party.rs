@@ -3,9 +3,11 @@
 //! `core/occasions`.
 
 use super::super::visit::Visit;
+use crate::audit::shortened;
 use crate::config::RelyingParty;
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::{Value, json};
 use std::time::Duration;
 use testudo_core::people::PersonId;
@@ -20,6 +22,9 @@ use webauthn_rs::prelude::{
 
 /// The longest credential id, in bytes. [WEBAUTHN §4]
 const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
+
+/// The most characters of an error of the library that an event has.
+const WHY_CHARACTERS_MAX: usize = 200;
 
 /// What the browser is asked for, and what the server keeps to verify the answer.
 pub struct Asked {
@@ -102,18 +107,35 @@ pub fn options_to_sign_in(party: &RelyingParty) -> Result<Asked, String> {
 /// The credential id of the passkey that a browser made, and what is kept of it, if the answer is right. The error is a
 /// sentence for the log.
 pub fn new_credential(party: &RelyingParty, state: &Value, answer: &str) -> Result<(String, Value), String> {
-    let unreadable = |error: serde_json::Error| error.to_string();
-    let answer: RegisterPublicKeyCredential = serde_json::from_str(short(answer)?).map_err(unreadable)?;
-    let state: PasskeyRegistration = serde_json::from_value(state.clone()).map_err(unreadable)?;
+    let answer: RegisterPublicKeyCredential =
+        serde_json::from_str(short(answer)?).map_err(|error| unreadable(&error))?;
+    let state: PasskeyRegistration =
+        serde_json::from_value(state.clone()).map_err(|error| unreadable(&error))?;
     let made = library(party, None)?.finish_passkey_registration(&answer, &state);
-    let made = made.map_err(|error| error.to_string())?;
+    let made = made.map_err(|error| why(&error))?;
     if made.cred_id().len() > CREDENTIAL_ID_BYTES_MAX {
         return Err(format!(
             "the credential id has more than {CREDENTIAL_ID_BYTES_MAX} bytes"
         ));
     }
     let id = base64url::text(made.cred_id());
-    Ok((id, serde_json::to_value(&made).map_err(unreadable)?))
+    let kept = serde_json::to_value(&made).map_err(|error| unreadable(&error))?;
+    Ok((id, kept))
+}
+
+/// Where a document cannot be read. The error itself repeats values of the document, which a browser sent.
+fn unreadable(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Io => "cannot be read",
+        Category::Syntax => "is not JSON",
+        Category::Data => "does not have the members and values that are needed",
+        Category::Eof => "ends too early",
+    };
+    format!("it {what}, at line {} column {}", error.line(), error.column())
+}
+
+fn why(error: &WebauthnError) -> String {
+    shortened(&error.to_string(), WHY_CHARACTERS_MAX)
 }
 
 /// The member of the client data that the library does not check. [WEBAUTHN §5.8.1]
@@ -136,13 +158,14 @@ impl Assertion {
     /// Reads what the page sent. The error is a sentence for the log.
     pub fn parse(answer: &str) -> Result<Assertion, String> {
         let answer: PublicKeyCredential =
-            serde_json::from_str(short(answer)?).map_err(|error| error.to_string())?;
+            serde_json::from_str(short(answer)?).map_err(|error| unreadable(&error))?;
         // [WEBAUTHN §7.2 (6)] Without a name, the user handle must be there.
         let handle = answer.get_user_unique_id().unwrap_or_default();
         let handle = <&[u8; 16]>::try_from(handle)
             .map_err(|_| "the user handle is not that of an account of this server".to_owned())?;
         let client_data = serde_json::from_slice(&answer.response.client_data_json);
-        let client_data: ClientData = client_data.map_err(|error| error.to_string())?;
+        let client_data: ClientData =
+            client_data.map_err(|error| format!("the client data: {}", unreadable(&error)))?;
         // The library checks this where a passkey is made, and not where one is used. [WEBAUTHN §13.4.9]
         if client_data.is_cross_origin {
             return Err("a page of another origin contains the page".to_owned());
@@ -171,7 +194,7 @@ pub fn verify(
     assertion: &Assertion,
     passkey: &Passkey,
 ) -> Result<Value, NotVerified> {
-    let wrong = |error: serde_json::Error| NotVerified::Wrong(error.to_string());
+    let wrong = |error: serde_json::Error| NotVerified::Wrong(unreadable(&error));
     let state: DiscoverableAuthentication = serde_json::from_value(state.clone()).map_err(wrong)?;
     let mut stored: VerifiedPasskey = serde_json::from_value(passkey.credential.clone()).map_err(wrong)?;
     let library = library(party, None).map_err(NotVerified::Wrong)?;
@@ -180,7 +203,7 @@ pub fn verify(
         verified.map_err(
             |error| match matches!(error, WebauthnError::CredentialPossibleCompromise) {
                 true => NotVerified::CounterNotHigher,
-                false => NotVerified::Wrong(error.to_string()),
+                false => NotVerified::Wrong(why(&error)),
             },
         )?;
     stored.update_credential(&used);
@@ -278,6 +301,31 @@ mod tests {
             let again = verify(&party(), &asked.state, &assertion, &passkey);
             assert_eq!(again, Err(NotVerified::CounterNotHigher));
         }
+    }
+
+    #[test]
+    fn error_about_an_answer_states_the_place_and_nothing_of_the_answer() {
+        let (mut authenticator, _) = made();
+        let new = options_for_new("Corp", &party(), &user(&[])).unwrap();
+        let sign_in = options_to_sign_in(&party()).unwrap();
+        let with_client_data = |answer: &str| {
+            let mut answer: Value = serde_json::from_str(answer).unwrap();
+            let client_data = format!("{{\"crossOrigin\":\"{}\"}}", "x".repeat(4_000));
+            answer["response"]["clientDataJSON"] = URL_SAFE_NO_PAD.encode(client_data).into();
+            answer.to_string()
+        };
+        let signed = with_client_data(&authenticator.get(&sign_in.options));
+        let made = with_client_data(&authenticator.create(&new.options));
+        let long = format!("\"{}\"", "x".repeat(PASSKEY_ANSWER_BYTES_MAX - 2));
+        for text in [long.as_str(), &long[..9_001], "{\"id\":", &made, &signed] {
+            let made = new_credential(&party(), &new.state, text).unwrap_err();
+            let used = Assertion::parse(text).err().unwrap();
+            for why in [made, used] {
+                assert!(why.len() < 120 && !why.contains("xxx"), "{why}");
+            }
+        }
+        let made = new_credential(&party(), &new.state, &long).unwrap_err();
+        assert!(made.contains("at line 1 column "), "{made}");
     }
 
     /// Each byte of each part is changed, and each part is cut at each place: nothing panics, and no changed answer of a

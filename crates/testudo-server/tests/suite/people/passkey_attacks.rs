@@ -297,6 +297,50 @@ async fn text_that_is_no_answer_of_a_browser_is_refused() {
     }
 }
 
+/// Any visitor can send 16 KiB, which must not be in the events and the log.
+#[tokio::test]
+async fn event_of_a_refused_answer_does_not_repeat_the_answer() {
+    let people = start().await;
+    let mut person = people.person();
+    let token = invite(&people, json!({ "user": "dave" })).await;
+    let text = format!("\"{}\"", "x".repeat(16 * 1024 - 2));
+    for page in ["/login", "/invite"] {
+        let steps = PasskeyForm::open(&mut person, page, &[("invitation", &token)]).await;
+        let (ceremony, _) = steps.begin(&mut person).await;
+        let answer = steps.finish(&mut person, &ceremony, &text).await;
+        assert!(
+            [400, 403].contains(&answer.status),
+            "{page}: {}",
+            text_of(&answer)
+        );
+    }
+    let events = people.events("client.refused").await;
+    assert_eq!(events.len(), 2);
+    for event in events {
+        let detail = event["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("line 1 column") && !detail.contains("xxx"),
+            "{event}"
+        );
+    }
+}
+
+/// The same for every refusal that repeats a part of the request.
+#[tokio::test]
+async fn event_of_a_refusal_has_at_most_some_hundred_characters_of_the_request() {
+    let people = start().await;
+    for (scope, is_cut) in [("x".repeat(30), false), ("x".repeat(3_000), true)] {
+        let fields = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
+        let answer = people.post("/token", "/web/shop", &fields).await;
+        assert_eq!(answer.status, 400, "{}", text_of(&answer));
+        let events = people.events("client.refused").await;
+        let detail = events.last().unwrap()["detail"].as_str().unwrap();
+        assert!(detail.contains(&scope[..30]), "{detail}");
+        assert_eq!(detail.ends_with('…'), is_cut, "{detail}");
+        assert!(detail.chars().count() <= 801, "{detail}");
+    }
+}
+
 #[tokio::test]
 async fn invitation_under_64_parallel_uses_makes_one_account() {
     let people = start().await;
