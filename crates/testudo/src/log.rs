@@ -13,17 +13,21 @@ use testudo_server::log_lines::LIBRARY;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines of these modules are written whatever level `RUST_LOG` sets: the server is ready, stops, cannot start, or
 /// panicked.
 const ALWAYS: [&str; 2] = ["testudo::log=info", "testudo::commands::serve=info"];
 
-/// Lines of these libraries are never written: they contain the answers of browsers, and any browser can cause them.
-const NEVER: [&str; 2] = ["webauthn_rs=off", "webauthn_rs_core=off"];
+/// Lines whose target begins so are never written, whatever `RUST_LOG` sets: those of `webauthn_rs` and its parts contain the
+/// answers of browsers, and any browser can cause them.
+const NEVER: &str = "webauthn";
 
 /// Starts the log in the format that the configuration file sets. Default: text where stderr is a terminal, else JSON.
 pub fn start(config: &Path) {
@@ -36,15 +40,9 @@ pub fn start(config: &Path) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let fixed = ALWAYS.iter().chain(&NEVER);
-    let fixed = fixed.filter_map(|directive| directive.parse().ok());
-    tracing_subscriber::fmt()
-        .with_env_filter(fixed.fold(filter, EnvFilter::add_directive))
-        .with_writer(std::io::stderr)
-        // If stderr is closed or full, this error cannot be reported anywhere else.
-        .log_internal_errors(false)
-        .event_format(Lines(format))
-        .init();
+    let fixed = ALWAYS.iter().filter_map(|directive| directive.parse().ok());
+    let filter = fixed.fold(filter, EnvFilter::add_directive);
+    lines(filter, format, std::io::stderr).init();
     std::panic::set_hook(Box::new(log_panic));
     if let Some(fault) = unreadable {
         tracing::warn!(
@@ -53,6 +51,22 @@ pub fn start(config: &Path) {
             "RUST_LOG cannot be read: `info` is used"
         );
     }
+}
+
+/// Writes the lines that the filter permits. A directive for a module of a library is more specific than one for the whole
+/// library, so a directive cannot exclude all modules: [`NEVER`] is a filter of its own.
+fn lines<W>(filter: EnvFilter, format: LogFormat, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        // If stderr is closed or full, this error cannot be reported anywhere else.
+        .log_internal_errors(false)
+        .event_format(Lines(format))
+        .finish()
+        .with(filter_fn(|line| !line.target().starts_with(NEVER)))
 }
 
 /// Logs why `serve` cannot start.
@@ -227,13 +241,14 @@ mod tests {
 
     /// What is written to the log while `work` runs.
     fn written(format: LogFormat, work: impl FnOnce()) -> String {
+        written_at("trace", format, work)
+    }
+
+    /// The same, with this value of `RUST_LOG`.
+    fn written_at(level: &str, format: LogFormat, work: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || writer.clone())
-            .event_format(Lines(format))
-            .finish();
+        let subscriber = lines(EnvFilter::new(level), format, move || writer.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -268,6 +283,19 @@ mod tests {
         assert_eq!(line["message"], "read 3");
         assert_eq!(line["detail"], r#"event="x" reason=7"#);
         assert!(line.get("reason").is_none());
+    }
+
+    #[test]
+    fn answers_of_browsers_in_lines_of_the_library_for_passkeys_are_not_written_at_any_level() {
+        let level = "webauthn_rs_core::core=trace,webauthn_rs=trace,hyper=trace";
+        let text = written_at(level, LogFormat::Text, || {
+            tracing::debug!(target: "webauthn_rs_core::core", "an answer");
+            tracing::error!(target: "webauthn_rs_core::core", "an answer");
+            tracing::error!(target: "webauthn_rs", "an answer");
+            tracing::debug!(target: "hyper::proto", "another line");
+        });
+        assert!(text.contains("another line"), "{text}");
+        assert!(!text.contains("an answer"), "{text}");
     }
 
     #[test]
