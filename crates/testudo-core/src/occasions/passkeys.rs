@@ -132,7 +132,11 @@ pub enum Change<'a> {
     /// Gives it this name, which is checked.
     Rename(&'a str),
     /// Removes it.
-    Remove,
+    Remove {
+        /// Issuers of the providers at which people sign in now. An account at another one, which was configured before, is
+        /// no way to sign in.
+        issuers: &'a [&'a str],
+    },
 }
 
 /// The person names or removes a passkey.
@@ -166,9 +170,11 @@ impl Occasion for PasskeyChange<'_> {
         let mut batch = Batch::default();
         match self.change {
             Change::Rename(name) => known.name = name.to_owned(),
-            Change::Remove => {
+            Change::Remove { issuers } => {
                 must_be_recent(session, at.now)?;
-                if changed.passkeys.len() == 1 && changed.links.is_empty() {
+                let mut links = changed.links.iter();
+                let has_provider = links.any(|link| issuers.contains(&link.issuer.as_str()));
+                if changed.passkeys.len() == 1 && !has_provider {
                     return Err(PasskeyReason::LastPasskey.into());
                 }
                 changed.passkeys.retain(|known| known.id != self.passkey);

@@ -70,7 +70,12 @@ async fn changed(
         (Some("rename_passkey"), Some(passkey)) => {
             settle_change(visit, own, passkey, Change::Rename(&given_name()?)).await?;
         }
-        (Some("remove_passkey"), Some(passkey)) => settle_change(visit, own, passkey, Change::Remove).await?,
+        (Some("remove_passkey"), Some(passkey)) => {
+            let providers = login.providers.iter();
+            let issuers: Vec<&str> = providers.map(|provider| provider.issuer.as_str()).collect();
+            let change = Change::Remove { issuers: &issuers };
+            settle_change(visit, own, passkey, change).await?;
+        }
         (_, Some(_)) => return Err(RequestReason::FlowNotOurs.into()),
         (_, None) => add(visit, party, session, own, given_name()?).await?,
     }

@@ -17,6 +17,9 @@ use testudo_protocol::Timestamp;
 const NOW: Timestamp = Timestamp(1_800_000_000);
 const IDLE: Seconds = Seconds(3600);
 const BROWSER: &str = "cookie of the browser";
+const REMOVE: Change<'_> = Change::Remove {
+    issuers: &["https://other.example", "https://login.example"],
+};
 
 fn passkey(id: &str) -> Passkey {
     Passkey {
@@ -228,21 +231,21 @@ fn passkey_is_added_and_removed_within_five_minutes_after_the_sign_in() {
     let old = world.session(&alice, NOW - Seconds(301));
     let too_long_ago: Rejection = SignInReason::SignInTooLongAgo.into();
     assert_eq!(world.add(old, "c"), Err(too_long_ago.clone()));
-    assert_eq!(world.change(old, "a", Change::Remove), Err(too_long_ago));
+    assert_eq!(world.change(old, "a", REMOVE), Err(too_long_ago));
     world.change(old, "a", Change::Rename("laptop")).unwrap();
     let recent = world.session(&alice, NOW - Seconds(300));
     world.add(recent, "c").unwrap();
-    world.change(recent, "a", Change::Remove).unwrap();
+    world.change(recent, "a", REMOVE).unwrap();
     assert_eq!(world.passkeys_of(&alice), ["b", "c"]);
 }
 
 #[test]
-fn last_passkey_is_removed_only_by_a_person_who_signs_in_at_a_provider() {
+fn last_passkey_is_removed_only_by_a_person_who_signs_in_at_a_configured_provider() {
     let only_passkeys = alice(&["a", "b"]);
     let mut world = World::with(&only_passkeys);
     let session = world.session(&only_passkeys, NOW);
-    world.change(session, "a", Change::Remove).unwrap();
-    let last = world.change(session, "b", Change::Remove);
+    world.change(session, "a", REMOVE).unwrap();
+    let last = world.change(session, "b", REMOVE);
     assert_eq!(last, Err(PasskeyReason::LastPasskey.into()));
     assert_eq!(world.passkeys_of(&only_passkeys), ["b"]);
     let linked = Person {
@@ -254,7 +257,13 @@ fn last_passkey_is_removed_only_by_a_person_who_signs_in_at_a_provider() {
     };
     let mut world = World::with(&linked);
     let session = world.session(&linked, NOW);
-    world.change(session, "a", Change::Remove).unwrap();
+    // The provider is not configured any more.
+    let others: [&[&str]; 2] = [&[], &["https://login.example.net", "https://login"]];
+    for issuers in others {
+        let last = world.change(session, "a", Change::Remove { issuers });
+        assert_eq!(last, Err(PasskeyReason::LastPasskey.into()), "{issuers:?}");
+    }
+    world.change(session, "a", REMOVE).unwrap();
     assert_eq!(world.events(), ["passkey.removed"]);
 }
 
@@ -263,12 +272,12 @@ fn passkey_of_the_account_only_is_changed_and_only_in_a_session() {
     let alice = alice(&["a", "b"]);
     let mut world = World::with(&alice);
     let session = world.session(&alice, NOW);
-    for change in [Change::Rename("x"), Change::Remove] {
+    for change in [Change::Rename("x"), REMOVE] {
         let unknown = world.change(session, "c", change);
         assert_eq!(unknown, Err(PasskeyReason::NoSuchPasskey.into()));
     }
     let (_, ended) = SessionName::make(alice.id, &[99; 32]);
-    for change in [Change::Rename("x"), Change::Remove] {
+    for change in [Change::Rename("x"), REMOVE] {
         let outcome = world.change(ended, "a", change);
         assert_eq!(outcome, Err(SignInReason::NotSignedIn.into()));
     }
