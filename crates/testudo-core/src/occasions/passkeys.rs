@@ -36,6 +36,17 @@ pub fn checked_name(name: &str) -> Result<String, PasskeyReason> {
     })
 }
 
+/// Refuses a passkey for a person who is known only through a provider, and one more than is possible.
+pub fn may_add(person: &Person) -> Result<(), PasskeyReason> {
+    if !person.may_have_passkeys() {
+        return Err(PasskeyReason::AccountOfProvider);
+    }
+    match person.passkeys.len() >= PASSKEYS_MAX {
+        true => Err(PasskeyReason::TooMany),
+        false => Ok(()),
+    }
+}
+
 /// The session of the person who makes a change.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnAccount<'a> {
@@ -103,10 +114,8 @@ impl Occasion for PasskeyAddition<'_> {
         must_be_recent(session, at.now)?;
         let purpose = CeremonyPurpose::addition(&session.name);
         let mut batch = self.finished.end(purpose, loaded, at)?;
+        may_add(&person.record)?;
         let mut changed = person.record.clone();
-        if changed.passkeys.len() >= PASSKEYS_MAX {
-            return Err(PasskeyReason::TooMany.into());
-        }
         if changed.passkeys.iter().any(|known| known.id == self.passkey.id) {
             let why = "the account has this passkey already".to_owned();
             return Err(PasskeyReason::NotMade { why }.into());

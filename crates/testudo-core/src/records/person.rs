@@ -110,6 +110,13 @@ impl Person {
         }
     }
 
+    /// True if the person may have passkeys: the account is one of this server, which an administrator or a trial named, or an
+    /// administrator recovered it with a passkey. Who may use the account of a person without a name is for their provider to
+    /// decide: a passkey would still let them in after it does not.
+    pub fn may_have_passkeys(&self) -> bool {
+        self.name.is_some() || !self.passkeys.is_empty()
+    }
+
     /// The name with which pages address the person.
     pub fn shown_name(&self) -> String {
         let named = self.display.as_ref().or(self.name.as_ref());
@@ -255,6 +262,26 @@ mod tests {
         ] {
             assert!(!person.is_in(group), "{group}");
         }
+    }
+
+    #[test]
+    fn account_without_a_name_has_passkeys_only_if_an_administrator_recovered_it_with_one() {
+        let of_provider = Person {
+            name: None,
+            ..person()
+        };
+        let recovered = Person {
+            passkeys: vec![Passkey {
+                id: "a".to_owned(),
+                name: "laptop".to_owned(),
+                credential: Value::Null,
+                created: Timestamp(5),
+                last_used: None,
+            }],
+            ..of_provider.clone()
+        };
+        assert!(person().may_have_passkeys() && recovered.may_have_passkeys());
+        assert!(!of_provider.may_have_passkeys());
     }
 
     #[test]

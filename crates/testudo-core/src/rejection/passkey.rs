@@ -8,6 +8,8 @@ use testudo_protocol::oauth::ErrorCode;
 /// Why a person cannot make, use or remove a passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasskeyReason {
+    /// The person is known only through a provider, which decides whether they sign in.
+    AccountOfProvider,
     /// The ceremony was used, has expired, or was begun in another browser or for another purpose.
     CeremonyUnknown,
     /// The invitation was used or has expired, or another account has its name meanwhile.
@@ -51,6 +53,11 @@ pub enum PasskeyFault {
 impl PasskeyReason {
     pub(super) fn row(&self) -> Row {
         match self {
+            PasskeyReason::AccountOfProvider => Row::new(
+                "account_of_provider",
+                ErrorCode::AccessDenied,
+                "you sign in at a provider: passkeys are for people whom the operators of this server invited",
+            ),
             PasskeyReason::CeremonyUnknown => Row::new(
                 "ceremony_unknown",
                 ErrorCode::InvalidRequest,
@@ -98,6 +105,9 @@ impl PasskeyReason {
 impl fmt::Display for PasskeyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            PasskeyReason::AccountOfProvider => f.write_str(
+                "the account has no name: its person was not invited, and is known only through a provider",
+            ),
             PasskeyReason::CeremonyUnknown => f.write_str(
                 "the passkey ceremony was used, has expired, or was begun in another browser or for another purpose",
             ),

@@ -187,6 +187,7 @@ const PARAMETERS: [&str; 16] = [
 const ABOUT_NO_MEMBER: &[&str] = &[
     "account_not_active",
     "account_of_another_person",
+    "account_of_provider",
     "attestation_challenge_missing",
     "attestation_challenge_not_accepted",
     "attestation_expired",

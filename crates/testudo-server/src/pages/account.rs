@@ -123,7 +123,7 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         return Ok(see_other(&visit.path("/login")));
     };
     let browser = Browser::of(visit)?;
-    let has_passkeys = login.passkeys.is_some();
+    let has_passkeys = login.passkeys.is_some() && person.may_have_passkeys();
     let link = browser.seal(visit, Purpose::Flow, Onward::Link(session.name))?;
     let template = Account {
         frame: Frame::with_script(&visit.in_force.look, visit.id, has_passkeys),

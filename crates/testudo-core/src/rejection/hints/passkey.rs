@@ -5,6 +5,9 @@ use std::borrow::Cow;
 
 pub(in crate::rejection) fn of_passkey(reason: &PasskeyReason) -> Cow<'static, str> {
     match reason {
+        PasskeyReason::AccountOfProvider => {
+            "`testudo user invite` makes an account whose person signs in with a passkey"
+        }
         PasskeyReason::CeremonyUnknown => {
             "a person has five minutes from the press of the button, and each answer is accepted once, in the browser that began"
         }

@@ -5,6 +5,7 @@ use testudo_protocol::openid::ProviderResponseError;
 
 fn passkey_reasons() -> Vec<PasskeyReason> {
     vec![
+        PasskeyReason::AccountOfProvider,
         PasskeyReason::CeremonyUnknown,
         PasskeyReason::InvitationUnknown,
         PasskeyReason::LastPasskey,

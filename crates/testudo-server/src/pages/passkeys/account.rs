@@ -12,12 +12,12 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
 use testudo_core::occasions::passkeys::{
-    Change, OwnAccount, PASSKEYS_MAX, PasskeyAddition, PasskeyChange, checked_name,
+    Change, OwnAccount, PasskeyAddition, PasskeyChange, checked_name, may_add,
 };
 use testudo_core::occasions::sign_in::must_be_recent;
 use testudo_core::people::SessionName;
 use testudo_core::records::CeremonyPurpose;
-use testudo_core::rejection::{PasskeyReason, RequestReason, SignInReason};
+use testudo_core::rejection::{RequestReason, SignInReason};
 
 /// POST `/account/options`: the script asks what the new passkey must be like.
 pub async fn options_to_add(
@@ -37,9 +37,7 @@ async fn asked(
     let (session, person) = signed_in(visit, login).await?.ok_or(SignInReason::NotSignedIn)?;
     // The decision about the answer checks both again. Here they keep the person from making a passkey in vain.
     must_be_recent(&session, visit.app.now())?;
-    if person.passkeys.len() >= PASSKEYS_MAX {
-        return Err(PasskeyReason::TooMany.into());
-    }
+    may_add(&person)?;
     let user = NewUser {
         id: person.id,
         name: &person.shown_name(),

@@ -1,6 +1,9 @@
 //! The sign-in at OpenID providers, with providers that behave well and providers that attack.
 
-use super::world::{ISSUER, People, SESSION, WEB_RULE, asking, assert_refused_page, parameter, text_of};
+use super::passkeys::{account, invited, press};
+use super::world::{
+    ISSUER, People, SESSION, SQLITE, WEB_RULE, asking, assert_refused_page, parameter, text_of,
+};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +11,9 @@ use testudo_core::records::{AuthorizationCode, Person as Account, PersonLink, Se
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_protocol::limits::SIGN_INS_PER_MINUTE_PER_ADDRESS;
 use testudo_testkit::http::{Answer, over_socket};
-use testudo_testkit::person::Person;
+use testudo_testkit::passkey::Authenticator;
+use testudo_testkit::passkey_pages::{PasskeyForm, add};
+use testudo_testkit::person::{Person, forms};
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::web::{answer_text, authorization_server_with};
 use testudo_testkit::{generate_key, key_set};
@@ -632,6 +637,46 @@ async fn signed_in_person_adds_a_provider_within_five_minutes_and_signs_in_with_
     let answer = bob.open(&back(&other, &at, "c6")).await;
     assert!(text_of(&answer).contains("sign in again"), "{}", text_of(&answer));
     assert_eq!(people.records::<PersonLink>().await.len(), 1);
+}
+
+/// The provider decides whether its people sign in: a passkey would let a person in whom the provider let go.
+#[tokio::test]
+async fn person_who_is_known_only_through_a_provider_is_offered_no_passkey_and_adds_none() {
+    let corp = Provider::start("").await;
+    let people = People::start_over(SQLITE, &corp.entry("corp", SECRET)).await;
+    let mut of_provider = people.person();
+    let answer = sign_in(&mut of_provider, &corp, "corp", "c1").await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    let page = text_of(&of_provider.open("/account").await);
+    assert!(
+        page.contains("Alice A.") && !page.contains("passkey") && !page.contains("<script"),
+        "{page}"
+    );
+    let token = forms(&page)[0].field("token").unwrap().to_owned();
+    let form = PasskeyForm {
+        page: "/account",
+        fields: vec![("token".to_owned(), token)],
+    };
+    let answer = form.ask(&mut of_provider).await;
+    assert_eq!(answer.status, 403);
+    assert!(text_of(&answer).contains("passkeys are for people whom"), "{answer:?}");
+
+    let (mut carol, _) = invited(&people, "carol").await;
+    let page = text_of(&carol.open("/account").await);
+    assert!(page.contains("Add a passkey"), "{page}");
+    let mut phone = Authenticator::new(ISSUER);
+    assert_eq!(add(&mut carol, &mut phone, "phone").await.status, 303);
+    // Who has both ways to sign in removes the last passkey, as long as the provider is configured.
+    let at = to_provider(&mut carol, "/account", "corp").await;
+    corp.state().claims = json!({ "sub": "4712" });
+    carol.open(&back(&corp, &at, "c2")).await;
+    let passkeys = account(&people, "carol").await.passkeys;
+    assert_eq!(press(&mut carol, &passkeys[0].id, "remove_passkey", "").await.status, 303);
+    people.reload(|text| text.replace(&corp.entry("corp", SECRET), "")).await;
+    let refused = press(&mut carol, &passkeys[1].id, "remove_passkey", "").await;
+    assert_refused_page(&refused, 403, "you sign in with this passkey only");
+    people.reload(|text| text + &corp.entry("corp", SECRET)).await;
+    assert_eq!(press(&mut carol, &passkeys[1].id, "remove_passkey", "").await.status, 303);
 }
 
 #[tokio::test]

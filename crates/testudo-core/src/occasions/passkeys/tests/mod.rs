@@ -225,6 +225,28 @@ fn person_adds_passkeys_up_to_the_limit_and_each_one_once() {
 }
 
 #[test]
+fn person_who_is_known_only_through_a_provider_adds_no_passkey() {
+    let links = vec![ProviderAccount {
+        issuer: "https://login.example".to_owned(),
+        sub: "x".to_owned(),
+    }];
+    let named = Person { links, ..alice(&[]) };
+    let of_provider = Person {
+        name: None,
+        ..named.clone()
+    };
+    let added = |person: &Person| {
+        let mut world = World::with(person);
+        let session = world.session(person, NOW);
+        let outcome = world.add(session, "a");
+        (outcome, world.passkeys_of(person).len())
+    };
+    assert_eq!(added(&named), (Ok(()), 1));
+    let refused = Err(PasskeyReason::AccountOfProvider.into());
+    assert_eq!(added(&of_provider), (refused, 0));
+}
+
+#[test]
 fn passkey_is_added_and_removed_within_five_minutes_after_the_sign_in() {
     let alice = alice(&["a", "b"]);
     let mut world = World::with(&alice);
