@@ -6,7 +6,7 @@ use super::order::{Audited, Decided, NotDone, Order};
 use super::user::{GROUPS_MAX, about, is_group};
 use crate::people::PersonId;
 use crate::policy::LoginPolicy;
-use crate::records::{Batch, EventKind, Invitation, Person, PersonState, Versioned};
+use crate::records::{Batch, EventKind, Invitation, Person, Versioned};
 use std::fmt;
 use testudo_protocol::Timestamp;
 use testudo_protocol::printable::is_hidden;
@@ -23,7 +23,7 @@ const NO_PASSKEYS_HINT: &str =
 const NAME_HINT: &str = "write at most 64 characters without blanks and `/`, such as `alice` or `alice@mail.example`; not the `sub` of a person";
 
 const EXISTS_HINT: &str =
-    "to let the person make a new passkey, which ends the earlier passkeys and sessions, add --recover";
+    "to let the person make a new passkey, which ends all earlier ways to sign in, add --recover";
 
 const GROUPS_HINT: &str = "`testudo user group add` changes the groups of an account";
 
@@ -76,15 +76,23 @@ pub fn invite(
     let (token, digest) = Invitation::make_token(order.entropy.secret());
     let expires = order.now + Invitation::LIFETIME;
     let by = order.actor.to_string();
+    let mut batch = Batch::default();
     let invitation = match wanted.is_recovery {
         true => {
-            let person = recoverable(wanted, account)?;
+            let Versioned {
+                record: person,
+                version,
+            } = recoverable(wanted, account)?;
+            // Of two orders at the same time, at two nodes, neither reads the invitation of the other one. The account has a
+            // new version then, so one of them is decided again, and ends the invitation of the other one.
+            batch.replace(&person, version);
             Invitation {
                 digest,
                 name: person.label(),
                 groups: Vec::new(),
                 person: person.id,
                 is_recovery: true,
+                unlocks: (!person.is_active()).then_some(person.sessions_from),
                 by,
                 expires,
             }
@@ -95,11 +103,11 @@ pub fn invite(
             groups: checked_groups(wanted.groups)?,
             person: PersonId::of_random(order.entropy.id()),
             is_recovery: false,
+            unlocks: None,
             by,
             expires,
         },
     };
-    let mut batch = Batch::default();
     let mut open = 0;
     for earlier in stored {
         let record = &earlier.record;
@@ -130,29 +138,24 @@ pub fn invite(
 
 fn described(invitation: &Invitation) -> String {
     match (invitation.is_recovery, invitation.groups.as_slice()) {
+        (true, _) if invitation.unlocks.is_some() => "recovery of a locked account".to_owned(),
         (true, _) => "recovery".to_owned(),
         (false, []) => "new account".to_owned(),
         (false, groups) => format!("new account, groups {}", groups.join(" ")),
     }
 }
 
-/// The account that is recovered.
-fn recoverable(wanted: &Invited<'_>, account: Option<Versioned<Person>>) -> Result<Person, NotDone> {
-    let person = super::user::existing(wanted.user, account)?.record;
+/// The account that is recovered. A locked one stays locked until the link is used.
+fn recoverable(
+    wanted: &Invited<'_>,
+    account: Option<Versioned<Person>>,
+) -> Result<Versioned<Person>, NotDone> {
+    let person = super::user::existing(wanted.user, account)?;
     if !wanted.groups.is_empty() {
         let problem = "an account that is recovered keeps its groups";
         return Err(NotDone::refused(problem, Some(GROUPS_HINT)));
     }
-    match person.state {
-        PersonState::Active => Ok(person),
-        PersonState::Locked | PersonState::Removed => {
-            let problem = format!("{} is locked", person.label());
-            Err(NotDone::refused(
-                problem,
-                Some("`testudo user unlock` unlocks an account"),
-            ))
-        }
-    }
+    Ok(person)
 }
 
 /// The name of a new account: no account has it.

@@ -3,7 +3,6 @@
 use super::order::{Audited, Decided, NotDone, Order};
 use super::user::about;
 use crate::records::{Batch, EventKind, Person, Session, Versioned};
-use testudo_protocol::Seconds;
 
 /// The session that an administrator named.
 pub fn known(id: &str, found: Option<Versioned<Session>>) -> Result<Versioned<Session>, NotDone> {
@@ -32,7 +31,7 @@ pub fn end(order: &Order<'_>, session: &Versioned<Session>) -> Decided {
 /// after it.
 pub fn end_all(order: &Order<'_>, person: &Versioned<Person>) -> Decided {
     let changed = Person {
-        sessions_from: order.now + Seconds(1),
+        sessions_from: person.record.sessions_end(order.now),
         ..person.record.clone()
     };
     let mut batch = Batch::default();

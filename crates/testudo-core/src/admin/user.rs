@@ -5,7 +5,6 @@ use crate::people::PersonId;
 use crate::records::{
     Batch, Event, EventKind, Invitation, Person, PersonLink, PersonName, PersonState, Versioned,
 };
-use testudo_protocol::Seconds;
 
 /// The most groups of this server that one person can be in.
 pub const GROUPS_MAX: usize = 100;
@@ -43,8 +42,7 @@ pub fn existing(named: &str, found: Option<Versioned<Person>>) -> Result<Version
 pub fn lock(order: &Order<'_>, person: &Versioned<Person>) -> Decided {
     let locked = Person {
         state: PersonState::Locked,
-        // The next second: a session that began in this one must not be usable after the account is unlocked.
-        sessions_from: order.now + Seconds(1),
+        sessions_from: person.record.sessions_end(order.now),
         ..person.record.clone()
     };
     let done = format!("{}: locked", person.record.label());

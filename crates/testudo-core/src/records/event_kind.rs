@@ -131,7 +131,7 @@ kinds! {
     PersonLocked, "person.locked", Other,
         "An administrator locked the account of a person: its sessions have ended, and what the person granted cannot be used until an administrator unlocks it.";
     PersonUnlocked, "person.unlocked", Other,
-        "An administrator unlocked the account of a person. The person has to sign in again; what the person granted can be used again.";
+        "An administrator unlocked the account of a person, or invited the person to recover it and the link was used. The person has to sign in again; what the person granted can be used again.";
     PersonRemoved, "person.removed", Other,
         "An administrator removed the account of a person. Its names, links, sessions, grants and consents are erased; `sub` is never used again.";
     PersonGroupsChanged, "person.groups_changed", Other,
@@ -141,7 +141,7 @@ kinds! {
     PersonInvited, "person.invited", Other,
         "An administrator made a link with which a person makes a passkey, for a new account or to recover an account. `detail` states which, and the groups that a new account will have.";
     PersonRecovered, "person.recovered", Other,
-        "A person used an invitation to recover an account: its earlier passkeys and sessions have ended, and it has one new passkey.";
+        "A person used an invitation to recover an account: its earlier passkeys, sessions and accounts at providers have ended, and it has one new passkey. If it was locked when the person was invited, it is unlocked.";
     PasskeyAdded, "passkey.added", Other,
         "A signed-in person added a passkey, with which they can sign in from then on.";
     PasskeyRemoved, "passkey.removed", Other,

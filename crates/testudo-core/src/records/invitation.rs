@@ -19,8 +19,12 @@ pub struct Invitation {
     /// The account to recover, or the id that the new account will have: a person who begins twice makes passkeys for one
     /// account.
     pub person: PersonId,
-    /// True if the account exists and is recovered: its sessions and passkeys end.
+    /// True if the account exists and is recovered: its sessions, passkeys and accounts at providers end.
     pub is_recovery: bool,
+    /// `sessions_from` of the account if it was locked when the person was invited: this lock ends with the recovery. A later
+    /// lock does not, because an administrator may have locked the account for this very link.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unlocks: Option<Timestamp>,
     /// The administrator who invited the person.
     pub by: String,
     /// When it ends.

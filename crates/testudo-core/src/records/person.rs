@@ -142,6 +142,20 @@ impl Person {
         }
     }
 
+    /// The `sessions_from` that ends all sessions which exist now. It is later than the beginning of each of them: of one that
+    /// began in this second, and of one that began after sessions were ended in this second already.
+    pub fn sessions_end(&self, now: Timestamp) -> Timestamp {
+        now.max(self.sessions_from) + Seconds(1)
+    }
+
+    /// The keys of the records of its accounts at providers; see [`PersonLink::key_of`].
+    pub fn link_keys(&self) -> Vec<Vec<u8>> {
+        let links = self.links.iter();
+        links
+            .map(|link| PersonLink::key_of(&link.issuer, &link.sub))
+            .collect()
+    }
+
     /// How administrators read whose account it is: its name, or else its `sub`.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.id.sub())

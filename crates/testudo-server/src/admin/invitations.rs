@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     /// Groups of this server that the new account will have. An account that is recovered keeps its groups.
     #[serde(default)]
     groups: Vec<String>,
-    /// True if the account exists and its person has lost the passkeys: its passkeys and sessions end when the link is used.
+    /// True if the account exists and its person has lost the passkeys: its passkeys, sessions and accounts at providers end when the link is used, and so does a lock that it has now.
     #[serde(default)]
     recover: bool,
     /// The reason, which the event records.

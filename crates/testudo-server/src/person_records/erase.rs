@@ -3,7 +3,7 @@
 use super::range::part_of;
 use crate::state::app::App;
 use std::collections::BTreeSet;
-use testudo_core::people::PersonId;
+use testudo_core::people::{PersonId, SessionName};
 use testudo_core::records::{Batch, Grant, Kind, Rotation};
 use testudo_store::{CommitError, StoreFault, Stored, typed};
 
@@ -16,23 +16,30 @@ const ATTEMPTS_MAX: usize = 20;
 
 /// Deletes the sessions of a person.
 pub(crate) async fn erase_sessions(app: &App, person: PersonId) -> Result<(), CommitError> {
-    erase_kind(app, Kind::Session, person).await
+    erase_kind(app, Kind::Session, person, None).await
+}
+
+/// Deletes the sessions of a person but this one.
+pub(crate) async fn erase_other_sessions(app: &App, kept: SessionName) -> Result<(), CommitError> {
+    erase_kind(app, Kind::Session, kept.person, Some(&kept.key())).await
 }
 
 /// Deletes everything that belongs to a removed account: sessions, consents, and grants with their refresh tokens. If it
 /// is interrupted, it is completed when it is called again.
 pub(crate) async fn erase_all(app: &App, person: PersonId) -> Result<(), CommitError> {
     for kind in [Kind::Session, Kind::Consent, Kind::Grant] {
-        erase_kind(app, kind, person).await?;
+        erase_kind(app, kind, person, None).await?;
     }
     Ok(())
 }
 
-async fn erase_kind(app: &App, kind: Kind, person: PersonId) -> Result<(), CommitError> {
+/// Deletes the records of a kind that belong to a person, but the one with the key `kept`.
+async fn erase_kind(app: &App, kind: Kind, person: PersonId, kept: Option<&[u8]>) -> Result<(), CommitError> {
     let mut conflicts = 0;
     loop {
         let part = part_of(app, kind, Some(person), &[]).await;
-        let stored = part.map_err(CommitError::Unavailable)?.stored;
+        let mut stored = part.map_err(CommitError::Unavailable)?.stored;
+        stored.retain(|record| Some(record.key.as_slice()) != kept);
         if stored.is_empty() {
             return Ok(());
         }

@@ -27,8 +27,7 @@ pub(crate) async fn traces_of(app: &App, person: &Person) -> Result<Traces, Stor
         let named = app.store.read::<PersonName>(name.as_bytes()).await?;
         traces.name = named.filter(|named| named.record.person == person.id);
     }
-    for account in &person.links {
-        let key = PersonLink::key_of(&account.issuer, &account.sub);
+    for key in person.link_keys() {
         let link = app.store.read::<PersonLink>(&key).await?;
         traces
             .links

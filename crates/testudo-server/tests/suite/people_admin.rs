@@ -357,6 +357,7 @@ async fn removal_leaves_no_record_that_names_the_person_however_many_there_were(
         groups: Vec::new(),
         person: id,
         is_recovery: true,
+        unlocks: None,
         by: "an administrator".into(),
         expires: app.now() + Seconds(60),
     });

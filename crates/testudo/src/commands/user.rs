@@ -34,7 +34,7 @@ pub enum User {
         /// Plain name of a group that the new account will have; several: repeat it.
         #[arg(long, value_name = "GROUP", conflicts_with = "recover")]
         group: Vec<String>,
-        /// Recover the account of a person who lost the passkeys: its passkeys and sessions end when the link is used.
+        /// Recover the account of a person who lost the passkeys: its passkeys, sessions and accounts at providers end when the link is used, and so does a lock that it has now.
         #[arg(long)]
         recover: bool,
         #[command(flatten)]

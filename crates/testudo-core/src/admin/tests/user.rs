@@ -85,6 +85,20 @@ fn lock_ends_sessions_also_for_the_time_after_the_account_is_unlocked() {
 }
 
 #[test]
+fn lock_ends_sessions_that_began_after_an_earlier_lock_of_the_same_second() {
+    let first = written(&lock(&order(), &alice(Active)));
+    let again = Versioned {
+        record: Person {
+            state: Active,
+            ..first.clone()
+        },
+        version: 3,
+    };
+    let second = written(&lock(&order(), &again));
+    assert!(second.sessions_from > first.sessions_from.max(NOW), "{second:?}");
+}
+
+#[test]
 fn groups_are_added_and_removed_once() {
     let added = add_group(&order(), &alice(Active), "staff").unwrap();
     check(
@@ -173,6 +187,7 @@ fn removal_erases_every_datum_of_the_account_and_what_leads_to_it() {
                 groups: Vec::new(),
                 person: id,
                 is_recovery: true,
+                unlocks: None,
                 by: "bob".into(),
                 expires: NOW,
             },

@@ -8,11 +8,12 @@ use crate::occasions::ceremonies::Finished;
 use crate::occasions::occasion::Occasion;
 use crate::policy::PASSKEY_ACR;
 use crate::records::{
-    Batch, CeremonyPurpose, Conflict, EventKind, Invitation, Loaded, Needs, Passkey, Person, PersonName,
+    Batch, CeremonyPurpose, Conflict, EventKind, Invitation, Loaded, Needs, Passkey, Person, PersonLink,
+    PersonName, PersonState,
 };
 use crate::rejection::{PasskeyReason, Rejection, SignInReason};
 use crate::trace::Trace;
-use testudo_protocol::Seconds;
+use std::collections::BTreeMap;
 
 /// The use of an invitation, with a new passkey that the server verified.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct InvitationUse<'a> {
     pub invitation: &'a Invitation,
     /// The passkey.
     pub passkey: &'a Passkey,
+    /// The keys of the accounts at providers of an account that is recovered; see [`Person::link_keys`].
+    pub links: &'a [Vec<u8>],
     /// The session.
     pub session: NewSession<'a>,
 }
@@ -35,6 +38,8 @@ impl Occasion for InvitationUse<'_> {
         let needs = needs
             .and::<Invitation>(self.invitation.digest.key())
             .and::<PersonName>(self.invitation.name.as_bytes());
+        let links = self.links.iter();
+        let needs = links.fold(needs, |needs, key| needs.and::<PersonLink>(key));
         self.session.needs(Some(&self.invitation.person), needs)
     }
 
@@ -53,8 +58,11 @@ impl Occasion for InvitationUse<'_> {
         let stored = stored.ok_or(PasskeyReason::InvitationUnknown)?;
         batch.delete(&stored.record, stored.version);
         let person = match stored.record.is_recovery {
-            true => self.recovered(&mut batch, loaded, at)?,
-            false => self.created(&mut batch, loaded, at)?,
+            true => self.recovered(&stored.record, &mut batch, loaded, at)?,
+            false => Some(self.created(&mut batch, loaded, at)?),
+        };
+        let Some(person) = person else {
+            return Ok(Decision::of(SignedIn::Account(self.invitation.person)));
         };
         let session = NewSession {
             method: METHOD,
@@ -94,30 +102,48 @@ impl InvitationUse<'_> {
         Ok(person)
     }
 
-    /// An attacker who has an earlier passkey or a session may be the reason for the recovery: both end.
+    /// An attacker may be the reason for the recovery: all ways to sign in that the account had end, also an account at a
+    /// provider, which the attacker may have added, with what that provider stated. `None` if the accounts at providers are
+    /// not those that were loaded.
     fn recovered(
         &self,
+        invitation: &Invitation,
         batch: &mut Batch,
         loaded: &Loaded<'_>,
         at: &Moment<'_>,
-    ) -> Result<Person, Rejection> {
-        let person = loaded.find::<Person>(self.invitation.person.key());
-        let person = person.filter(|person| person.record.is_active());
+    ) -> Result<Option<Person>, Rejection> {
+        let person = loaded.find::<Person>(invitation.person.key());
         let person = person.ok_or(SignInReason::AccountNotActive)?;
+        let is_unlocked = match person.record.state {
+            PersonState::Active => false,
+            PersonState::Locked if invitation.unlocks == Some(person.record.sessions_from) => true,
+            PersonState::Locked | PersonState::Removed => return Err(SignInReason::AccountNotActive.into()),
+        };
+        if person.record.link_keys() != self.links {
+            return Ok(None);
+        }
         let recovered = Person {
+            display: None,
+            email: None,
+            provider_groups: BTreeMap::new(),
             passkeys: vec![self.passkey.clone()],
-            // The next second: a session that began in this one must not be usable.
-            sessions_from: at.now + Seconds(1),
+            links: Vec::new(),
+            state: PersonState::Active,
+            sessions_from: person.record.sessions_end(at.now),
             ..person.record.clone()
         };
         batch.replace(&recovered, person.version);
-        let request_id = self.session.request_id;
-        batch.insert_event(super::event_of(
-            recovered.id,
-            EventKind::PersonRecovered,
-            request_id,
-            at,
-        ));
-        Ok(recovered)
+        let links = self.links.iter().filter_map(|key| loaded.find::<PersonLink>(key));
+        for link in links.filter(|link| link.record.person == recovered.id) {
+            batch.delete(&link.record, link.version);
+        }
+        let mut event = |kind| {
+            batch.insert_event(super::event_of(recovered.id, kind, self.session.request_id, at));
+        };
+        if is_unlocked {
+            event(EventKind::PersonUnlocked);
+        }
+        event(EventKind::PersonRecovered);
+        Ok(Some(recovered))
     }
 }

@@ -13,10 +13,12 @@ use super::super::sealed::Purpose;
 use super::super::visit::{Visit, see_other, with_cookie};
 use super::ceremony::{Answered, begin};
 use super::relying_party::{self, NewUser};
+use super::sign_in::read_person;
 use super::{on_page, to_script};
 use crate::config::{LoginSettings, RelyingParty};
 use crate::fault::{Fault, Stop};
 use crate::gather::look_up_turn;
+use crate::person_records::erase_other_sessions;
 use crate::settle::settle;
 use askama::Template;
 use http_body_util::Full;
@@ -26,9 +28,11 @@ use testudo_core::occasions::passkeys::checked_name;
 use testudo_core::occasions::sign_in::invitation::InvitationUse;
 use testudo_core::occasions::sign_in::passkey::METHOD;
 use testudo_core::occasions::sign_in::{NewSession, SignedIn};
+use testudo_core::people::SessionName;
 use testudo_core::policy::PASSKEY_ACR;
-use testudo_core::records::{CeremonyPurpose, Invitation};
+use testudo_core::records::{CeremonyPurpose, Invitation, Passkey};
 use testudo_core::rejection::PasskeyReason;
+use testudo_store::CommitError;
 
 #[derive(Template)]
 #[template(path = "invite.html")]
@@ -111,30 +115,73 @@ async fn accepted(
     let purpose = CeremonyPurpose::Invitation(invitation.digest);
     let answered = Answered::of(visit, purpose).await?;
     let passkey = answered.made(visit, party, name).await?;
-    let request = InvitationUse {
-        finished: answered.finished(),
-        invitation: &invitation,
-        passkey: &passkey,
-        session: NewSession {
-            method: METHOD,
-            acr: Some(PASSKEY_ACR),
-            authenticated: None,
-            lifetime: login.session_lifetime,
-            earlier: visit.session().map(|earlier| earlier.key()),
-            address: visit.address,
-            request_id: visit.id,
-        },
-    };
-    let settled = settle(visit.app, &visit.in_force.policy, &request, |outcome, _| {
-        Ok(outcome)
-    })
-    .await;
-    match settled.map_err(as_sign_in)? {
-        SignedIn::Begun(cookie) => {
-            let cookie = Cookies::of(visit.issuer()).set(Cookie::Session, &cookie);
-            Ok(with_cookie(see_other(&visit.path("/account")), cookie))
+    let session = begin_session(visit, login, &answered, &invitation, &passkey).await?;
+    let cookie = Cookies::of(visit.issuer()).set(Cookie::Session, &session);
+    Ok(with_cookie(see_other(&visit.path("/account")), cookie))
+}
+
+/// Makes or recovers the account, and begins the session. Returns the value of the cookie.
+async fn begin_session(
+    visit: &Visit<'_>,
+    login: &LoginSettings,
+    answered: &Answered<'_>,
+    invitation: &Invitation,
+    passkey: &Passkey,
+) -> Result<String, Stop> {
+    // A decision is repeated only if the accounts at providers changed meanwhile.
+    for _ in 0..3 {
+        let links = links_of(visit, invitation).await?;
+        let request = InvitationUse {
+            finished: answered.finished(),
+            invitation,
+            passkey,
+            links: &links,
+            session: NewSession {
+                method: METHOD,
+                acr: Some(PASSKEY_ACR),
+                authenticated: None,
+                lifetime: login.session_lifetime,
+                earlier: visit.session().map(|earlier| earlier.key()),
+                address: visit.address,
+                request_id: visit.id,
+            },
+        };
+        let settled = settle(visit.app, &visit.in_force.policy, &request, |outcome, _| {
+            Ok(outcome)
+        })
+        .await;
+        match settled.map_err(as_sign_in)? {
+            SignedIn::Begun(cookie) => {
+                if invitation.is_recovery {
+                    end_earlier_sessions(visit, &cookie).await?;
+                }
+                return Ok(cookie);
+            }
+            SignedIn::Account(_) => {}
         }
-        // This decision names the account, so it never asks for one.
-        SignedIn::Account(_) => Err(Fault::Contended.into()),
     }
+    Err(Fault::Contended.into())
+}
+
+/// The keys of the accounts at providers of an account that is recovered.
+async fn links_of(visit: &Visit<'_>, invitation: &Invitation) -> Result<Vec<Vec<u8>>, Stop> {
+    if !invitation.is_recovery {
+        return Ok(Vec::new());
+    }
+    let person = read_person(visit, invitation.person).await?;
+    Ok(person.map(|person| person.link_keys()).unwrap_or_default())
+}
+
+/// Deletes the records of the sessions that the recovery ended, as a lock does: one that began at a node whose clock is ahead
+/// may have begun after the time from which sessions are valid.
+async fn end_earlier_sessions(visit: &Visit<'_>, cookie: &str) -> Result<(), Fault> {
+    let Some(session) = SessionName::parse(cookie) else {
+        return Ok(());
+    };
+    let erased = erase_other_sessions(visit.app, session).await;
+    erased.map_err(|error| match error {
+        CommitError::Conflict(_) => Fault::Contended,
+        CommitError::Unavailable(fault) => Fault::Store(fault),
+        CommitError::Busy => Fault::Busy,
+    })
 }

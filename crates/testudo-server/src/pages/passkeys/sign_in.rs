@@ -148,7 +148,7 @@ async fn known_passkey(
     Ok(found.ok_or(PasskeyFault::UnknownPasskey))
 }
 
-async fn read_person(visit: &Visit<'_>, person: PersonId) -> Result<Option<Person>, Stop> {
+pub async fn read_person(visit: &Visit<'_>, person: PersonId) -> Result<Option<Person>, Stop> {
     let turn = look_up_turn(visit.app).await?;
     let found = visit.app.store.read::<Person>(person.key()).await;
     drop(turn);

@@ -254,6 +254,8 @@ async fn recovery_ends_earlier_passkeys_and_sessions() {
     let (mut elsewhere, mut new) = (people.person(), Authenticator::new(ISSUER));
     assert_eq!(accept(&mut elsewhere, &mut new, &token).await.status, 303);
     assert_eq!(elsewhere.open("/account").await.status, 200);
+    let sessions = people.records::<Session>().await;
+    assert_eq!(sessions.len(), 1, "the earlier one is deleted: {sessions:?}");
     let answer = person.open("/account").await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/login")));
     let mut again = people.person();
@@ -268,15 +270,56 @@ async fn recovery_ends_earlier_passkeys_and_sessions() {
     assert_eq!(people.events("person.recovered").await.len(), 1);
 }
 
+/// An earlier passkey is of no use at any moment: the account is unlocked in the batch that replaces the passkeys.
 #[tokio::test]
-async fn two_nodes_finish_one_anothers_ceremonies() {
-    let url = postgres().database("passkeys").unwrap();
+async fn locked_account_is_recovered_by_a_link_that_was_made_after_the_lock() {
+    let people = start().await;
+    let (_, mut lost) = invited(&people, "carol").await;
+    let body = json!({ "user": "carol", "recover": true });
+    let before = invite(&people, body.clone()).await;
+    let (status, answer) = order(&people.folder, "lock", json!({ "user": "carol" })).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut new = Authenticator::new(ISSUER);
+    let refused = accept(&mut people.person(), &mut new, &before).await;
+    assert_refused_page(&refused, 403, "this account cannot be used");
+    let after = invite(&people, body).await;
+    let locked = sign_in(&mut people.person(), &mut lost).await;
+    assert_refused_page(&locked, 403, "you cannot sign in with this passkey");
+    let mut person = people.person();
+    assert_eq!(accept(&mut person, &mut new, &after).await.status, 303);
+    assert_eq!(person.open("/account").await.status, 200);
+    let lost = sign_in(&mut people.person(), &mut lost).await;
+    assert_refused_page(&lost, 403, "you cannot sign in with this passkey");
+    assert_eq!(sign_in(&mut people.person(), &mut new).await.status, 303);
+    assert_eq!(people.events("person.unlocked").await.len(), 1);
+}
+
+/// Two servers over one database.
+async fn two_nodes(database: &str) -> [People; 2] {
+    let url = postgres().database(database).unwrap();
     let key = "P4DmWGtsyIpx4YFDV-kWotaK7o9RQT54KpalCx2qcl0";
     let store = format!("url = \"{url}\"\nkey_encryption_key = \"{key}\"");
-    let people = [
+    [
         People::start_over(&store, WEB_RULE).await,
         People::start_over(&store, WEB_RULE).await,
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn person_who_is_invited_to_recover_at_two_nodes_at_once_has_one_link() {
+    let people = two_nodes("invitations").await;
+    invited(&people[0], "carol").await;
+    let body = || json!({ "user": "carol", "recover": true });
+    for _ in 0..8 {
+        let [first, second] = &people;
+        tokio::join!(invite(first, body()), invite(second, body()));
+        assert_eq!(people[0].records::<Invitation>().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn two_nodes_finish_one_anothers_ceremonies() {
+    let people = two_nodes("passkeys").await;
     let at = |person: &Person, node: usize| {
         let mut moved = people[node].person();
         moved.cookies.clone_from(&person.cookies);

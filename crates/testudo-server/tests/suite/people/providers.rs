@@ -1,6 +1,6 @@
 //! The sign-in at OpenID providers, with providers that behave well and providers that attack.
 
-use super::passkeys::{account, invited, press};
+use super::passkeys::{account, invite, invited, press};
 use super::world::{
     ISSUER, People, SESSION, SQLITE, WEB_RULE, asking, assert_refused_page, parameter, text_of,
 };
@@ -12,7 +12,7 @@ use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_protocol::limits::SIGN_INS_PER_MINUTE_PER_ADDRESS;
 use testudo_testkit::http::{Answer, over_socket};
 use testudo_testkit::passkey::Authenticator;
-use testudo_testkit::passkey_pages::{PasskeyForm, add};
+use testudo_testkit::passkey_pages::{PasskeyForm, accept, add};
 use testudo_testkit::person::{Person, forms};
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::web::{answer_text, authorization_server_with};
@@ -659,7 +659,10 @@ async fn person_who_is_known_only_through_a_provider_is_offered_no_passkey_and_a
     };
     let answer = form.ask(&mut of_provider).await;
     assert_eq!(answer.status, 403);
-    assert!(text_of(&answer).contains("passkeys are for people whom"), "{answer:?}");
+    assert!(
+        text_of(&answer).contains("passkeys are for people whom"),
+        "{answer:?}"
+    );
 
     let (mut carol, _) = invited(&people, "carol").await;
     let page = text_of(&carol.open("/account").await);
@@ -671,12 +674,51 @@ async fn person_who_is_known_only_through_a_provider_is_offered_no_passkey_and_a
     corp.state().claims = json!({ "sub": "4712" });
     carol.open(&back(&corp, &at, "c2")).await;
     let passkeys = account(&people, "carol").await.passkeys;
-    assert_eq!(press(&mut carol, &passkeys[0].id, "remove_passkey", "").await.status, 303);
-    people.reload(|text| text.replace(&corp.entry("corp", SECRET), "")).await;
+    assert_eq!(
+        press(&mut carol, &passkeys[0].id, "remove_passkey", "")
+            .await
+            .status,
+        303
+    );
+    people
+        .reload(|text| text.replace(&corp.entry("corp", SECRET), ""))
+        .await;
     let refused = press(&mut carol, &passkeys[1].id, "remove_passkey", "").await;
     assert_refused_page(&refused, 403, "you sign in with this passkey only");
     people.reload(|text| text + &corp.entry("corp", SECRET)).await;
-    assert_eq!(press(&mut carol, &passkeys[1].id, "remove_passkey", "").await.status, 303);
+    assert_eq!(
+        press(&mut carol, &passkeys[1].id, "remove_passkey", "")
+            .await
+            .status,
+        303
+    );
+}
+
+/// An attacker who had the session of a person may have added an account of their own at a provider.
+#[tokio::test]
+async fn account_at_a_provider_that_was_added_before_a_recovery_does_not_sign_in_to_the_account() {
+    let corp = Provider::start("").await;
+    let people = People::start_over(SQLITE, &corp.entry("corp", SECRET)).await;
+    let (mut carol, _) = invited(&people, "carol").await;
+    let at = to_provider(&mut carol, "/account", "corp").await;
+    assert_eq!(carol.open(&back(&corp, &at, "c1")).await.status, 303);
+    let before = account(&people, "carol").await;
+    assert_eq!((before.links.len(), before.provider_groups.len()), (1, 1));
+    assert_signed_in(&people, &corp, "c2").await;
+    assert_eq!(accounts(&people).await.len(), 1, "the account of carol");
+
+    let token = invite(&people, json!({ "user": "carol", "recover": true })).await;
+    let (mut person, mut new) = (people.person(), Authenticator::new(ISSUER));
+    assert_eq!(accept(&mut person, &mut new, &token).await.status, 303);
+    assert_eq!(people.records::<PersonLink>().await, []);
+    let after = account(&people, "carol").await;
+    assert_eq!((after.id, after.passkeys.len()), (before.id, 1));
+    assert!(
+        after.links.is_empty() && after.provider_groups.is_empty(),
+        "{after:?}"
+    );
+    assert_signed_in(&people, &corp, "c3").await;
+    assert_eq!(accounts(&people).await.len(), 2, "another account");
 }
 
 #[tokio::test]

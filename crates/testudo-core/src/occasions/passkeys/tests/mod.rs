@@ -46,6 +46,7 @@ fn invitation(is_recovery: bool) -> Invitation {
         groups: vec!["staff".to_owned()],
         person: PersonId::of_random(&[if is_recovery { 1 } else { 3 }; 16]),
         is_recovery,
+        unlocks: None,
         by: "bob".to_owned(),
         expires: NOW + Seconds(60),
     }
@@ -157,11 +158,21 @@ impl World {
     }
 
     fn use_invitation(&mut self, invitation: &Invitation, now: Timestamp) -> Result<SignedIn, Rejection> {
+        self.use_invitation_with(invitation, &[], now)
+    }
+
+    fn use_invitation_with(
+        &mut self,
+        invitation: &Invitation,
+        links: &[Vec<u8>],
+        now: Timestamp,
+    ) -> Result<SignedIn, Rejection> {
         let ceremony = self.ceremony(CeremonyPurpose::Invitation(invitation.digest));
         let request = InvitationUse {
             finished: finished(&ceremony, BROWSER),
             invitation,
             passkey: &passkey("new"),
+            links,
             session: new_session(),
         };
         self.settle_at(&request, now)

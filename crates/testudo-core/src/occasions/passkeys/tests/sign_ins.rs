@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::occasions::ceremonies::CeremonyEnd;
-use crate::records::{Kind, PersonName, PersonState};
+use crate::records::{Kind, PersonLink, PersonName, PersonState};
 use crate::rejection::PasskeyFault;
 
 #[track_caller]
@@ -196,17 +196,116 @@ fn recovery_leaves_one_new_passkey_and_ends_all_earlier_sessions() {
     assert_eq!(earlier.map(is_alive), [false, false]);
 }
 
+/// The second recovery follows in the same second, and the account may be locked then as well.
 #[test]
-fn account_that_was_locked_meanwhile_is_not_recovered() {
+fn sessions_that_began_with_a_recovery_end_with_the_next_one_also_in_the_same_second() {
+    let alice = alice(&["a"]);
+    let mut world = World::with(&alice);
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        world.store.put(&invitation(true));
+        sessions.push(begun(world.use_invitation(&invitation(true), NOW)));
+    }
+    let person = world.person(alice.id);
+    let is_alive = |name: &SessionName| {
+        let session: Session = world.store.read(&name.key()).unwrap();
+        session.is_alive(&person, IDLE, NOW)
+    };
+    let alive: Vec<bool> = sessions.iter().map(is_alive).collect();
+    assert_eq!(alive, [false, false, true]);
+}
+
+#[test]
+fn recovery_ends_the_accounts_at_providers_and_what_they_stated() {
+    let account = |sub: &str| ProviderAccount {
+        issuer: "https://login.example".to_owned(),
+        sub: sub.to_owned(),
+    };
+    let linked = Person {
+        links: vec![account("of alice"), account("of an attacker")],
+        provider_groups: [("corp".to_owned(), vec!["admins".to_owned()])].into(),
+        display: Some("Alice A.".to_owned()),
+        email: Some("attacker@mail.example".to_owned()),
+        groups: vec!["auditors".to_owned()],
+        ..alice(&["a"])
+    };
+    let mut world = World::with(&linked);
+    for (account, person) in [
+        (account("of alice"), linked.id),
+        (account("of an attacker"), linked.id),
+        (account("of bob"), PersonId::of_random(&[2; 16])),
+    ] {
+        world.store.put(&PersonLink { account, person });
+    }
+    let invitation = invitation(true);
+    world.store.put(&invitation);
+    // Which accounts at providers there are is read before: with others, the decision is repeated and nothing is written.
+    let keys = linked.link_keys();
+    let outdated: [&[Vec<u8>]; 2] = [&[], &keys[..1]];
+    for outdated in outdated {
+        let outcome = world.use_invitation_with(&invitation, outdated, NOW);
+        assert_eq!(outcome, Ok(SignedIn::Account(linked.id)));
+        assert_eq!(world.person(linked.id), linked);
+        assert_eq!(world.store.count(Kind::Invitation), 1);
+    }
+    begun(world.use_invitation_with(&invitation, &keys, NOW));
+    let recovered = world.person(linked.id);
+    let expected = Person {
+        groups: vec!["auditors".to_owned()],
+        passkeys: vec![passkey("new")],
+        sessions_from: recovered.sessions_from,
+        ..alice(&[])
+    };
+    assert_eq!(recovered, expected);
+    let links = world.store.all::<PersonLink>();
+    assert_eq!(links.len(), 1, "{links:?}");
+    assert_eq!(links[0].account, account("of bob"));
+}
+
+#[test]
+fn invitation_of_a_locked_account_unlocks_it_with_the_new_passkey_in_one_batch() {
     let locked = Person {
         state: PersonState::Locked,
+        sessions_from: NOW - Seconds(5),
         ..alice(&["a"])
     };
     let mut world = World::with(&locked);
-    let invitation = invitation(true);
+    let invitation = Invitation {
+        unlocks: Some(NOW - Seconds(5)),
+        ..invitation(true)
+    };
     world.store.put(&invitation);
-    let outcome = world.use_invitation(&invitation, NOW);
-    assert_eq!(outcome, Err(SignInReason::AccountNotActive.into()));
-    assert_eq!(world.person(locked.id), locked);
-    assert_eq!(world.store.count(Kind::Invitation), 1);
+    begun(world.use_invitation(&invitation, NOW));
+    let recovered = world.person(locked.id);
+    assert!(recovered.is_active());
+    assert_eq!(recovered.passkeys, [passkey("new")]);
+    assert_eq!(
+        world.events(),
+        ["person.unlocked", "person.recovered", "person.signed_in"]
+    );
+}
+
+/// The administrator may have locked the account because an attacker has the link.
+#[test]
+fn invitation_does_not_unlock_an_account_that_was_locked_or_removed_after_it() {
+    let active = alice(&["a"]);
+    let locked = Person {
+        state: PersonState::Locked,
+        sessions_from: NOW - Seconds(5),
+        ..active.clone()
+    };
+    for stored in [&locked, &active.erased(NOW - Seconds(5))] {
+        for unlocks in [None, Some(NOW - Seconds(6)), Some(NOW - Seconds(4))] {
+            let mut world = World::with(stored);
+            let invitation = Invitation {
+                unlocks,
+                ..invitation(true)
+            };
+            world.store.put(&invitation);
+            let outcome = world.use_invitation(&invitation, NOW);
+            assert_eq!(outcome, Err(SignInReason::AccountNotActive.into()), "{unlocks:?}");
+            assert_eq!(world.person(stored.id), *stored);
+            assert_eq!(world.store.count(Kind::Invitation), 1);
+        }
+    }
 }
