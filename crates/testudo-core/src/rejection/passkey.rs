@@ -61,7 +61,7 @@ impl PasskeyReason {
             PasskeyReason::CeremonyUnknown => Row::new(
                 "ceremony_unknown",
                 ErrorCode::InvalidRequest,
-                "this request for a passkey was answered already or has expired: go back and try again",
+                "this request for a passkey was answered already or has expired: go back and try again; if you were invited, open the link again",
             ),
             PasskeyReason::InvitationUnknown => Row::new(
                 "invitation_unknown",
@@ -76,7 +76,7 @@ impl PasskeyReason {
             PasskeyReason::NameRefused => Row::new(
                 "passkey_name_refused",
                 ErrorCode::InvalidRequest,
-                "the name of a passkey must be one line of at most 64 characters",
+                "the name of a passkey must be one line of at most 64 characters: go back and change it; if you were invited, open the link again",
             ),
             PasskeyReason::NoSuchPasskey => Row::new(
                 "passkey_unknown",
@@ -86,7 +86,7 @@ impl PasskeyReason {
             PasskeyReason::NotMade { .. } => Row::new(
                 "passkey_not_made",
                 ErrorCode::InvalidRequest,
-                "what your browser sent is no new passkey for this server: go back and try again",
+                "what your browser sent is no new passkey for this server: go back and try again; if you were invited, open the link again",
             ),
             PasskeyReason::Refused(_) => Row::new(
                 "passkey_refused",

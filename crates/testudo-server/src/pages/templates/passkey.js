@@ -69,12 +69,17 @@ form.addEventListener("submit", (event) => {
 });
 
 // The token of an invitation is in the fragment, which browsers send to no server. It is removed from the address, so that it
-// is in no history.
+// is in no history. A link that is opened while the page is open changes the fragment only, and does not load the page again.
 const invitation = form.elements.namedItem("invitation");
-if (invitation) {
+const takeToken = () => {
   invitation.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
-  if (!invitation.value) say("This link is not complete: open the whole link of your invitation.");
+  if (!window.PublicKeyCredential) return;
+  say(invitation.value ? "" : "This link is not complete: open the whole link of your invitation.");
+};
+if (invitation) {
+  takeToken();
+  addEventListener("hashchange", takeToken);
 }
 
 if (!window.PublicKeyCredential) {
