@@ -1,6 +1,8 @@
 //! Which clients a sweep removes: those whose lifetime has ended, and those that were not used for their idle lifetime.
+//! A client with which people have something to lose is not removed as idle: a refresh token that is still valid, or a
+//! consent that has not ended.
 
-use crate::records::Client;
+use crate::records::{Client, Consent, Grant};
 use testudo_protocol::{Seconds, Timestamp};
 
 /// Why a client is removed because of its age.
@@ -31,9 +33,21 @@ pub fn end_of_life(client: &Client, now: Timestamp, unwritten_age_max: Seconds) 
     client.is_idle(now - unwritten_age_max).then_some(EndOfLife::Idle)
 }
 
+/// True if a token of the grant is still valid: its client is not removed as idle.
+pub fn is_grant_live(grant: &Grant, now: Timestamp) -> bool {
+    // A consent that moved the end of the authorization is live itself.
+    now < grant.live_until && !grant.has_ended(now)
+}
+
+/// True if the consent has not ended: its client is not removed as idle.
+pub fn is_consent_live(consent: &Consent, now: Timestamp) -> bool {
+    consent.until.is_none_or(|until| now < until)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grants::tests::world::{DAY, START, World, web};
     use crate::records::client_tests::whole;
 
     /// A client with this end of its lifetime that was last used at 100 and has this idle lifetime.
@@ -83,6 +97,22 @@ mod tests {
                 expected,
                 "{now}"
             );
+        }
+    }
+
+    #[test]
+    fn grant_is_live_while_a_token_of_it_is_valid_and_the_authorization_has_not_ended() {
+        let mut world = World::new();
+        world.redeem(&web(), "").unwrap();
+        let unused = world.grant().unwrap();
+        let mut short = unused.clone();
+        short.terms.ends = Some(Timestamp(START + 10 * DAY));
+        for (name, grant, end) in [
+            ("its refresh token ends", unused, START + 14 * DAY),
+            ("its authorization ends", short, START + 10 * DAY),
+        ] {
+            assert!(is_grant_live(&grant, Timestamp(end - 1)), "{name}");
+            assert!(!is_grant_live(&grant, Timestamp(end)), "{name}");
         }
     }
 }

@@ -106,7 +106,7 @@ impl Grant for CodeGrant {
             scope,
             resource,
             members,
-            person: Some(claims_of(grant, terms)),
+            person: Some(claims_of(grant, terms, requester)),
             batch,
         })
     }
@@ -205,6 +205,7 @@ impl CodeGrant {
             earlier: Vec::new(),
             number: 1,
         };
-        (members_of(text, idle, code.terms.ends, at.now), Some(rotation))
+        let ends = requester.authorization_ends(code.terms.ends);
+        (members_of(text, idle, ends, at.now), Some(rotation))
     }
 }

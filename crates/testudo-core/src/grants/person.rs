@@ -135,13 +135,13 @@ pub(super) fn resource_of(
 }
 
 /// The claims of the token that name the person.
-pub(super) fn claims_of(grant: GrantId, terms: &GrantTerms) -> Box<OfPerson> {
+pub(super) fn claims_of(grant: GrantId, terms: &GrantTerms, requester: &Requester<'_>) -> Box<OfPerson> {
     Box::new(OfPerson {
         sub: grant.person().sub(),
         auth_time: terms.auth_time,
         acr: terms.acr.clone(),
         grant_id: grant.to_string(),
-        ends: terms.ends,
+        ends: requester.authorization_ends(terms.ends),
     })
 }
 

@@ -114,8 +114,8 @@ impl Grant for RefreshGrant {
         Ok(Allowed {
             scope,
             resource,
-            members: members_of(text, idle, terms.ends, at.now),
-            person: Some(claims_of(presented.grant, &terms)),
+            members: members_of(text, idle, requester.authorization_ends(terms.ends), at.now),
+            person: Some(claims_of(presented.grant, &terms, requester)),
             batch,
         })
     }

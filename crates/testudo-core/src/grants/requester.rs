@@ -20,6 +20,8 @@ pub struct Requester<'a> {
     pub registration: Option<&'a Registration>,
     /// The end of the verifiable credential with which it or its sponsor registered, if one did.
     pub credential_ends: Option<Timestamp>,
+    /// The end of the client itself, if its lifetime is limited: what people granted to it ends then as well.
+    pub client_ends: Option<Timestamp>,
     /// The generation of its record, or the one that the record will have.
     pub generation: u32,
     /// The keys that the request proved.
@@ -66,6 +68,11 @@ impl Requester<'_> {
         let by_credential = self.credential_ends.map(|end| end - now);
         let limits = by_rule.into_iter().chain(by_credential);
         limits.fold(configured, Seconds::min)
+    }
+
+    /// When an authorization that a person granted until `ends` ends for this client: no later than the client.
+    pub(super) fn authorization_ends(&self, ends: Option<Timestamp>) -> Option<Timestamp> {
+        ends.into_iter().chain(self.client_ends).min()
     }
 
     /// Name of its rule, for a refusal.

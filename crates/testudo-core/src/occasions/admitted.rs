@@ -80,6 +80,10 @@ impl<'a> Admission<'a, '_> {
             client_id: client.map_or(&*governed.name.client_id, |client| &client.client_id),
             registration: client.and_then(|client| client.registration_at(self.at.now)),
             credential_ends: client.and_then(|client| end_of_credential(client, entry)),
+            client_ends: match client {
+                Some(client) => client.expires,
+                None => Lifetimes::by(governed.found.rule).end(self.at.now, governed.identity),
+            },
             generation: client.map_or_else(|| stored.next_generation(), |client| client.generation),
             possession: self.caller.possession,
         }

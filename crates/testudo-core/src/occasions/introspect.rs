@@ -147,6 +147,7 @@ impl Introspection<'_> {
         let (grant, person) = grant_of(presented.grant, client, loaded)?;
         let governed = self.caller.governed;
         let end = grant.ends(consent_of(presented, governed, loaded));
+        let end = end.into_iter().chain(client.expires).min();
         let expires = end.map_or(token.expires, |end| end.min(token.expires));
         // An earlier token is not valid, although it may be sent again for a short time after it was used.
         let is_valid = grant.refresh.as_ref()?.current.digest == presented.digest;

@@ -52,7 +52,8 @@ pub struct RuleSpec {
     pub client_uri: Option<String>,
     /// Logo of the client, https; `{name}` inserts a capture, as in redirect URIs.
     pub logo_uri: Option<String>,
-    /// A client that was not used for this time is removed by the sweep. Default: none, it is kept.
+    /// A client that was not used for this time is removed by the sweep, unless a person has a valid refresh token of it or
+    /// a consent for it. Default: none, it is kept.
     pub client_idle_lifetime: Option<String>,
     /// A client counts as unknown this long after it was registered. Default: none, it never ends.
     pub client_lifetime: Option<String>,
@@ -90,7 +91,8 @@ pub struct RuleSpec {
     /// Lifetime of a code, at most `"10m"`. Default: `"60s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_lifetime: Option<String>,
-    /// For how long a person grants access, or `"none"` for no end. Default: `"90d"`.
+    /// For how long a person grants access, or `"none"` for no end; access ends with the client at the latest. Default:
+    /// `"90d"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_lifetime: Option<String>,
     /// A refresh token that was not used for this time ends. Default: `"14d"`.

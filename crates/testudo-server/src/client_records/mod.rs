@@ -2,6 +2,7 @@
 //! expired clients.
 
 mod find;
+mod granted;
 mod last_uses;
 mod left;
 mod sweep;

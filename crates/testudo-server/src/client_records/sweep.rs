@@ -1,5 +1,6 @@
-//! Removes clients that are idle or past their lifetime.
+//! Removes clients that are idle or past their lifetime. An idle client for which a person granted something stays.
 
+use super::granted::Granted;
 use super::last_uses::{FLUSH_PAUSE, flush_last_used};
 use super::left::left_by;
 use crate::audit::{Note, tell};
@@ -30,7 +31,8 @@ pub struct Swept {
     pub client_ids: Vec<String>,
 }
 
-/// Removes clients that are idle or past their lifetime, page by page. Each one is deleted at the version that was
+/// Removes clients that are idle or past their lifetime, page by page. An idle client stays while a person has a valid
+/// refresh token of it or a consent for it: removing it would end what the person granted. Each one is deleted at the version that was
 /// read, so a client that was used meanwhile stays.
 ///
 /// The events name who ordered the sweep: the server, or an administrator.
@@ -42,6 +44,8 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
         false => Seconds(0),
     };
     let mut swept = Swept::default();
+    // Read when the first idle client is found.
+    let mut granted = None;
     let mut unreadable = Vec::new();
     let mut pages = app.store.pages::<Client>(Vec::new());
     while let Some(page) = pages.next().await? {
@@ -60,6 +64,15 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
             let Some(why) = end_of_life(&client.record, now, unwritten_age_max) else {
                 continue;
             };
+            if why == EndOfLife::Idle {
+                let granted = match granted {
+                    Some(ref granted) => granted,
+                    None => &*granted.insert(Granted::read(app, now).await?),
+                };
+                if granted.has(&client.record) {
+                    continue;
+                }
+            }
             let is_removed = is_dry_run || remove(app, &client, why, note).await.unwrap_or(false);
             if is_removed {
                 swept.removed += 1;

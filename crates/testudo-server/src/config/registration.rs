@@ -75,7 +75,8 @@ pub struct OpenSection {
     pub grant_types: Option<Vec<String>>,
     /// Whether authorization requests of these clients must be pushed. Default: `"required"`.
     pub pushed_authorization: Option<PushedAuthorization>,
-    /// For how long a person grants access, or `"none"` for no end. Default: `"90d"`.
+    /// For how long a person grants access, or `"none"` for no end; access ends with the client at the latest. Default:
+    /// `"90d"`.
     pub authorization_lifetime: Option<String>,
     /// A refresh token that was not used for this time ends. Default: `"14d"`.
     pub refresh_token_idle_lifetime: Option<String>,
@@ -84,7 +85,8 @@ pub struct OpenSection {
     pub groups: Vec<String>,
     /// Lifetime of a client from its registration; after it, the client counts as unknown. Default: `"30d"`.
     pub client_lifetime: Option<String>,
-    /// A client that was not used for this time is removed. Default: `"7d"`.
+    /// A client that was not used for this time is removed, unless a person has a valid refresh token of it or a consent
+    /// for it. Default: `"7d"`.
     pub client_idle_lifetime: Option<String>,
     /// A shorter lifetime of access tokens. Default: that of `tokens.access_token_lifetime`.
     pub access_token_lifetime: Option<String>,
@@ -175,6 +177,7 @@ impl Checker<'_> {
             self.report
                 .warn(format!("{OPEN_RULE}.grant_types"), problem, Some(hint));
         }
+        self.lifetimes_of_people(OPEN_RULE, &spec);
         let per_address = section.registrations_per_minute_per_address.map(u64::from);
         let limits = [("registrations_per_minute_per_address", per_address)];
         self.limits_are_not_zero(OPEN_RULE, &limits, "to register no client, set open = false");

@@ -81,6 +81,34 @@ impl Checker<'_> {
                     Some("shorten it, or lengthen tokens.access_token_lifetime"),
                 );
             }
+            self.lifetimes_of_people(&format!("rules[{position}]"), spec);
+        }
+    }
+
+    /// Warns of a written lifetime that has no effect, because what people grant to a client ends with the client.
+    pub(super) fn lifetimes_of_people(&mut self, key: &str, spec: &RuleSpec) {
+        let text = spec.client_lifetime.as_deref().unwrap_or_default();
+        let Ok(of_client) = Seconds::parse(text) else {
+            return;
+        };
+        for (name, written) in [
+            ("authorization_lifetime", &spec.authorization_lifetime),
+            ("refresh_token_idle_lifetime", &spec.refresh_token_idle_lifetime),
+        ] {
+            let Some(written) = written.as_deref() else {
+                continue;
+            };
+            // `none`: without end.
+            let is_shorter = Seconds::parse(written).is_ok_and(|lifetime| lifetime <= of_client);
+            if !is_shorter {
+                self.report.warn(
+                    format!("{key}.{name}"),
+                    format!(
+                        "{written:?} has no effect: what people grant to a client ends with the client, and client_lifetime is {text:?}"
+                    ),
+                    Some("shorten it, or lengthen client_lifetime"),
+                );
+            }
         }
     }
 

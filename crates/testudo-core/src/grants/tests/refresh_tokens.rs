@@ -1,13 +1,14 @@
 //! Refresh: each refusal beside the same request that is granted.
 
 use super::world::{Caller, DAY, START, World, grant_id, person, public, refresh_token, seconds, web};
+use crate::grants::Granted;
 use crate::grants::refresh::EARLIER_TOKENS_MAX;
 use crate::identity::CredentialKind;
 use crate::people::SecretDigest;
-use crate::records::{AuthorizationCode, Consent, EventKind, Kind, PersonState};
+use crate::records::{AuthorizationCode, Client, Consent, EventKind, Kind, PersonState, client_key};
 use crate::rejection::{AdmissionReason, GrantReason, Presented, Rejection};
-use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::ScopeSet;
+use testudo_protocol::{Seconds, Timestamp};
 
 /// A world in which this client has redeemed its code, and the first refresh token.
 fn redeemed(client: &Caller) -> (World, String) {
@@ -279,6 +280,52 @@ fn refresh_token_that_was_not_used_in_time_is_refused() {
             assert_eq!(refusal, GrantReason::GrantExpired(Presented::RefreshToken).into());
         }
     }
+}
+
+/// The members of an answer that state how long the refresh token and the authorization last.
+fn deadlines(granted: &Granted) -> (Option<i64>, Option<i64>) {
+    let of = |name| seconds(granted, name);
+    (of("refresh_token_timeout"), of("authorization_expires_in"))
+}
+
+#[test]
+fn refresh_token_authorization_and_access_token_end_with_the_client_at_the_latest() {
+    let (days_5, days_90) = (Some(5 * DAY), Some(90 * DAY));
+    for (client_ends, authorization_ends, expected) in [
+        (None, days_90, (Some(14 * DAY), days_90)),
+        (Some(95 * DAY), days_90, (Some(14 * DAY), days_90)),
+        (days_5, days_90, (days_5, days_5)),
+        (days_5, None, (days_5, days_5)),
+        (Some(40), days_90, (Some(40), Some(40))),
+    ] {
+        let at = |seconds: i64| Timestamp(START + seconds);
+        let mut world = World::with(&public(), |code| code.terms.ends = authorization_ends.map(at));
+        let client: Client = world.read(&client_key("registration", "c_1")).unwrap();
+        world.put(&Client {
+            expires: client_ends.map(at),
+            ..client
+        });
+        let redeemed = world.redeem(&public(), "").unwrap();
+        let refreshed = world.refresh(&public(), &refresh_token(&redeemed), "").unwrap();
+        for granted in [redeemed, refreshed] {
+            assert_eq!(deadlines(&granted), expected, "client ends {client_ends:?}");
+            let is_shorter = client_ends == Some(40);
+            assert_eq!(
+                granted.lifetime == Seconds(40),
+                is_shorter,
+                "{:?}",
+                granted.lifetime
+            );
+        }
+    }
+    // A client that registers with its code ends as its rule says.
+    let mut world = World::new();
+    world.spec.client_lifetime = Some("3d".to_owned());
+    let redeemed = world.redeem(&web(), "").unwrap();
+    assert_eq!(deadlines(&redeemed), (Some(3 * DAY), Some(3 * DAY)));
+    world.now = START + DAY;
+    let refreshed = world.refresh(&web(), &refresh_token(&redeemed), "").unwrap();
+    assert_eq!(deadlines(&refreshed), (Some(2 * DAY), Some(2 * DAY)));
 }
 
 // Row RX-07.

@@ -5,6 +5,7 @@ use super::shown::ConsentContent;
 use super::terms::Terms;
 use super::{Checking, ConsentAsked, Next, Sent, Stopped};
 use crate::admission::lifecycle::event_retention;
+use crate::admission::sweep::is_consent_live;
 use crate::identity::{AuthorityKind, CredentialKind};
 use crate::people::{GrantId, PresentedSecret, SecretDigest, SessionName};
 use crate::records::{
@@ -96,8 +97,7 @@ impl Asking<'_> {
         if of_administrator && self.checking.found.rule.people.consent == ConsentForm::Trusted {
             return Earlier::NotNeeded;
         }
-        let now = self.checking.at.now;
-        let is_alive = |consent: &&Versioned<Consent>| consent.record.until.is_none_or(|until| now < until);
+        let is_alive = |consent: &&Versioned<Consent>| is_consent_live(&consent.record, self.checking.at.now);
         match self.given(loaded).filter(is_alive) {
             Some(given) if given.record.shown == digest => Earlier::Given,
             Some(_) | None => Earlier::Missing,

@@ -31,7 +31,13 @@ impl Terms {
         let of_scopes = scope
             .iter()
             .filter_map(|value| policy.scopes.of(value)?.authorization_lifetime);
-        let lasts = of_scopes.chain(rule.people.authorization_lifetime).min();
+        // What is granted to a client ends with the client.
+        let of_rule = rule
+            .people
+            .authorization_lifetime
+            .into_iter()
+            .chain(rule.client_lifetime);
+        let lasts = of_scopes.chain(of_rule).min();
         Ok(Terms {
             scope,
             resources,

@@ -124,6 +124,18 @@ fn client_learns_the_two_deadlines_of_its_refresh_token() {
     assert_eq!(answer["authorization_expires_in"], 70 * DAY);
 }
 
+#[test]
+fn refresh_token_ends_with_the_client_at_the_latest() {
+    let mut world = World::new();
+    world.spec.client_lifetime = Some("3d".to_owned());
+    let token = refresh_token(&world.redeem(&web(), "").unwrap());
+    world.now = START + DAY;
+    let answer = ask(&mut world, &web(), &of_text(&token)).unwrap();
+    assert_eq!(answer["refresh_token_timeout"], 2 * DAY);
+    assert_eq!(answer["authorization_expires_in"], 2 * DAY);
+    assert_eq!(answer["exp"], START + 3 * DAY);
+}
+
 // Row RX-11.
 #[test]
 fn client_learns_the_end_that_a_later_consent_moved() {

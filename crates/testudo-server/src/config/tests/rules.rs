@@ -249,6 +249,53 @@ fn rule_under_which_every_request_would_be_refused_is_an_error() {
 }
 
 #[test]
+fn lifetime_of_what_people_grant_that_is_longer_than_that_of_the_client_is_warned_of() {
+    let keys = |text: &str| -> Vec<String> {
+        let (_, report) = judge(text).unwrap();
+        let problems = report.problems.iter();
+        let about = problems.filter(|problem| problem.problem.contains("ends with the client"));
+        about.map(|problem| problem.key.clone()).collect()
+    };
+    let rule = |more: &str| {
+        format!("{GOOD}[login]\n[[rules]]\nname = \"s\"\nidentities = [\"spiffe://a.example/x\"]\n{more}")
+    };
+    let open = |more: &str| format!("{GOOD}[login]\n[registration.open]\n{more}");
+    let rules = GOOD.matches("[[rules]]").count();
+    for (text, warned) in [
+        (rule("client_lifetime = \"30d\""), vec![]),
+        (rule("authorization_lifetime = \"90d\""), vec![]),
+        (
+            rule("client_lifetime = \"30d\"\nauthorization_lifetime = \"30d\""),
+            vec![],
+        ),
+        (
+            rule("client_lifetime = \"30d\"\nauthorization_lifetime = \"31d\""),
+            vec![format!("rules[{rules}].authorization_lifetime")],
+        ),
+        (
+            rule(
+                "client_lifetime = \"30d\"\nauthorization_lifetime = \"none\"\nrefresh_token_idle_lifetime = \"40d\"",
+            ),
+            vec![
+                format!("rules[{rules}].authorization_lifetime"),
+                format!("rules[{rules}].refresh_token_idle_lifetime"),
+            ],
+        ),
+        (open(""), vec![]),
+        (
+            open("client_lifetime = \"60d\"\nauthorization_lifetime = \"60d\""),
+            vec![],
+        ),
+        (
+            open("authorization_lifetime = \"60d\""),
+            vec!["registration.open.authorization_lifetime".to_owned()],
+        ),
+    ] {
+        assert_eq!(keys(&text), warned, "{text}");
+    }
+}
+
+#[test]
 fn trust_domain_that_no_rule_names_is_warned_of() {
     let domain = "[[trust_domains]]\nname = \"b.example\"\nbundle = { file = \"b.json\" }\n";
     let warnings = |text: &str| judge(text).unwrap().1.to_string();

@@ -1,10 +1,10 @@
 //! How long refresh tokens and authorizations last, on a clock that is moved. [RT-EXPIRATION §6.3]
 
-use super::world::{People, WEB_RULE};
+use super::world::{CALLBACK, People, VERIFIER, WEB_RULE, asking, parameter};
 use serde_json::{Value, json};
-use testudo_testkit::http::{Answer, over_socket};
+use testudo_testkit::http::{Answer, Connection, over_socket};
 
-const DAY: i64 = 86_400;
+pub const DAY: i64 = 86_400;
 
 /// The clock of the machine goes on during the test; so many seconds are tolerated.
 const TOLERANCE: i64 = 60;
@@ -16,7 +16,7 @@ async fn people() -> People {
 }
 
 /// So much time passes. The bundle is read again, as a server does.
-async fn pass(people: &People, seconds: i64) {
+pub async fn pass(people: &People, seconds: i64) {
     people.running.app.clock.shift(seconds);
     let socket = people.folder.join("admin.sock");
     let path = "/admin/v1/trust/a.example/refresh";
@@ -31,7 +31,7 @@ async fn refresh(people: &People, before: &Answer) -> Answer {
 }
 
 #[track_caller]
-fn assert_about(value: &Value, expected: i64, what: &str) {
+pub fn assert_about(value: &Value, expected: i64, what: &str) {
     let found = value.as_i64().unwrap_or_else(|| panic!("{what}: {value}"));
     assert!(
         (expected - TOLERANCE..=expected).contains(&found),
@@ -99,4 +99,47 @@ async fn refresh_token_that_is_only_asked_about_ends_after_its_idle_lifetime() {
     assert_eq!(asked.json(), json!({ "active": false }));
     let ended = refresh(&people, &unused).await;
     assert_eq!((ended.status, ended.error()), (400, "invalid_grant".to_owned()));
+}
+
+// Rows RX-06, RX-07, RX-12.
+#[tokio::test]
+async fn response_states_the_shortest_lifetime_of_the_scopes_or_none_as_the_metadata_promise() {
+    let two = WEB_RULE.replace(
+        "\"orders.read\" = \"see your orders\"",
+        "\"orders.read\" = \"see your orders\"\n\"orders.write\" = { text = \"place orders\", authorization_lifetime = \"1d\" }",
+    );
+    let endless = two.replace("client_name", "authorization_lifetime = \"none\"\nclient_name");
+    let people = People::start(&endless).await;
+    let mut connection = Connection::open(people.running.addresses[0]).await;
+    let metadata = connection
+        .get("/.well-known/oauth-authorization-server")
+        .await
+        .json();
+    let types = metadata["refresh_token_expiration_types_supported"]
+        .as_array()
+        .unwrap();
+    assert_eq!(*types, ["authorization", "token_timeout"], "{metadata}");
+    let mut alice = people.signed_in("alice").await;
+    for (scope, ends) in [
+        ("orders.read", None),
+        ("orders.write", Some(DAY)),
+        ("orders.read orders.write", Some(DAY)),
+    ] {
+        let url = alice.walk(&asking(&[("scope", scope)])).await.unwrap();
+        let code = parameter(&url, "code").unwrap();
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+        ];
+        let answer = people.post("/token", "/web/shop", &fields).await;
+        assert_eq!(answer.status, 200, "{scope}: {answer:?}");
+        let body = answer.json();
+        match ends {
+            Some(ends) => assert_about(&body["authorization_expires_in"], ends, scope),
+            None => assert!(body["authorization_expires_in"].is_null(), "{scope}: {body}"),
+        }
+        assert_about(&body["refresh_token_timeout"], ends.unwrap_or(14 * DAY), scope);
+    }
 }

@@ -2,9 +2,11 @@
 
 mod account;
 mod attacks;
+mod attested;
 mod codes;
 mod doors;
 mod expiry;
+mod explained;
 mod pages;
 mod passkey_attacks;
 mod passkeys;
@@ -13,6 +15,7 @@ mod public_clients;
 mod pushed;
 mod redeemed;
 mod registered;
+mod removed_clients;
 mod sessions;
 mod signed;
 mod tokens;

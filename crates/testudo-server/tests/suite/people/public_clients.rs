@@ -2,6 +2,7 @@
 //! themselves. [RFC8252] What they get is granted by a person, and is protected by PKCE.
 
 use super::world::{CLIENT, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, text_of};
+use crate::dpop::thumbprint;
 use serde_json::{Value, json};
 use testudo_core::records::{AuthorizationCode, Client, Grant};
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -296,6 +297,35 @@ async fn tokens_of_a_public_client_are_bound_to_the_key_that_it_proves() {
     )
     .await;
     assert_eq!(tokens(&second)["token_type"], "DPoP");
+}
+
+// Row G-08.
+#[tokio::test]
+async fn code_for_a_key_that_the_browser_brought_is_redeemed_with_a_proof_of_this_key_only() {
+    let people = people().await;
+    let mut alice = people.signed_in("alice").await;
+    let (key, other) = (
+        generate_key(Algorithm::ES256, None),
+        generate_key(Algorithm::ES256, None),
+    );
+    let jkt = thumbprint(&key);
+    for (number, (case, sent)) in [
+        ("no proof", None),
+        ("another key", Some(&other)),
+        ("the key", Some(&key)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let asked = asking_app(7777, &[("dpop_jkt", &jkt), ("prompt", "consent")]);
+        let code = code(&mut alice, &asked).await;
+        let proof = sent.map(|key| proof(&people, key, &format!("jkt-{number}")));
+        let answer = redeem(&people, &code, &[], proof.as_deref()).await;
+        match case {
+            "the key" => assert_eq!(tokens(&answer)["token_type"], "DPoP"),
+            _ => assert_refused(&answer, 400, "invalid_grant", case),
+        }
+    }
 }
 
 #[tokio::test]

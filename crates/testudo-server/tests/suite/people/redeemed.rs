@@ -3,9 +3,10 @@
 use super::world::{
     CALLBACK, CLIENT, ISSUER, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, text_of,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use testudo_core::records::{Client, Grant, Person, PushedRequest};
+use testudo_testkit::form;
 use testudo_testkit::http::Answer;
 use testudo_testkit::person::Person as Browser;
 
@@ -229,4 +230,24 @@ async fn visit_costs_the_same_for_a_known_and_for_an_unknown_client() {
     };
     let ratio = median(&mut known) / median(&mut unknown);
     assert!((0.7..1.4).contains(&ratio), "{ratio}");
+}
+
+// Row DR-32.
+#[tokio::test]
+async fn redirect_uri_that_was_registered_is_used_in_a_pushed_request() {
+    let people = People::start(&format!("{}[registration]\n", pushed_rule())).await;
+    let foreign = json!({ "redirect_uris": ["https://evil.example/cb"] });
+    assert_eq!(people.register(foreign).await.error(), "invalid_redirect_uri");
+    let registered = people.register(json!({ "redirect_uris": [CALLBACK] })).await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    assert_eq!(registered.json()["redirect_uris"], json!([CALLBACK]));
+    let refused = people.push(&[("redirect_uri", "https://evil.example/cb")]).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let pushed = people.push(&[]).await;
+    assert_eq!(pushed.status, 201, "{pushed:?}");
+    let request_uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    let visit = form(&[("client_id", CLIENT), ("request_uri", &request_uri)]);
+    let code = code_of(&mut people.person(), &format!("/authorize?{visit}")).await;
+    let tokens = redeem(&people, "/web/shop", &code, &[]).await;
+    assert_eq!(tokens.status, 200, "{tokens:?}");
 }

@@ -13,10 +13,28 @@ const OPEN: &str = r#"
 open = { scopes = ["orders.read"], default_scopes = ["orders.read"], resources = ["https://orders.example/"], pushed_authorization = "optional", registrations_per_minute_per_address = 100000, registrations_per_minute = 100000 }
 "#;
 
+/// A resource server, which may ask about the tokens of the clients.
+const API: &str = r#"
+[[trust_domains]]
+name = "a.example"
+bundle = { file = "a.json" }
+[[rules]]
+name = "api"
+identities = ["spiffe://a.example/api"]
+introspects = ["https://orders.example/"]
+"#;
+
 const CALLBACK: &str = "https://app.example/cb";
 
 async fn people() -> People {
-    People::start(OPEN).await
+    People::start(&format!("{OPEN}{API}")).await
+}
+
+/// What the resource server learns of a token.
+async fn asked_by_api(people: &People, token: &str) -> Value {
+    let answer = people.post("/introspect", "/api", &[("token", token)]).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
 }
 
 async fn call(people: &People, method: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
@@ -202,8 +220,13 @@ async fn wrong_request_with_a_redirect_uri_that_is_not_registered_is_refused_on_
 async fn urls_of_a_client_are_fetched_at_no_step_of_a_sign_in() {
     let people = people().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let here = format!("https://{}/x", listener.local_addr().unwrap());
-    let mut metadata = json!({ "redirect_uris": [CALLBACK], "request_uris": [here] });
+    let port = listener.local_addr().unwrap().port();
+    let here = format!("https://127.0.0.1:{port}/x");
+    // The labels are on the host of the redirect URI, so they are kept. A native client listens on loopback.
+    let callback = format!("http://127.0.0.1:{port}/cb");
+    let mut metadata = json!({
+        "redirect_uris": [callback], "application_type": "native", "request_uris": [here],
+    });
     for member in [
         "logo_uri",
         "client_uri",
@@ -218,12 +241,19 @@ async fn urls_of_a_client_are_fetched_at_no_step_of_a_sign_in() {
         metadata[member] = json!(here);
     }
     let client = Registered::new(&people, metadata).await;
+    let [stored] = people.records::<Client>().await.try_into().unwrap();
+    for label in ["client_uri", "tos_uri", "policy_uri"] {
+        assert_eq!(stored.metadata.labels.text(label), Some(&*here), "{label}");
+    }
     let mut alice = people.person();
-    let tokens = client.tokens(&mut alice, CALLBACK).await;
+    let page = alice.open(&client.asking(&callback, &[])).await;
+    let page = alice.walk_on("/authorize", page).await;
+    assert!(page.is_ok(), "{page:?}");
+    let tokens = client.tokens(&mut alice, &callback).await;
     assert_eq!(tokens.status, 200, "{tokens:?}");
     assert_eq!(client.refresh(&refresh_token(&tokens)).await.status, 200);
     let by_reference = [("request_uri", here.as_str())];
-    let refused = alice.open(&client.asking(CALLBACK, &by_reference)).await;
+    let refused = alice.open(&client.asking(&callback, &by_reference)).await;
     assert_eq!(refused.status, 400, "{refused:?}");
     let form = form_of(&alice.open("/account").await);
     let ended = alice.submit(&form.action, &form.pressed("sign_out")).await;
@@ -238,19 +268,36 @@ async fn registration_access_token_is_no_token_of_a_person_and_opens_no_other_en
     let people = people().await;
     let client = Registered::new(&people, json!({ "redirect_uris": [CALLBACK] })).await;
     let token = client.member("registration_access_token");
-    for (method, path) in [
-        ("POST", "/introspect"),
-        ("POST", "/revoke"),
-        ("POST", "/par"),
-        ("POST", "/token"),
+    let granted = client
+        .tokens(&mut people.signed_in("alice").await, CALLBACK)
+        .await;
+    let (access, refresh) = (granted.access_token(), refresh_token(&granted));
+    let authorization = format!("Bearer {token}");
+    // Each body is right: a client that authenticates with its own credential is served.
+    for (path, fields) in [
+        ("/introspect", vec![("token", access.as_str())]),
+        ("/revoke", vec![("token", access.as_str())]),
+        (
+            "/token",
+            vec![
+                ("grant_type", "refresh_token"),
+                ("refresh_token", refresh.as_str()),
+            ],
+        ),
     ] {
-        let answer = call(&people, method, path, Some(token), &Value::Null).await;
-        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("host", "localhost:8080"),
+            ("authorization", authorization.as_str()),
+        ];
+        let mut connection = Connection::open(people.running.addresses[0]).await;
+        let answer = connection.send("POST", path, &headers, form(&fields)).await;
+        assert_eq!(answer.error(), "invalid_client", "{path}: {answer:?}");
     }
+    assert_eq!(asked_by_api(&people, &access).await["active"], true);
+    assert_eq!(asked_by_api(&people, token).await, json!({ "active": false }));
     let page = call(&people, "GET", "/account", Some(token), &Value::Null).await;
     assert_eq!(page.header("location"), Some("/login"));
-    let asked = client.post("/introspect", &[("token", token)]).await;
-    assert_ne!(asked.json()["active"], true, "{asked:?}");
     assert_eq!(client.manage("GET", &Value::Null).await.status, 200);
 }
 
@@ -288,6 +335,8 @@ async fn deleted_client_cannot_ask_redeem_refresh_or_introspect() {
     let tokens = client.tokens(&mut alice, CALLBACK).await;
     let url = alice.walk(&client.asking(CALLBACK, &[])).await.unwrap();
     let unused = parameter(&url, "code").unwrap();
+    let access = tokens.access_token();
+    assert_eq!(asked_by_api(&people, &access).await["active"], true);
     assert_eq!(client.manage("DELETE", &Value::Null).await.status, 204);
     for method in ["GET", "DELETE"] {
         let answer = client.manage(method, &Value::Null).await;
@@ -306,9 +355,6 @@ async fn deleted_client_cannot_ask_redeem_refresh_or_introspect() {
     assert_eq!(refused.error(), "invalid_client", "{refused:?}");
     let refused = client.refresh(&refresh_token(&tokens)).await;
     assert_eq!(refused.error(), "invalid_client", "{refused:?}");
-    let asked = client
-        .post("/introspect", &[("token", &tokens.access_token())])
-        .await;
-    assert_ne!(asked.json()["active"], true, "{asked:?}");
+    assert_eq!(asked_by_api(&people, &access).await, json!({ "active": false }));
     assert_eq!(people.records::<Client>().await, []);
 }

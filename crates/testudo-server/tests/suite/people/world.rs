@@ -155,6 +155,17 @@ impl People {
         self.post("/par", "/web/shop", &fields).await
     }
 
+    /// The workload [`CLIENT`] registers with this metadata.
+    pub async fn register(&self, mut metadata: serde_json::Value) -> Answer {
+        let now = self.running.app.now().0;
+        metadata["software_statement"] = self.issuer.svid("/web/shop", ISSUER, now).into();
+        let headers = [("content-type", "application/json"), ("host", "localhost:8080")];
+        let mut connection = Connection::open(self.running.addresses[0]).await;
+        connection
+            .send("POST", "/register", &headers, metadata.to_string())
+            .await
+    }
+
     /// The tokens that [`CLIENT`] gets for a person.
     pub async fn tokens(&self, person: &mut Person) -> Answer {
         let url = person.walk(&asking(&[])).await.unwrap();

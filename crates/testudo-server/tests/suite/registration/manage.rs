@@ -160,8 +160,19 @@ async fn token_of_another_client_gets_the_same_401_for_existing_and_unknown_clie
 // Row DR-115.
 #[tokio::test]
 async fn registration_access_token_is_refused_at_other_endpoints() {
-    let world = wide_open().await;
+    let entries = format!(
+        "listen = \"127.0.0.1:0\"\n[registration]\nopen = true\n{}",
+        domains("")
+    );
+    let world = World::start_with(&entries, RULES).await;
     let client = Managed::new(&world).await;
+    let mut admin = testudo_testkit::http::Connection::open(world.running.admin_address.unwrap()).await;
+    let authorization = format!("Bearer {}", client.token());
+    for (method, path) in [("GET", "/admin/v1/clients"), ("POST", "/admin/v1/clients/sweep")] {
+        let headers = [JSON, ("authorization", authorization.as_str())];
+        let answer = admin.send(method, path, &headers, "{}").await;
+        assert_eq!(answer.status, 401, "{path}: {answer:?}");
+    }
     let answer = call(
         &world,
         "POST",

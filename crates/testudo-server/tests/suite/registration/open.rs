@@ -392,9 +392,10 @@ async fn urls_in_client_metadata_are_checked_and_not_fetched() {
             "{url}"
         );
     }
-    // DR-66, DR-70: accepted URLs are not fetched either.
+    // DR-66, DR-70: accepted URLs are not fetched either. Labels on the host of the redirect URI are kept.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = format!("https://{}/x", listener.local_addr().unwrap());
+    let callback = here.replace("https:", "http:");
     let members = [
         "logo_uri",
         "client_uri",
@@ -403,11 +404,16 @@ async fn urls_in_client_metadata_are_checked_and_not_fetched() {
         "sector_identifier_uri",
         "initiate_login_uri",
     ];
-    let mut asked = json!({ "redirect_uris": [CALLBACK], "request_uris": [here.clone()] });
+    let mut asked = json!({
+        "redirect_uris": [callback], "application_type": "native", "request_uris": [here.clone()],
+    });
     for member in members {
         asked[member] = json!(here);
     }
-    joined(&world, asked).await;
+    let registered = joined(&world, asked).await;
+    for kept in ["client_uri", "tos_uri", "policy_uri"] {
+        assert_eq!(registered[kept], here, "{kept}");
+    }
     let fetched = tokio::time::timeout(std::time::Duration::from_millis(300), listener.accept()).await;
     assert!(fetched.is_err(), "0 connections");
 }

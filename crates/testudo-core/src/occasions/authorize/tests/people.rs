@@ -78,6 +78,13 @@ fn authorization_ends_with_the_shortest_lifetime_of_its_scopes() {
             Some(Timestamp(world.now + lasts))
         );
     }
+    // What is granted to a client ends with the client.
+    world.spec.client_lifetime = Some("10d".to_owned());
+    for (scope, lasts) in [("read", 10 * DAY), ("write", DAY)] {
+        let more = format!("&prompt=consent&scope={scope}");
+        assert_eq!(page(world.visit(WEB, &more)).content.lasts, Some(Seconds(lasts)));
+    }
+    world.spec.client_lifetime = None;
     world.spec.authorization_lifetime = Some("none".to_owned());
     let code = responded(world.agree(WEB, "&prompt=consent")).unwrap();
     assert_eq!(code_of(&world, &code).terms.ends, None);
