@@ -151,7 +151,10 @@ async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAns
     let then = then::verdict(&event);
     let (steps, today, notes) = match then::identity(&event, &app.in_force.load().policy) {
         None => {
-            let (today, notes) = Today::of(app, &event).verdict(&then);
+            let (today, mut notes) = Today::of(app, &event).verdict(&then);
+            if today.is_none() && notes.is_empty() && then::is_about_authorization(&event) {
+                notes.push(then::undecided(&event));
+            }
             (Vec::new(), today, notes)
         }
         Some(_) if then::is_about_proof(&event) => {

@@ -6,7 +6,7 @@ use testudo_core::policy::Policy;
 use testudo_core::records::{Event, EventClass, EventKind, RequestDetails};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
 use testudo_protocol::Timestamp;
-use testudo_protocol::oauth::GRANT_CLIENT_CREDENTIALS;
+use testudo_protocol::oauth::{GRANT_AUTHORIZATION_CODE, GRANT_CLIENT_CREDENTIALS, GRANT_REFRESH_TOKEN};
 
 pub(super) fn verdict(event: &Event) -> Verdict {
     // The client revoked a token, and this is what happened. A grant that ends for another reason ends with a refusal.
@@ -102,18 +102,41 @@ pub(super) fn undecided(event: &Event) -> String {
         return "a request to introspect or to revoke a token is not decided again: the event does not contain the token"
             .to_owned();
     }
+    if is_about_authorization(event) {
+        return "an authorization request is not decided again: the event does not contain its parameters"
+            .to_owned();
+    }
+    let secret = match grant_type(event) {
+        GRANT_AUTHORIZATION_CODE => "the code",
+        GRANT_REFRESH_TOKEN => "the refresh token",
+        other => {
+            return format!(
+                "a request with the grant `{other}` is not decided again: this version does not support the grant, or the event does not contain all its parameters"
+            );
+        }
+    };
     format!(
-        "a request with the grant `{}` is not decided again: this version does not support the grant, or the event does not contain all its parameters",
+        "a request with the grant `{}` is not decided again: it depends on {secret}, which is secret and not in the event, and on what the person granted",
         grant_type(event)
+    )
+}
+
+/// True if a client or a browser asked for authorization.
+pub(super) fn is_about_authorization(event: &Event) -> bool {
+    is_of(
+        event,
+        &[OccasionKind::PushedAuthorization, OccasionKind::Authorization],
     )
 }
 
 /// True if a client asked about a token, or revoked one.
 pub(super) fn is_about_token(event: &Event) -> bool {
+    is_of(event, &[OccasionKind::Introspection, OccasionKind::Revocation])
+}
+
+fn is_of(event: &Event, kinds: &[OccasionKind]) -> bool {
     let occasion = event.occasion.as_deref();
-    [OccasionKind::Introspection, OccasionKind::Revocation]
-        .iter()
-        .any(|kind| occasion == Some(kind.name()))
+    kinds.iter().any(|kind| occasion == Some(kind.name()))
 }
 
 /// Why a request whose proof of possession was refused is not decided again.

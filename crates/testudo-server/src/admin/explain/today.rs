@@ -184,7 +184,7 @@ pub(super) async fn of_event(
     let attested = then::attestation(details);
     let is_of = |kind: OccasionKind| event.occasion.as_deref() == Some(kind.name());
     // The event does not contain the authorization request.
-    if is_of(OccasionKind::PushedAuthorization) || is_of(OccasionKind::Authorization) {
+    if then::is_about_authorization(event) {
         return Ok(None);
     }
     let is_registration = is_of(OccasionKind::Registration);
