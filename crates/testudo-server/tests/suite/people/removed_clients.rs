@@ -54,7 +54,7 @@ async fn idle_client_stays_while_a_refresh_token_or_a_consent_is_live() {
     assert_eq!(
         (&swept["removed"], &swept["client_ids"]),
         (&json!(1), &json!(["spiffe://a.example/web/alone"])),
-        "only the client for which nobody granted anything"
+        "only the client for which no person granted anything"
     );
     let refreshed = refresh(&people, &tokens).await;
     assert_eq!(refreshed.status, 200, "{refreshed:?}");
