@@ -97,7 +97,7 @@ pub fn provider_response_limit(address: IpAddr) -> Limit {
 }
 
 /// One bucket per address; an IPv6 /64 network is one address, since a caller with one address of it can use them all.
-fn place_of(address: IpAddr) -> String {
+pub fn place_of(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

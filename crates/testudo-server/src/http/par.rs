@@ -77,7 +77,6 @@ async fn serve<B: RequestBody>(
     let Incoming { peer, request, .. } = incoming;
     let policy = &in_force.policy;
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
-    let address = proxy::address_of(&in_force.arrival, peer, request.headers());
     let parsed = receive(&in_force.arrival, peer, request, |form| parse(form));
     let (sent, arrived) = parsed.await?; // parse
     let client = Client {
@@ -89,7 +88,7 @@ async fn serve<B: RequestBody>(
     let proven = client.authenticate(arrived, trail).await?; // gather, verify
     let governed = proven.admit(app, in_force, trail.occasion).await?; // verify
     app.push_shares
-        .take(&governed, address, app.clock.steady_millis())?;
+        .take(proven.taker(&governed), app.clock.steady_millis())?;
     let (asked, is_signed) = match sent {
         Pushing::Plain(asked) => (*asked, false),
         Pushing::Signed(object) => {

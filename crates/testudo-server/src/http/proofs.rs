@@ -2,6 +2,7 @@
 
 use crate::state::app::App;
 use crate::state::in_force::InForce;
+use crate::state::shares::Taker;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use testudo_core::possession::{Possession, PresentedProofs, ProofTerms};
@@ -65,9 +66,9 @@ pub(super) fn prove(
 }
 
 /// Takes from the share of the client, if the request used single-use proofs.
-pub(super) fn take_share(app: &App, possession: &Possession, client_id: &str) -> Result<(), Rejection> {
+pub(super) fn take_share(app: &App, possession: &Possession, taker: Taker<'_>) -> Result<(), Rejection> {
     match possession.marks().next() {
-        Some(_) => app.proof_shares.take(client_id, app.clock.steady_millis()),
+        Some(_) => app.proof_shares.take(taker, app.clock.steady_millis()),
         None => Ok(()),
     }
 }

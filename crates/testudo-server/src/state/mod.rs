@@ -22,6 +22,6 @@ pub mod push_shares;
 pub mod readiness;
 pub mod refusals;
 pub mod refused;
-mod shares;
+pub mod shares;
 pub mod switches;
 pub mod verdicts;

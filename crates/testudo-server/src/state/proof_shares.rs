@@ -1,7 +1,7 @@
 //! How many single-use proofs one client may use. The mark of each use is kept until the proof is no longer accepted, so
 //! a client that sends proofs as fast as it can would fill the store, or make others wait for its writes.
 
-use super::shares::Shares;
+use super::shares::{ShareRates, Shares, Taker};
 use testudo_core::Rejection;
 use testudo_core::rejection::ProofReason;
 use testudo_core::velocity::Rate;
@@ -14,19 +14,29 @@ const SHARE: Rate = Rate {
     burst: 30_000,
 };
 
+/// Any caller can name a public client. The callers at one address have a tenth of its share.
+const SHARES: ShareRates = ShareRates {
+    client: SHARE,
+    public_client: SHARE,
+    public_address: Rate {
+        per_minute: 3_000,
+        burst: 3_000,
+    },
+};
+
 /// The shares that clients have used.
 pub struct ProofShares(Shares);
 
 impl Default for ProofShares {
     fn default() -> ProofShares {
-        ProofShares(Shares::of(SHARE))
+        ProofShares(Shares::of(SHARES))
     }
 }
 
 impl ProofShares {
-    /// Takes one from the share of the client, or refuses the request.
-    pub fn take(&self, client_id: &str, now_millis: u64) -> Result<(), Rejection> {
-        let taken = self.0.take(client_id.to_owned(), now_millis);
+    /// Takes one from the share, or refuses the request.
+    pub fn take(&self, taker: Taker<'_>, now_millis: u64) -> Result<(), Rejection> {
+        let taken = self.0.take(taker, now_millis);
         let refused = |retry_after_seconds| ProofReason::ShareUsed { retry_after_seconds };
         Ok(taken.map_err(refused)?)
     }
@@ -39,10 +49,11 @@ mod tests {
     #[test]
     fn client_that_used_its_share_is_refused_and_other_clients_are_not() {
         let shares = ProofShares::default();
+        let take = |client, now| shares.take(Taker::Proven(client), now);
         for _ in 0..SHARE.burst {
-            assert_eq!(shares.take("a", 1_000), Ok(()));
+            assert_eq!(take("a", 1_000), Ok(()));
         }
-        let refused = shares.take("a", 1_000);
+        let refused = take("a", 1_000);
         assert_eq!(
             refused,
             Err(ProofReason::ShareUsed {
@@ -50,7 +61,28 @@ mod tests {
             }
             .into())
         );
-        assert_eq!(shares.take("b", 1_000), Ok(()));
-        assert_eq!(shares.take("a", 2_000), Ok(()), "the share is refilled");
+        assert_eq!(take("b", 1_000), Ok(()));
+        assert_eq!(take("a", 2_000), Ok(()), "the share is refilled");
+    }
+
+    /// An attacker who names a public client does not make its other users wait.
+    #[test]
+    fn callers_that_name_a_public_client_have_a_share_for_each_address() {
+        let shares = ProofShares::default();
+        let take = |address: &str| {
+            let taker = Taker::Public {
+                client_id: "app",
+                address: Some(address.parse().unwrap()),
+            };
+            shares.take(taker, 1_000)
+        };
+        for number in 0..3_000 {
+            let address = format!("2001:db8:0:1::{number:x}");
+            assert_eq!(take(&address), Ok(()), "{number}");
+        }
+        let refused = take("2001:db8:0:1::");
+        assert!(refused.is_err(), "{refused:?}");
+        assert_eq!(take("2001:db8:0:2::"), Ok(()));
+        assert_eq!(take("192.0.2.1"), Ok(()));
     }
 }

@@ -1,18 +1,31 @@
 //! How many authorization requests one client may push. Each is a record until a person could no longer answer it, so a
 //! client that pushes as fast as it can would fill the store.
 
-use super::shares::Shares;
-use std::net::IpAddr;
-use testudo_core::admission::governed::GovernedIdentity;
+use super::shares::{ShareRates, Shares, Taker};
+use testudo_core::Rejection;
 use testudo_core::rejection::AuthorizationReason;
 use testudo_core::velocity::Rate;
-use testudo_core::{CredentialKind, Rejection};
 
-/// The share of one client at one node: 50 requests per second, and 3,000 at once. A record of about 600 bytes is kept for
-/// 62 minutes, so the requests of one client take some 110 MB at most.
-const SHARE: Rate = Rate {
-    per_minute: 3_000,
-    burst: 3_000,
+/// The shares at one node. A record is kept for 62 minutes; one of about 600 bytes is usual, and one has at most 9 KB
+/// (`AUTHORIZATION_REQUEST_BYTES_MAX` and its deadlines).
+///
+/// - A client that proves who it is: 50 requests per second, and 3,000 at once, so at most 189,000 records: some 115 MB.
+/// - A public client, which any caller can name: one per second from an address, and 60 at once, so at most 3,800 records
+///   of one caller: some 2.3 MB. All callers together: 20 per second, and 1,000 at once, so at most 75,400 records: some
+///   45 MB, or 680 MB if all are as long as they may be.
+const SHARES: ShareRates = ShareRates {
+    client: Rate {
+        per_minute: 3_000,
+        burst: 3_000,
+    },
+    public_client: Rate {
+        per_minute: 1_200,
+        burst: 1_000,
+    },
+    public_address: Rate {
+        per_minute: 60,
+        burst: 60,
+    },
 };
 
 /// The shares that clients have used.
@@ -20,29 +33,14 @@ pub struct PushShares(Shares);
 
 impl Default for PushShares {
     fn default() -> PushShares {
-        PushShares(Shares::of(SHARE))
+        PushShares(Shares::of(SHARES))
     }
 }
 
 impl PushShares {
-    /// Takes one from the share of the client, or refuses the request. Any caller can send a request of a client without
-    /// credential, so each address has its own share of it.
-    pub fn take(
-        &self,
-        governed: &GovernedIdentity<'_>,
-        address: Option<IpAddr>,
-        now_millis: u64,
-    ) -> Result<(), Rejection> {
-        let client_id = &governed.name.client_id;
-        let bucket = match (governed.identity.kind, address) {
-            (CredentialKind::Public, Some(address)) => format!("{client_id} {address}"),
-            (_, Some(_) | None) => client_id.to_string(),
-        };
-        self.take_from(bucket, now_millis)
-    }
-
-    fn take_from(&self, bucket: String, now_millis: u64) -> Result<(), Rejection> {
-        let taken = self.0.take(bucket, now_millis);
+    /// Takes one from the share, or refuses the request.
+    pub fn take(&self, taker: Taker<'_>, now_millis: u64) -> Result<(), Rejection> {
+        let taken = self.0.take(taker, now_millis);
         let refused = |retry_after_seconds| AuthorizationReason::PushShareUsed { retry_after_seconds };
         Ok(taken.map_err(refused)?)
     }
@@ -56,8 +54,8 @@ mod tests {
     #[test]
     fn client_that_used_its_share_is_refused_and_other_clients_are_not() {
         let shares = PushShares::default();
-        let take = |client: &str, now| shares.take_from(client.to_owned(), now);
-        for _ in 0..SHARE.burst {
+        let take = |client, now| shares.take(Taker::Proven(client), now);
+        for _ in 0..3_000 {
             assert_eq!(take("a", 1_000), Ok(()));
         }
         let expected = AuthorizationReason::PushShareUsed {
@@ -66,5 +64,31 @@ mod tests {
         assert_eq!(take("a", 1_000), Err(expected.into()));
         assert_eq!(take("b", 1_000), Ok(()));
         assert_eq!(take("a", 2_000), Ok(()), "the share is refilled");
+    }
+
+    // Row AZ-16.
+    #[test]
+    fn callers_without_credential_push_60_at_once_from_a_network_and_1_000_from_all() {
+        let shares = PushShares::default();
+        let take = |network: usize, host: usize| {
+            let address = format!("2001:db8:0:{network:x}::{host:x}").parse().unwrap();
+            let taker = Taker::Public {
+                client_id: "app",
+                address: Some(address),
+            };
+            shares.take(taker, 1_000)
+        };
+        for host in 0..60 {
+            assert_eq!(take(0, host), Ok(()), "{host}");
+        }
+        let expected: Rejection = AuthorizationReason::PushShareUsed {
+            retry_after_seconds: 1,
+        }
+        .into();
+        assert_eq!(take(0, 60), Err(expected.clone()));
+        for number in 60..1_000 {
+            assert_eq!(take(number / 50, number), Ok(()), "{number}");
+        }
+        assert_eq!(take(1_000, 0), Err(expected));
     }
 }

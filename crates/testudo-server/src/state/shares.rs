@@ -1,33 +1,199 @@
 //! The share of each client in something of which one client could use too much, at one node.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use testudo_core::CredentialKind;
+use testudo_core::admission::governed::GovernedIdentity;
+use testudo_core::admission::limits::place_of;
 use testudo_core::velocity::{Buckets, Exhausted, Limit, Rate};
+
+/// Who takes from a share.
+#[derive(Debug, Clone, Copy)]
+pub enum Taker<'a> {
+    /// A client that proved who it is, so that no other caller can use up its share.
+    Proven(&'a str),
+    /// A caller that named a public client. Any caller can, so the callers at each address have a share of their own, and
+    /// one caller cannot use up the share of all users of the client.
+    Public {
+        /// The client that the caller named.
+        client_id: &'a str,
+        /// The address of the caller; `None` at a Unix socket.
+        address: Option<IpAddr>,
+    },
+}
+
+impl<'a> Taker<'a> {
+    /// Who takes from the share of this client with a request from this address.
+    pub fn of(governed: &'a GovernedIdentity<'_>, address: Option<IpAddr>) -> Taker<'a> {
+        let client_id = &governed.name.client_id;
+        match governed.identity.kind == CredentialKind::Public {
+            true => Taker::Public { client_id, address },
+            false => Taker::Proven(client_id),
+        }
+    }
+}
+
+/// How much each may take.
+#[derive(Debug, Clone, Copy)]
+pub struct ShareRates {
+    /// A client that proved who it is.
+    pub client: Rate,
+    /// All callers together that name the same public client: what these cost is bounded as well.
+    pub public_client: Rate,
+    /// The callers at one IPv4 address or IPv6 /64 that name the same public client.
+    pub public_address: Rate,
+}
 
 /// The shares that clients have used.
 pub struct Shares {
-    rate: Rate,
+    rates: ShareRates,
     used: Mutex<Buckets>,
 }
 
 impl Shares {
-    /// Every client has this share.
-    pub fn of(rate: Rate) -> Shares {
+    /// All clients have these shares.
+    pub fn of(rates: ShareRates) -> Shares {
         Shares {
-            rate,
+            rates,
             used: Mutex::default(),
         }
     }
 
-    /// Takes one from the share with this name. The error is the number of seconds after which there is one again.
-    pub fn take(&self, name: String, now_millis: u64) -> Result<(), i64> {
-        let limits = [Limit {
-            bucket: name,
-            setting: "",
-            shown_as: String::new(),
-            rate: self.rate,
-        }];
+    /// Takes one. The error is the number of seconds after which there is one again.
+    pub fn take(&self, taker: Taker<'_>, now_millis: u64) -> Result<(), i64> {
+        let ShareRates {
+            client,
+            public_client,
+            public_address,
+        } = self.rates;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = |exhausted: Exhausted<'_>| exhausted.retry_after_seconds;
-        used.take(&limits, now_millis).map_err(after)
+        let mut take = |limits: &[Limit]| used.take(limits, now_millis).map_err(seconds);
+        match taker {
+            Taker::Proven(client_id) => take(&[limit(client_id.to_owned(), client)]),
+            Taker::Public {
+                client_id,
+                address: None,
+            } => take(&[limit(client_id.to_owned(), public_client)]),
+            Taker::Public {
+                client_id,
+                address: Some(address),
+            } => {
+                // No client id has a line break.
+                let of_place = format!("{client_id}\n{}", place_of(address));
+                take(&[
+                    limit(of_place, public_address),
+                    limit(client_id.to_owned(), public_client),
+                ])
+            }
+        }
+    }
+}
+
+fn limit(bucket: String, rate: Rate) -> Limit {
+    Limit {
+        bucket,
+        setting: "",
+        shown_as: String::new(),
+        rate,
+    }
+}
+
+fn seconds(exhausted: Exhausted<'_>) -> i64 {
+    exhausted.retry_after_seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATES: ShareRates = ShareRates {
+        client: Rate {
+            per_minute: 600,
+            burst: 20,
+        },
+        public_client: Rate {
+            per_minute: 300,
+            burst: 10,
+        },
+        public_address: Rate {
+            per_minute: 60,
+            burst: 4,
+        },
+    };
+
+    fn public<'a>(client_id: &'a str, address: &str) -> Taker<'a> {
+        let address = Some(address.parse().unwrap());
+        Taker::Public { client_id, address }
+    }
+
+    /// How many can be taken at once.
+    fn count(shares: &Shares, taker: Taker<'_>) -> usize {
+        (0..100).take_while(|_| shares.take(taker, 1_000).is_ok()).count()
+    }
+
+    #[test]
+    fn client_that_used_its_share_is_refused_and_other_clients_are_not() {
+        let shares = Shares::of(RATES);
+        assert_eq!(count(&shares, Taker::Proven("a")), 20);
+        assert_eq!(shares.take(Taker::Proven("a"), 1_000), Err(1));
+        assert_eq!(shares.take(Taker::Proven("b"), 1_000), Ok(()));
+        assert_eq!(
+            shares.take(Taker::Proven("a"), 2_000),
+            Ok(()),
+            "the share is refilled"
+        );
+    }
+
+    #[test]
+    fn caller_that_names_a_public_client_does_not_use_up_the_share_of_callers_at_other_addresses() {
+        let shares = Shares::of(RATES);
+        assert_eq!(count(&shares, public("app", "192.0.2.1")), 4);
+        assert_eq!(shares.take(public("app", "192.0.2.1"), 1_000), Err(1));
+        assert_eq!(count(&shares, public("app", "192.0.2.2")), 4);
+        assert_eq!(shares.take(public("other", "192.0.2.1"), 1_000), Ok(()));
+        assert_eq!(
+            shares.take(public("app", "192.0.2.1"), 2_000),
+            Ok(()),
+            "the share is refilled"
+        );
+        assert_eq!(shares.take(public("app", "192.0.2.1"), 2_000), Err(1));
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_of_64_bits_have_one_share() {
+        let shares = Shares::of(RATES);
+        let granted = (0..100).filter(|number| {
+            let taker = format!("2001:db8:0:1::{number:x}");
+            shares.take(public("app", &taker), 1_000).is_ok()
+        });
+        assert_eq!(granted.count(), 4);
+        assert_eq!(shares.take(public("app", "2001:db8:0:2::1"), 1_000), Ok(()));
+        assert_eq!(count(&shares, public("app", "::ffff:192.0.2.1")), 4);
+        assert_eq!(shares.take(public("app", "192.0.2.1"), 1_000), Err(1));
+    }
+
+    #[test]
+    fn all_callers_that_name_a_public_client_have_one_ceiling() {
+        let shares = Shares::of(RATES);
+        let granted = (0..100).filter(|number| {
+            let address = format!("192.0.2.{number}");
+            shares.take(public("app", &address), 1_000).is_ok()
+        });
+        assert_eq!(granted.count(), 10);
+        assert_eq!(
+            shares.take(public("other", "192.0.2.1"), 1_000),
+            Ok(()),
+            "other clients"
+        );
+        assert_eq!(
+            count(&shares, Taker::Proven("b")),
+            20,
+            "clients that prove who they are"
+        );
+        let nowhere = Taker::Public {
+            client_id: "app",
+            address: None,
+        };
+        assert_eq!(shares.take(nowhere, 1_000), Err(1));
     }
 }

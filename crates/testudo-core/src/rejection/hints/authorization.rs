@@ -39,7 +39,7 @@ pub(in crate::rejection) fn of_authorization(reason: &AuthorizationReason) -> Co
         }
         AuthorizationReason::DpopKeyDiffers => "the client must leave dpop_jkt out, or name the key of its proof",
         AuthorizationReason::PushShareUsed { .. } => {
-            "the client must push a request only when a person begins to sign in: one node accepts 50 per second of a client"
+            "the client must push a request only when a person begins to sign in: one node accepts 50 per second of a client, and of a public client one per second from an address and 20 per second from all"
         }
         AuthorizationReason::SignInNeeded => "the client must ask again without prompt=none",
         AuthorizationReason::ConsentNeeded => {

@@ -10,7 +10,9 @@ use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::InForce;
+use crate::state::shares::Taker;
 use crate::verify::{attested_client, review, verify_credential};
+use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
@@ -41,6 +43,8 @@ pub(in crate::http) struct Authenticated {
     beside: Option<Proven>,
     /// The keys that the request proved.
     possession: Possession,
+    /// The address of the caller.
+    address: Option<IpAddr>,
 }
 
 impl Client<'_> {
@@ -88,6 +92,7 @@ impl Client<'_> {
             proven,
             beside,
             possession,
+            address: arrived.address,
         })
     }
 
@@ -135,7 +140,7 @@ impl Authenticated {
         }
         // After the rule, so that an identity that no rule governs causes no request to the API server of its cluster.
         review(app, in_force, &self.presented, identity).await?;
-        take_share(app, &self.possession, &governed.name.client_id)?;
+        take_share(app, &self.possession, self.taker(&governed))?;
         // A credential may be revoked after its client registered with it.
         if let Some(credential) = self.proven.credential() {
             credential_status::still_accepted(in_force, &identity.authority, credential, app.now())?;
@@ -147,6 +152,11 @@ impl Authenticated {
             }
         }
         Ok(governed)
+    }
+
+    /// Who takes from the shares of the client with this request.
+    pub(in crate::http) fn taker<'a>(&self, governed: &'a GovernedIdentity<'_>) -> Taker<'a> {
+        Taker::of(governed, self.address)
     }
 
     /// The client, for a decision.

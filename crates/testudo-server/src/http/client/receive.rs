@@ -8,6 +8,7 @@ use crate::http::{proofs, proxy};
 use crate::peer::Peer;
 use crate::state::in_force::Arrival;
 use hyper::{Request, header};
+use std::net::IpAddr;
 use testudo_core::doors::{Evidence, Presented, RequestHeaders};
 use testudo_core::possession::PresentedProofs;
 use testudo_core::rejection::{Authorization, CertificateUse, CredentialReason, Rejection, RequestReason};
@@ -26,6 +27,8 @@ pub(in crate::http) struct Arrived {
     pub(super) proofs: PresentedProofs,
     /// If the request has no credential: the certificate in a header field that this server does not read.
     pub(super) unread_certificate: Option<CredentialReason>,
+    /// The address of the caller; `None` at a Unix socket.
+    pub(super) address: Option<IpAddr>,
 }
 
 const NO_CREDENTIAL: Rejection = Rejection::Credential(CredentialReason::NoCredential);
@@ -74,6 +77,7 @@ pub(in crate::http) async fn receive<B: RequestBody, T>(
     let is_absent = matches!(presented.evidence, Evidence::Absent(_));
     let arrived = Arrived {
         unread_certificate: is_absent.then(unread).flatten(),
+        address: proxy::address_of(arrival, peer, &head.headers),
         presented,
         attestations,
         client_id,

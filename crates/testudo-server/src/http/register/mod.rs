@@ -27,6 +27,7 @@ use crate::peer::Peer;
 use crate::settle::settle;
 use crate::state::app::App;
 use crate::state::in_force::{Arrival, InForce};
+use crate::state::shares::Taker;
 use crate::verify::verify_credential;
 use answer::{Extra, client_uri, render};
 use http_body_util::Full;
@@ -229,7 +230,7 @@ async fn by_evidence(
     let possession = prove(app, in_force, &arrived.proofs, sender)?; // verify
     trail.details.dpop_key = possession.shown_dpop_key();
     let governed = govern_here(app, policy, &identity)?;
-    take_share(app, &possession, &governed.name.client_id)?;
+    take_share(app, &possession, Taker::Proven(&governed.name.client_id))?;
     if let Some(credential) = &identity.proof.credential {
         credential_status::check(app, in_force, &identity.authority, &credential.status).await?; // verify
     }
@@ -331,7 +332,7 @@ async fn without_evidence(
     let sender = arrived.sender(in_force, Some(&identity));
     let possession = prove(app, in_force, &arrived.proofs, sender)?; // verify
     let governed = govern_here(app, policy, &identity)?;
-    take_share(app, &possession, governed.identity.governed_as().1)?;
+    take_share(app, &possession, Taker::Proven(governed.identity.governed_as().1))?;
     let registration = RegistrationWithoutEvidence {
         governed: &governed,
         possession: &possession,

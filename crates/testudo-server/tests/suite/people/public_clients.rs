@@ -89,6 +89,19 @@ async fn refresh(people: &People, client_id: &str, token: &Value, proof: Option<
     send(people, "/token", &fields, proof).await
 }
 
+/// Pushes a request of [`APP`] through the proxy, which states this address of the caller.
+async fn push_from(people: &People, address: &str) -> Answer {
+    let asked = asking_app(7777, &[]);
+    let (_, body) = asked.split_once('?').unwrap();
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("host", "localhost:8080"),
+        ("x-forwarded-for", address),
+    ];
+    let mut connection = Connection::open(people.running.addresses[0]).await;
+    connection.send("POST", "/par", &headers, body.to_owned()).await
+}
+
 #[track_caller]
 fn assert_refused(answer: &Answer, status: u16, error: &str, case: &str) {
     assert_eq!(
@@ -445,5 +458,35 @@ async fn metadata_lists_the_method_none_where_a_client_can_use_it() {
         assert_eq!(lists("token"), is_listed, "{entries}");
         assert_eq!(lists("revocation"), is_listed, "{entries}");
         assert!(!lists("introspection"), "{entries}");
+    }
+}
+
+// Row AZ-16 for a client without a credential: any caller can push its requests.
+#[tokio::test]
+async fn caller_that_pushes_too_fast_is_refused_with_its_network_and_other_callers_are_not() {
+    let proxy = "[server.proxy]\ntrusted = [\"127.0.0.0/8\"]\nclient_address_header = \"x-forwarded-for\"\n";
+    let people = People::start(&format!("{APPS}{WEB_RULE}{proxy}")).await;
+    let began = std::time::Instant::now();
+    let mut granted = 0;
+    let refused = loop {
+        let answer = push_from(&people, &format!("2001:db8:0:1::{granted:x}")).await;
+        match answer.status {
+            201 => granted += 1,
+            _ => break answer,
+        }
+        assert!(granted < 1_000, "one caller pushes without limit");
+    };
+    // One more for each second.
+    let most = 60 + usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+    assert!((60..=most).contains(&granted), "{granted}");
+    assert_refused(
+        &refused,
+        429,
+        "temporarily_unavailable",
+        "the network of the caller",
+    );
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    for other in ["2001:db8:0:2::1", "192.0.2.1"] {
+        assert_eq!(push_from(&people, other).await.status, 201, "{other}");
     }
 }
