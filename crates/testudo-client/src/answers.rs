@@ -104,18 +104,27 @@ pub(crate) fn read_tokens(answered: Answered) -> Result<(AccessToken, Option<Ref
     Ok((access, refresh))
 }
 
-/// The name of a pushed request. [RFC9126 §2.2]
-pub(crate) fn read_pushed(answered: &Answered) -> Result<String, ClientError> {
-    #[derive(serde::Deserialize)]
-    struct Pushed {
-        request_uri: String,
+/// A pushed request. [RFC9126 §2.2]
+#[derive(serde::Deserialize)]
+pub(crate) struct Pushed {
+    pub(crate) request_uri: String,
+    /// Seconds.
+    expires_in: Option<u64>,
+}
+
+impl Pushed {
+    /// The time in which the browser must arrive with it.
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        self.expires_in.map(Duration::from_secs)
     }
+}
+
+pub(crate) fn read_pushed(answered: &Answered) -> Result<Pushed, ClientError> {
     if answered.answer.status != 201 {
         return Err(refused(&answered.answer));
     }
-    let pushed: Pushed = serde_json::from_slice(&answered.answer.body)
-        .map_err(|error| ClientError::Answer(format!("not a response to a pushed request: {error}")))?;
-    Ok(pushed.request_uri)
+    serde_json::from_slice(&answered.answer.body)
+        .map_err(|error| ClientError::Answer(format!("not a response to a pushed request: {error}")))
 }
 
 fn refused(answer: &Fetched) -> ClientError {

@@ -50,6 +50,21 @@ pub enum ClientError {
     },
     /// What the person granted has ended.
     SignInAgain,
+    /// The issuer gave no refresh token, so the sign-in cannot be kept.
+    NoRefreshToken,
+    /// The refresh token in the file is bound to another key than the one that was given, and was not sent.
+    SignInKey {
+        file: String,
+        /// Thumbprint of the key to which it is bound.
+        bound_to: String,
+        /// Thumbprint of the key that was given, if one was.
+        given: Option<String>,
+    },
+    /// The issuer refused the refresh token in the file, now or for ever. The file stays as it is.
+    SignInRefused {
+        file: String,
+        refused: Box<ClientError>,
+    },
     /// No response came before the time was over.
     NoResponse,
     /// The redirect URI is not one on loopback.
@@ -102,6 +117,18 @@ impl ClientError {
             ),
             ClientError::Response(_) | ClientError::SignInAgain | ClientError::NoResponse => {
                 Some("start a new sign-in, and send the person to its address".into())
+            }
+            ClientError::NoRefreshToken => {
+                Some("add refresh_token to grant_types of the client, and sign in again".into())
+            }
+            ClientError::SignInKey { .. } => Some(
+                "name the key with which the person signed in: --dpop --dpop-key FILE; without this key, sign in again"
+                    .into(),
+            ),
+            ClientError::SignInRefused { refused, .. } => {
+                let again = "the file is kept: if the person is locked or left a group, try again when that has changed; otherwise sign in again, which replaces the file";
+                let hints: Vec<String> = std::iter::once(again.to_owned()).chain(refused.hint()).collect();
+                Some(hints.join("; "))
             }
             ClientError::RedirectUri(_) => Some(
                 "write http://127.0.0.1/callback or http://[::1]/callback, as it is in the client's redirect_uris"
@@ -178,6 +205,21 @@ impl fmt::Display for ClientError {
                 write!(f, "the person was not signed in: {error} ({description})")
             }
             ClientError::SignInAgain => f.write_str("what the person granted has ended"),
+            ClientError::NoRefreshToken => {
+                f.write_str("the sign-in cannot be kept: the issuer gave no refresh token")
+            }
+            ClientError::SignInKey {
+                file,
+                bound_to,
+                given,
+            } => {
+                write!(f, "{file} is bound to the key with the thumbprint {bound_to}, ")?;
+                match given {
+                    Some(given) => write!(f, "and the key that was given has {given}"),
+                    None => f.write_str("and no key was given"),
+                }
+            }
+            ClientError::SignInRefused { file, refused } => write!(f, "the sign-in in {file}: {refused}"),
             ClientError::NoResponse => f.write_str("the person did not sign in in time"),
             ClientError::RedirectUri(uri) => {
                 write!(f, "{:?} is not a redirect URI on loopback", excerpt(uri))

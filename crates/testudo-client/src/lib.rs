@@ -187,6 +187,8 @@ pub struct TokenClient {
     issuer: IssuerUrl,
     credentials: Credentials,
     request: TokenRequest,
+    /// True if the issuer demands pushed requests of this client and not of all.
+    must_push: bool,
     options: FetcherOptions,
     fetcher: Fetcher,
     prover: Option<Arc<Prover>>,
@@ -219,6 +221,7 @@ impl TokenClient {
             issuer,
             credentials: credentials.into(),
             request: TokenRequest::default(),
+            must_push: false,
             options,
             fetcher,
             prover: None,
@@ -234,6 +237,14 @@ impl TokenClient {
     #[must_use]
     pub fn request(mut self, request: TokenRequest) -> TokenClient {
         self.request = request;
+        self
+    }
+
+    /// Pushes authorization requests also without a credential. An issuer may demand this of one client
+    /// (`pushed_authorization = "required"`), which its metadata do not tell.
+    #[must_use]
+    pub fn push_requests(mut self) -> TokenClient {
+        self.must_push = true;
         self
     }
 

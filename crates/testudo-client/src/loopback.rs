@@ -52,7 +52,7 @@ impl TokenClient {
         if url.scheme() != "http" || url.query().is_some() || url.fragment().is_some() {
             return Err(not_local(redirect_uri));
         }
-        let wanted = SocketAddr::new(address, url.port().unwrap_or(0));
+        let wanted = SocketAddr::new(address, port_of(&url, redirect_uri).unwrap_or(0));
         let failed = |error: std::io::Error| ClientError::Listen(format!("{wanted}: {error}"));
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
@@ -61,7 +61,7 @@ impl TokenClient {
         Ok(LocalSignIn {
             sign_in: self.sign_in(url.as_str()).await?,
             path: url.path().to_owned(),
-            host: bound.to_string(),
+            host: host_of(&url),
             listener,
         })
     }
@@ -71,6 +71,11 @@ impl LocalSignIn {
     /// The address that the person opens in a browser.
     pub fn address(&self) -> &Url {
         self.sign_in.address()
+    }
+
+    /// How soon after the start the browser must open the address, if the request was pushed.
+    pub fn open_within(&self) -> Option<Duration> {
+        self.sign_in.open_within()
     }
 
     /// Waits for the response, shows the person a page, and redeems the code. The port is closed then.
@@ -130,6 +135,22 @@ impl LocalSignIn {
     }
 }
 
+/// The port of a redirect URI. `Url` drops the default port of its scheme, also where it is written.
+fn port_of(url: &Url, redirect_uri: &str) -> Option<u16> {
+    let authority = redirect_uri.split(['/', '\\']).nth(2).unwrap_or_default();
+    let is_default = || authority.ends_with(":80").then_some(80);
+    url.port().or_else(is_default)
+}
+
+/// What a browser sends in `Host`: the port unless it is the default one. [RFC9110 §7.2]
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
 /// Reads up to the end of the head; `None` if it is too long or does not end.
 async fn read_head(mut stream: TcpStream) -> Option<(TcpStream, String)> {
     let mut bytes = Vec::new();
@@ -184,5 +205,28 @@ impl Page {
         );
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_80_is_used_where_it_is_written_and_browsers_leave_it_out_of_the_host_field() {
+        for (uri, port, host) in [
+            ("http://127.0.0.1:80/callback", Some(80), "127.0.0.1"),
+            ("http://[::1]:80/callback", Some(80), "[::1]"),
+            ("http://127.0.0.1:80", Some(80), "127.0.0.1"),
+            ("http://127.0.0.1/callback", None, "127.0.0.1"),
+            ("http://127.0.0.1/callback:80", None, "127.0.0.1"),
+            ("http://[::80]/callback", None, "[::80]"),
+            ("http://127.0.0.1:8080/callback", Some(8080), "127.0.0.1:8080"),
+            ("http://[::1]:8080/callback", Some(8080), "[::1]:8080"),
+        ] {
+            let url = Url::parse(uri).unwrap();
+            assert_eq!(port_of(&url, uri), port, "{uri}");
+            assert_eq!(host_of(&url), host, "{uri}");
+        }
     }
 }

@@ -86,7 +86,7 @@ impl TokenClient {
         }
     }
 
-    async fn refresh(
+    pub(crate) async fn refresh(
         &self,
         client_id: &str,
         refresh: &RefreshToken,

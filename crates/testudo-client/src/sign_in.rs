@@ -3,10 +3,11 @@
 use crate::answers::{read_pushed, read_tokens};
 use crate::dpop::random;
 use crate::exchange::{Endpoint, url_of};
-use crate::{ClientError, PersonTokens, TokenClient};
+use crate::{ClientError, Credentials, PersonTokens, TokenClient};
 use aws_lc_rs::constant_time;
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 use testudo_protocol::base64url;
 use testudo_protocol::oauth::GRANT_AUTHORIZATION_CODE;
 use testudo_protocol::oauth::metadata::AuthorizationServerMetadata;
@@ -23,12 +24,18 @@ pub struct SignIn {
     redirect_uri: String,
     state: String,
     verifier: CodeVerifier,
+    open_within: Option<Duration>,
 }
 
 impl SignIn {
     /// The address to which the browser of the person is sent.
     pub fn address(&self) -> &Url {
         &self.address
+    }
+
+    /// How soon after the start the browser must open the address, if the request was pushed.
+    pub fn open_within(&self) -> Option<Duration> {
+        self.open_within
     }
 
     /// `state`, which the response repeats: the application can find the sign-in by it.
@@ -56,7 +63,9 @@ impl fmt::Debug for SignIn {
 
 impl TokenClient {
     /// Starts to sign a person in; the response is sent to `redirect_uri`. The request is pushed if the issuer accepts pushed
-    /// requests, so that a client which the issuer does not know registers with its credential.
+    /// requests, so that a client which the issuer does not know registers with its credential. A client without a
+    /// credential proves nothing by that, so it pushes only if it must: the person has no short time then to open the
+    /// address.
     pub async fn sign_in(&self, redirect_uri: &str) -> Result<SignIn, ClientError> {
         let shown = self.read_credential(false).await?;
         let client_id = self.client_id(&shown)?;
@@ -74,14 +83,15 @@ impl TokenClient {
             ("code_challenge_method", METHOD_S256),
         ];
         form.extend(self.wanted());
-        match metadata.people.pushed_authorization_request_endpoint {
-            Some(_) => {
+        let open_within = match self.pushes(metadata) {
+            true => {
                 let answered = self.ask_as(shown, Endpoint::PushedRequests, &form).await?;
-                let request_uri = read_pushed(&answered)?;
-                let asked = [("client_id", &*client_id), ("request_uri", &*request_uri)];
+                let pushed = read_pushed(&answered)?;
+                let asked = [("client_id", &*client_id), ("request_uri", &*pushed.request_uri)];
                 address.query_pairs_mut().extend_pairs(asked);
+                pushed.lifetime()
             }
-            None => {
+            false => {
                 address.query_pairs_mut().extend_pairs(form);
                 // [RFC9449 §10] A pushed request has a proof of the key instead.
                 if let Some(prover) = &self.prover {
@@ -89,15 +99,29 @@ impl TokenClient {
                         .query_pairs_mut()
                         .append_pair("dpop_jkt", &prover.thumbprint());
                 }
+                None
             }
-        }
+        };
         Ok(SignIn {
             address,
             client_id,
             redirect_uri: redirect_uri.to_owned(),
             state,
             verifier,
+            open_within,
         })
+    }
+
+    fn pushes(&self, metadata: &AuthorizationServerMetadata) -> bool {
+        let people = &metadata.people;
+        match &self.credentials {
+            Credentials::Public => {
+                self.must_push || people.require_pushed_authorization_requests == Some(true)
+            }
+            Credentials::Svids(_) | Credentials::Assertions(_) | Credentials::Attestations(_) => {
+                people.pushed_authorization_request_endpoint.is_some()
+            }
+        }
     }
 
     /// Ends a sign-in with the response: the query of the request that the browser sent to the redirect URI. The code is

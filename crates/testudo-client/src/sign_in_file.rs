@@ -1,28 +1,20 @@
 //! The sign-in of a person in a file, for programs that run again and again.
 //!
 //! A refresh token is accepted once, so one process at a time uses the file, and the new token is in the file before the
-//! access token is given to the caller. If the process is killed between the answer of the issuer and the write, the
-//! person must sign in again.
+//! access token is given to the caller. The new file is created before the token is sent, so that a folder that cannot be
+//! written ends the command and not the sign-in. If the process is killed between the answer of the issuer and the write,
+//! or the answer is lost, the person must sign in again.
 
-use crate::{AccessToken, ClientError, PersonTokens, RefreshToken, TokenClient};
+mod turn;
+
+use crate::{AccessToken, ClientError, Credentials, PersonTokens, RefreshToken, TokenClient};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use testudo_protocol::Timestamp;
+use turn::Turn;
 use zeroize::Zeroizing;
-
-/// How long another process may hold the file: a request of it ends within this time.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How often a held file is tried again.
-const LOCK_AGAIN: Duration = Duration::from_millis(50);
-
-/// The size of the file. A larger one is another file.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A file with the sign-in of a person. Only its owner can read it.
 #[derive(Debug, Clone)]
@@ -40,6 +32,9 @@ struct Kept {
     unused_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     authorization_ends: Option<Timestamp>,
+    /// Thumbprint of the key to which the refresh token is bound. [RFC9449 §5]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    jkt: Option<String>,
 }
 
 impl SignInFile {
@@ -50,91 +45,91 @@ impl SignInFile {
 
     /// The issuer and the id of the client that the file names.
     pub async fn client(&self) -> Result<(String, String), ClientError> {
-        let turn = self.turn().await?;
+        let turn = Turn::wait(&self.path).await?;
         let kept = turn.read()?;
         Ok((kept.issuer, kept.client_id))
     }
 
-    /// Waits until no other process uses the file.
-    async fn turn(&self) -> Result<Turn<'_>, ClientError> {
-        // The file itself is replaced by each write, so the lock is another file.
-        let mut name = self.path.clone().into_os_string();
-        name.push(".lock");
-        let (name, began) = (PathBuf::from(name), Instant::now());
-        let failed = |error: std::io::Error| about(&name, format!("cannot be locked: {error}"));
-        let mut options = OpenOptions::new();
-        let lock = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&name);
-        let lock = lock.map_err(failed)?;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => {
-                    return Ok(Turn {
-                        file: self,
-                        _lock: lock,
-                    });
-                }
-                Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_TIMEOUT => {
-                    tokio::time::sleep(LOCK_AGAIN).await;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(about(&self.path, "is used by another process".to_owned()));
-                }
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
+    /// Checks that a sign-in can be kept in the file, so that a program can tell the person before the person signs in.
+    pub async fn check(&self) -> Result<(), ClientError> {
+        // Other programs go on to use an earlier sign-in in the file until the new one is there.
+        Turn::wait(&self.path).await.map(drop)
     }
 }
 
 impl TokenClient {
     /// Keeps the sign-in of a person in the file, in the place of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::NoRefreshToken`]: the issuer gave no refresh token, so there is nothing to keep.
     pub async fn keep_sign_in(&self, file: &SignInFile, person: &PersonTokens) -> Result<(), ClientError> {
         let refresh = person.refresh_token().await;
-        let refresh = refresh.ok_or_else(|| {
-            about(
-                &file.path,
-                "was not written: the issuer gave no refresh token to keep".to_owned(),
-            )
-        })?;
-        let turn = file.turn().await?;
-        turn.write(&self.kept(person, &refresh))
+        let refresh = refresh.ok_or(ClientError::NoRefreshToken)?;
+        let turn = Turn::wait(&file.path).await?;
+        turn.write(&self.kept(person.client_id(), &refresh, self.key_of_public()))
     }
 
     /// A new access token of the person whose sign-in is kept in the file.
     ///
     /// # Errors
     ///
-    /// [`ClientError::SignInAgain`]: what the person granted ended, or was revoked.
+    /// [`ClientError::SignInAgain`]: there is no file, or its deadlines are over. [`ClientError::SignInKey`]: the refresh
+    /// token is bound to another key, so it was not sent. [`ClientError::SignInRefused`]: the issuer refused the refresh
+    /// token. Only the issuer knows whether it accepts it later, so the file stays as it is.
     pub async fn token_kept_in(&self, file: &SignInFile) -> Result<Arc<AccessToken>, ClientError> {
-        let turn = file.turn().await?;
+        let turn = Turn::wait(&file.path).await?;
         let kept = turn.read()?;
         // A refresh token is sent to the issuer that issued it, and to no other one.
         if kept.issuer != self.issuer.as_str() {
             let problem = format!("is of another issuer, {:?}", kept.issuer);
-            return Err(about(&file.path, problem));
+            return Err(about(turn.path(), problem));
         }
-        let person = PersonTokens::kept(&kept.client_id, kept.refresh_token());
-        let token = self.token_of(&person).await;
-        match person.refresh_token().await {
-            Some(next) if next.secret() != kept.refresh_token => turn.write(&self.kept(&person, &next))?,
-            Some(_) => {}
-            // The issuer refused it, now and for ever.
-            None => turn.remove()?,
+        let given = self.prover.as_ref().map(|prover| prover.thumbprint());
+        if kept.jkt.is_some() && kept.jkt != given {
+            return Err(ClientError::SignInKey {
+                file: turn.path().display().to_string(),
+                bound_to: kept.jkt.unwrap_or_default(),
+                given,
+            });
         }
-        token
+        let refresh = kept.refresh_token();
+        if refresh.is_over() {
+            return Err(ClientError::SignInAgain);
+        }
+        match self.refresh(&kept.client_id, &refresh).await {
+            Ok((token, next)) => {
+                // [RFC6749 §6] If the issuer gives no new one, the old one stays.
+                if let Some(next) = next {
+                    turn.write(&self.kept(&kept.client_id, &next, kept.jkt))?;
+                }
+                Ok(Arc::new(token))
+            }
+            Err(refused) if refused.is("invalid_grant") => Err(ClientError::SignInRefused {
+                file: turn.path().display().to_string(),
+                refused: Box::new(refused),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
-    fn kept(&self, person: &PersonTokens, refresh: &RefreshToken) -> Kept {
+    /// Thumbprint of the key to which an issuer binds the refresh tokens of this client. It binds those of a client with a
+    /// credential to the credential. [RFC9449 §5]
+    fn key_of_public(&self) -> Option<String> {
+        match &self.credentials {
+            Credentials::Public => self.prover.as_ref().map(|prover| prover.thumbprint()),
+            Credentials::Svids(_) | Credentials::Assertions(_) | Credentials::Attestations(_) => None,
+        }
+    }
+
+    fn kept(&self, client_id: &str, refresh: &RefreshToken, jkt: Option<String>) -> Kept {
         Kept {
             issuer: self.issuer.as_str().to_owned(),
-            client_id: person.client_id().to_owned(),
+            client_id: client_id.to_owned(),
             refresh_token: refresh.secret().to_owned(),
             unused_until: refresh.unused_until().map(Timestamp::from),
             authorization_ends: refresh.authorization_ends().map(Timestamp::from),
+            jkt,
         }
     }
 }
@@ -147,65 +142,6 @@ impl Kept {
         };
         let secret = Zeroizing::new(self.refresh_token.clone());
         RefreshToken::kept(secret, time(self.unused_until), time(self.authorization_ends))
-    }
-}
-
-/// The only use of the file at this moment.
-struct Turn<'f> {
-    file: &'f SignInFile,
-    _lock: File,
-}
-
-impl Turn<'_> {
-    fn read(&self) -> Result<Kept, ClientError> {
-        let path = &*self.file.path;
-        let failed = |error: std::io::Error| about(path, format!("cannot be read: {error}"));
-        let file = match File::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(ClientError::SignInAgain),
-            opened => opened.map_err(failed)?,
-        };
-        let mode = file.metadata().map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(about(
-                path,
-                format!("can be read by other users (mode {:04o})", mode & 0o777),
-            ));
-        }
-        let mut bytes = Zeroizing::new(Vec::new());
-        let mut bounded = file.take(FILE_BYTES_MAX);
-        bounded.read_to_end(&mut bytes).map_err(failed)?;
-        serde_json::from_slice(&bytes).map_err(|_| about(path, "is not the file of a sign-in".to_owned()))
-    }
-
-    /// Replaces the file as a whole, so that a crash leaves the old or the new one.
-    fn write(&self, kept: &Kept) -> Result<(), ClientError> {
-        let path = &*self.file.path;
-        let failed = |error: std::io::Error| about(path, format!("cannot be written: {error}"));
-        let text = Zeroizing::new(serde_json::to_vec(kept).map_err(|error| failed(error.into()))?);
-        let mut name = path.as_os_str().to_owned();
-        name.push(".new");
-        let _ = std::fs::remove_file(&name);
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&name)
-            .map_err(failed)?;
-        file.write_all(&text)
-            .and_then(|()| file.sync_all())
-            .map_err(failed)?;
-        std::fs::rename(&name, path).map_err(failed)?;
-        // The name is on the disk as well.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-        folder.sync_all().map_err(failed)
-    }
-
-    fn remove(&self) -> Result<(), ClientError> {
-        let path = &*self.file.path;
-        let removed = std::fs::remove_file(path);
-        removed.map_err(|error| about(path, format!("cannot be removed: {error}")))
     }
 }
 

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use testudo_client::{
-    ClientError, Credentials, LOOPBACK_REDIRECT_URI, LocalSignIn, PersonTokens, RefreshToken, SignInFile,
-    TokenClient, TokenRequest,
+    ClientError, Credentials, LOOPBACK_REDIRECT_URI, LocalSignIn, PersonTokens, PrivateKey, RefreshToken,
+    SignInFile, TokenClient, TokenRequest,
 };
 use testudo_testkit::http::Connection;
 use testudo_testkit::web::answer_text;
@@ -30,9 +30,13 @@ use tokio::net::TcpStream;
 const METADATA: &str = r#","authorization_endpoint":"URL/authorize","code_challenge_methods_supported":["S256"],"authorization_response_iss_parameter_supported":true"#;
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn tokens(number: u8, more: &str) -> String {
+fn tokens(number: u8) -> String {
+    tokens_of(number, "Bearer")
+}
+
+fn tokens_of(number: u8, token_type: &str) -> String {
     let body = format!(
-        r#"{{"access_token":"access-{number}","token_type":"Bearer","expires_in":300,"refresh_token":"refresh-{number}","refresh_token_timeout":3600,"authorization_expires_in":7200{more}}}"#
+        r#"{{"access_token":"access-{number}","token_type":"{token_type}","expires_in":300,"refresh_token":"refresh-{number}","refresh_token_timeout":3600,"authorization_expires_in":7200}}"#
     );
     answer_text("200 OK", "", &body)
 }
@@ -46,18 +50,24 @@ struct World {
     client: Arc<TokenClient>,
 }
 
+fn client_at(issuer: &str) -> TokenClient {
+    let client = TokenClient::new(issuer, Credentials::Public).unwrap();
+    client.request(TokenRequest {
+        client_id: Some("cli".into()),
+        ..TokenRequest::default()
+    })
+}
+
 impl World {
     async fn start() -> World {
         let servers = Servers::start("client-local", METADATA).await;
-        let client = TokenClient::new(&servers.url, Credentials::Public).unwrap();
-        let client = client.request(TokenRequest {
-            client_id: Some("cli".into()),
-            ..TokenRequest::default()
-        });
-        World {
-            servers,
-            client: Arc::new(client),
-        }
+        let client = Arc::new(client_at(&servers.url));
+        World { servers, client }
+    }
+
+    /// The same client with a key.
+    fn client_of(&self, key: PrivateKey) -> TokenClient {
+        client_at(&self.servers.url).dpop(key)
     }
 
     async fn listen(&self) -> LocalSignIn {
@@ -119,7 +129,7 @@ async fn person_signs_in_through_a_free_port_which_is_closed_afterwards() {
     assert_eq!(asked["client_id"], "cli");
     assert_eq!(asked["code_challenge_method"], "S256");
     let finished = world.finish(sign_in);
-    world.servers.prepare(&[tokens(1, "")]);
+    world.servers.prepare(&[tokens(1)]);
     let target = format!("/callback?{}", world.response(&asked));
     let (status, page) = visit(address, &address.to_string(), "GET", &target).await;
     assert_eq!(status, 200, "{page}");
@@ -168,7 +178,7 @@ async fn requests_of_others_change_nothing() {
         "a head that is too long is not answered"
     );
     assert!(!finished.is_finished());
-    world.servers.prepare(&[tokens(1, "")]);
+    world.servers.prepare(&[tokens(1)]);
     let (status, _) = visit(address, &host, "GET", &format!("/callback?{query}")).await;
     assert_eq!(status, 200);
     finished.await.unwrap().unwrap();
@@ -250,7 +260,7 @@ async fn kept_sign_in_is_refreshed_and_the_file_has_the_new_token_before_the_cal
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     for number in 1..=3 {
-        world.servers.prepare(&[tokens(number, "")]);
+        world.servers.prepare(&[tokens(number)]);
         let token = world.client.token_kept_in(&file).await.unwrap();
         assert_eq!(token.secret(), format!("access-{number}"));
         let sent = world.servers.requests().remove(0);
@@ -274,9 +284,7 @@ async fn kept_sign_in_is_refreshed_and_the_file_has_the_new_token_before_the_cal
 async fn processes_that_use_the_file_at_once_use_each_refresh_token_once() {
     let world = World::start().await;
     let (file, path) = world.kept("refresh-0").await;
-    world
-        .servers
-        .prepare(&[1, 2, 3, 4, 5, 6, 7, 8].map(|number| tokens(number, "")));
+    world.servers.prepare(&[1, 2, 3, 4, 5, 6, 7, 8].map(tokens));
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (client, file) = (world.client.clone(), file.clone());
@@ -293,19 +301,143 @@ async fn processes_that_use_the_file_at_once_use_each_refresh_token_once() {
 }
 
 #[tokio::test]
-async fn ended_sign_in_is_removed_and_one_that_could_not_be_refreshed_is_kept() {
+async fn sign_in_that_is_refused_is_kept_with_the_reason_and_works_when_the_issuer_accepts_it_again() {
     let world = World::start().await;
     let (file, path) = world.kept("refresh-0").await;
+    let kept = std::fs::read_to_string(&path).unwrap();
     world.servers.prepare(&[refused("temporarily_unavailable")]);
     let error = world.client.token_kept_in(&file).await.unwrap_err();
     assert!(matches!(error, ClientError::Refused { .. }), "{error}");
-    assert!(path.exists());
+    // Of a person who is locked, for example.
     world.servers.prepare(&[refused("invalid_grant")]);
     let error = world.client.token_kept_in(&file).await.unwrap_err();
-    assert!(matches!(error, ClientError::SignInAgain), "{error}");
-    assert!(!path.exists());
+    assert!(matches!(error, ClientError::SignInRefused { .. }), "{error}");
+    let (problem, hint) = (error.to_string(), error.hint().unwrap());
+    assert!(
+        problem.contains("login.json") && problem.contains("invalid_grant"),
+        "{problem}"
+    );
+    assert!(
+        hint.contains("the file is kept") && hint.contains("sign in again"),
+        "{hint}"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    world.servers.prepare(&[tokens(1)]);
+    world.client.token_kept_in(&file).await.unwrap();
+    world.servers.requests();
+    std::fs::remove_file(&path).unwrap();
     let error = world.client.token_kept_in(&file).await.unwrap_err();
     assert!(matches!(error, ClientError::SignInAgain), "no file: {error}");
+}
+
+#[tokio::test]
+async fn sign_in_that_is_bound_to_a_key_is_sent_with_this_key_only() {
+    let world = World::start().await;
+    let key = PrivateKey::generate().unwrap();
+    let thumbprint = key.thumbprint();
+    let (owner, attacker) = (
+        world.client_of(key),
+        world.client_of(PrivateKey::generate().unwrap()),
+    );
+    let (file, path) = world.file();
+    let refresh = RefreshToken::kept("refresh-0".to_owned().into(), None, None);
+    let person = PersonTokens::kept("cli", refresh);
+    owner.keep_sign_in(&file, &person).await.unwrap();
+    let kept = std::fs::read_to_string(&path).unwrap();
+    for other in [&attacker, &*world.client] {
+        let error = other.token_kept_in(&file).await.unwrap_err();
+        assert!(matches!(error, ClientError::SignInKey { .. }), "{error}");
+        assert!(error.to_string().contains(&thumbprint), "{error}");
+        assert!(error.hint().unwrap().contains("--dpop-key"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    }
+    assert_eq!(
+        world.servers.requests(),
+        [""; 0],
+        "the refresh token was sent nowhere"
+    );
+    for number in 1..=2 {
+        world.servers.prepare(&[tokens_of(number, "DPoP")]);
+        owner.token_kept_in(&file).await.unwrap();
+        assert!(field(&world.servers.requests()[0], "dpop").is_some());
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert!(kept.contains(&thumbprint), "{kept}");
+    }
+    let error = attacker.token_kept_in(&file).await.unwrap_err();
+    assert!(matches!(error, ClientError::SignInKey { .. }), "{error}");
+}
+
+/// The person would sign in for nothing, and a refresh token would be spent for nothing.
+#[tokio::test]
+async fn file_that_cannot_be_written_is_refused_before_a_token_is_sent() {
+    let world = World::start().await;
+    let (file, path) = world.kept("refresh-0").await;
+    file.check().await.unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        !names().iter().any(|name| name == "login.json.new"),
+        "{:?}",
+        names()
+    );
+    // A folder in the place of the new file, which root cannot replace either.
+    let new = path.with_extension("json.new");
+    std::fs::create_dir(&new).unwrap();
+    for error in [
+        file.check().await.unwrap_err(),
+        world.client.token_kept_in(&file).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("cannot be written"), "{error}");
+    }
+    std::fs::remove_dir(&new).unwrap();
+    let missing = SignInFile::at(path.parent().unwrap().join("missing").join("login.json"));
+    for error in [
+        missing.check().await.unwrap_err(),
+        world.client.token_kept_in(&missing).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, ClientError::SignInFile(_)), "{error}");
+        assert!(error.to_string().contains("its folder"), "{error}");
+    }
+    let link = path.with_file_name("link.json");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let link = SignInFile::at(link);
+    for error in [
+        link.check().await.unwrap_err(),
+        world.client.token_kept_in(&link).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+    }
+    assert!(SignInFile::at("/").check().await.is_err());
+    assert_eq!(world.servers.requests(), [""; 0], "the token was sent nowhere");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("refresh-0"));
+    // A file that a process left that was killed does no harm.
+    std::fs::write(&new, "half").unwrap();
+    world.servers.prepare(&[tokens(1)]);
+    world.client.token_kept_in(&file).await.unwrap();
+    world.servers.requests();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("refresh-1"));
+}
+
+#[tokio::test]
+async fn folder_may_be_a_symbolic_link_and_two_paths_to_the_file_take_turns() {
+    let world = World::start().await;
+    let (_, path) = world.kept("refresh-0").await;
+    let link = path.with_file_name("folder");
+    std::os::unix::fs::symlink(path.parent().unwrap(), &link).unwrap();
+    let paths = [path.clone(), link.join("login.json")];
+    world.servers.prepare(&[1, 2, 3, 4, 5, 6].map(tokens));
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        let (client, file) = (world.client.clone(), SignInFile::at(&paths[number % 2]));
+        all.spawn(async move { client.token_kept_in(&file).await.unwrap() });
+    }
+    assert_eq!(all.join_all().await.len(), 6);
+    assert_eq!(world.servers.requests().len(), 6);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("refresh-6"));
 }
 
 #[tokio::test]
@@ -333,7 +465,7 @@ async fn file_of_another_issuer_or_that_others_can_read_is_not_used() {
     }
     assert_eq!(world.servers.requests(), [""; 0], "the token was sent nowhere");
     rewrite(&good);
-    world.servers.prepare(&[tokens(1, "")]);
+    world.servers.prepare(&[tokens(1)]);
     world.client.token_kept_in(&file).await.unwrap();
     world.servers.requests();
 }
@@ -356,6 +488,8 @@ async fn person_without_a_refresh_token_cannot_be_kept() {
     let person = finished.await.unwrap().unwrap();
     let (file, path) = world.file();
     let error = world.client.keep_sign_in(&file, &person).await.unwrap_err();
-    assert!(error.to_string().contains("no refresh token"), "{error}");
+    assert!(matches!(error, ClientError::NoRefreshToken), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("add refresh_token to grant_types"), "{hint}");
     assert!(!path.exists());
 }

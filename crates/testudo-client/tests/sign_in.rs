@@ -256,8 +256,7 @@ async fn issuer_without_sign_in_or_without_s256_is_refused_before_a_request() {
 
 #[tokio::test]
 async fn public_client_sends_its_request_with_the_browser_and_names_its_key() {
-    let direct = PAIR.replace(r#","pushed_authorization_request_endpoint":"URL/par""#, "");
-    let servers = Servers::start("client-sign-in", &direct).await;
+    let servers = Servers::start("client-sign-in", PAIR).await;
     let client = || TokenClient::new(&servers.url, Credentials::Public).unwrap();
     let error = client().sign_in("http://127.0.0.1/").await.unwrap_err();
     assert!(matches!(error, ClientError::ClientId), "{error}");
@@ -273,6 +272,7 @@ async fn public_client_sends_its_request_with_the_browser_and_names_its_key() {
     let asked = parameters(sign_in.address().query().unwrap());
     assert_eq!((&*asked["client_id"], &asked["dpop_jkt"]), ("cli", &thumbprint));
     assert_eq!(asked["redirect_uri"], "http://127.0.0.1:4711/");
+    assert_eq!(sign_in.open_within(), None);
 
     servers.prepare(&[answer_text(
         "200 OK",
@@ -285,6 +285,29 @@ async fn public_client_sends_its_request_with_the_browser_and_names_its_key() {
     assert!(field(request, "dpop").is_some());
     assert!(!request.contains("client_assertion"), "{request}");
     assert_eq!(client.token_of(&person).await.unwrap().token_type(), "DPoP");
+}
+
+#[tokio::test]
+async fn public_client_pushes_where_all_clients_or_this_one_must_and_knows_how_long_the_address_lives() {
+    let of_all = format!(r#"{PAIR},"require_pushed_authorization_requests":true"#);
+    for (metadata, has_setting) in [(of_all.as_str(), false), (PAIR, true)] {
+        let servers = Servers::start("client-sign-in", metadata).await;
+        let client = TokenClient::new(&servers.url, Credentials::Public).unwrap();
+        let client = client.request(TokenRequest {
+            client_id: Some("cli".into()),
+            ..TokenRequest::default()
+        });
+        let client = match has_setting {
+            true => client.push_requests(),
+            false => client,
+        };
+        servers.prepare(&[answer_text("201 Created", "", PUSHED)]);
+        let sign_in = client.sign_in("http://127.0.0.1:4711/").await.unwrap();
+        assert_eq!(sign_in.open_within(), Some(Duration::from_secs(60)));
+        let asked = parameters(sign_in.address().query().unwrap());
+        assert_eq!(asked["request_uri"], "urn:ietf:params:oauth:request_uri:abc");
+        assert_eq!(servers.requests().len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,9 @@ pub struct TokenLogin {
     /// Open the address with this program. By default the address is only printed.
     #[arg(long, value_name = "PROGRAM", env = "BROWSER")]
     pub browser: Option<PathBuf>,
+    /// Push the authorization request, where the server demands it of this client. The address must then be opened soon.
+    #[arg(long)]
+    pub push: bool,
     /// How long to wait for the person.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub timeout: u64,
@@ -113,15 +116,24 @@ async fn login(options: TokenLogin) -> Result<(), Failed> {
         client_id: Some(options.client),
     };
     let fetching = fetching(options.ca.as_deref())?;
+    let file = SignInFile::at(&options.file);
+    file.check().await.map_err(failed)?;
     let client = TokenClient::with_options(&options.issuer, Credentials::Public, fetching).map_err(failed)?;
     let mut client = client.request(request);
+    if options.push {
+        client = client.push_requests();
+    }
     if let Some(path) = &options.dpop_key {
         client = client.dpop(read_or_create_key(path)?);
     }
     let listening = client.listen_for_sign_in(&options.redirect_uri);
     let sign_in = listening.await.map_err(failed)?;
+    let within = match sign_in.open_within() {
+        Some(time) => format!(" within {} seconds", time.as_secs()),
+        None => String::new(),
+    };
     note(&format!(
-        "open this address in a browser on this computer:\n{}",
+        "open this address in a browser on this computer{within}:\n{}",
         sign_in.address()
     ));
     if let Some(browser) = options.browser.filter(|browser| !browser.as_os_str().is_empty()) {
@@ -129,7 +141,6 @@ async fn login(options: TokenLogin) -> Result<(), Failed> {
     }
     let limit = Duration::from_secs(options.timeout);
     let person = sign_in.finish(&client, limit).await.map_err(failed)?;
-    let file = SignInFile::at(&options.file);
     client.keep_sign_in(&file, &person).await.map_err(failed)?;
     note(&format!(
         "signed in; `testudo token get --login {}` prints a token",

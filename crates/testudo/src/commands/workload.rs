@@ -63,7 +63,8 @@ pub struct Workload {
     /// one, unless `--dpop-key` names another.
     #[arg(long)]
     pub dpop: bool,
-    /// Private key for `--dpop`, in PEM (PKCS #8). If the file does not exist, a new key is written to it.
+    /// Private key for `--dpop`, in PEM (PKCS #8). If the file does not exist, a new key is written to it, except with
+    /// `--login`, which needs the key of the sign-in.
     #[arg(long, value_name = "FILE", requires = "dpop")]
     pub dpop_key: Option<PathBuf>,
     /// PEM file with root certificates for the server's certificate, in addition to those of the system.
@@ -122,6 +123,7 @@ impl Workload {
     fn client(self, client_id: Option<String>, key_use: KeyUse) -> Result<TokenClient, Failed> {
         let fetching = fetching(self.ca.as_deref())?;
         let is_attested = self.attestation.is_some();
+        let is_login = client_id.is_some();
         let credentials = match client_id {
             Some(_) => Credentials::Public,
             None => self.credentials(),
@@ -139,6 +141,11 @@ impl Workload {
             return Ok(client);
         }
         let key = match &self.dpop_key {
+            // A new key is not the one to which the sign-in is bound.
+            Some(path) if is_login => read_key(path)?,
+            None if is_login => {
+                return Err(Failed::new("--dpop with --login needs --dpop-key").hint(OF_LOGIN));
+            }
             Some(path) => read_or_create_key(path)?,
             None => {
                 if key_use == KeyUse::Lost {
@@ -190,12 +197,25 @@ pub fn failed(error: ClientError) -> Failed {
     Failed::new(error.to_string()).hint_if(error.hint())
 }
 
+const OF_LOGIN: &str =
+    "name the key with which the person signed in, as in --dpop-key of `testudo token login`";
+
+/// Reads the key.
+fn read_key(path: &Path) -> Result<PrivateKey, Failed> {
+    let read = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"));
+    let key = read.and_then(|pem| PrivateKey::from_pem(&pem).map_err(|error| error.to_string()));
+    key.map_err(|problem| about_key(path, &problem).hint(OF_LOGIN))
+}
+
+fn about_key(path: &Path, problem: &str) -> Failed {
+    Failed::new(format!("--dpop-key: {}: {problem}", path.display()))
+}
+
 /// Reads the key; a file that does not exist is created with a new key, which only its owner can read.
 pub fn read_or_create_key(path: &Path) -> Result<PrivateKey, Failed> {
     const HINT: &str =
         "name a private key in PEM (PKCS #8), as `openssl genpkey` writes it, or a file that does not exist";
-    let about =
-        |problem: String| Failed::new(format!("--dpop-key: {}: {problem}", path.display())).hint(HINT);
+    let about = |problem: String| about_key(path, &problem).hint(HINT);
     let pem = match std::fs::read(path) {
         Ok(pem) => pem,
         Err(error) if error.kind() == ErrorKind::NotFound => {

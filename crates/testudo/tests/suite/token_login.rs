@@ -50,11 +50,15 @@ impl World {
     }
 
     fn login(&self, options: &[&str]) -> Login {
+        self.login_in(&self.file(), options)
+    }
+
+    fn login_in(&self, file: &std::path::Path, options: &[&str]) -> Login {
         let mut command = Command::new(env!("CARGO_BIN_EXE_testudo"));
         command
             .args(["token", "login", "--issuer", &self.issuer, "--client", CLIENT])
             .arg("--file")
-            .arg(self.file())
+            .arg(file)
             .args(options)
             .env_remove("BROWSER")
             .stdout(Stdio::piped())
@@ -170,15 +174,14 @@ async fn person_signs_in_once_and_later_commands_get_tokens_of_the_person() {
     world.site.ok(&["grant", "revoke", &grant, "--yes"]);
     let refused = world.kept(&["token", "get"]);
     assert!(!refused.status.success());
+    let told = stderr(&refused);
     assert!(
-        stderr(&refused).contains("what the person granted has ended"),
-        "{}",
-        stderr(&refused)
+        told.contains("invalid_grant") && told.contains("the file is kept"),
+        "{told}"
     );
-    assert!(
-        !world.file().exists(),
-        "a refresh token that is refused is not kept"
-    );
+    assert!(world.file().exists(), "the person may be locked for a time only");
+    succeeded(&world.sign_in(&[]).await);
+    succeeded(&world.kept(&["token", "get"]));
 }
 
 #[tokio::test]
@@ -195,8 +198,48 @@ async fn tokens_can_be_bound_to_a_key_in_a_file() {
         key,
     ])));
     assert!(token["cnf"]["jkt"].is_string(), "{token}");
-    let without = world.kept(&["token", "get"]);
-    assert!(!without.status.success(), "the refresh token is bound to the key");
+    let other = world.site.folder.join("other.pem");
+    let other = other.to_str().unwrap();
+    let cases: [(&[&str], &str); 3] = [
+        (&[], "no key was given"),
+        (&["--dpop"], "--dpop with --login needs --dpop-key"),
+        (&["--dpop", "--dpop-key", other], "cannot be read"),
+    ];
+    for (words, wanted) in cases {
+        let without = world.kept(&[&["token", "get"][..], words].concat());
+        assert!(!without.status.success(), "{words:?}");
+        assert!(
+            stderr(&without).contains(wanted),
+            "{words:?}: {}",
+            stderr(&without)
+        );
+    }
+    assert!(!std::path::Path::new(other).exists(), "no key is created");
+    std::fs::write(other, &*testudo_client::PrivateKey::generate_pem().unwrap()).unwrap();
+    let wrong = world.kept(&["token", "get", "--dpop", "--dpop-key", other]);
+    assert!(
+        stderr(&wrong).contains("is bound to the key"),
+        "{}",
+        stderr(&wrong)
+    );
+    let again = world.kept(&["token", "get", "--dpop", "--dpop-key", key]);
+    succeeded(&again);
+}
+
+/// `pushed_authorization = "required"` of one client is not in the metadata of the server.
+#[tokio::test]
+async fn command_of_a_client_that_must_push_prints_how_long_the_address_lives() {
+    let world = World::start(
+        "pushed_authorization = \"required\"\n[[clients]]\nclient_id = \"direct\"\n\
+        token_endpoint_auth_method = \"none\"\ngrant_types = [\"authorization_code\"]\n\
+        redirect_uris = [\"http://127.0.0.1/callback\"]\nscopes = [\"orders.read\"]\n\
+        default_scopes = [\"orders.read\"]\nresources = [\"https://other.example/\"]\n",
+    );
+    let login = world.login(&["--push"]);
+    assert!(login.printed.contains("within 90 seconds:"), "{}", login.printed);
+    let location = Person::at(&world.issuer).await.walk(&login.address).await;
+    bring(&location.unwrap()).await;
+    succeeded(&login.end());
 }
 
 #[tokio::test]
@@ -229,6 +272,7 @@ async fn browser_is_opened_where_one_is_configured() {
 async fn person_who_refuses_and_one_who_does_not_come_end_the_command_with_an_error() {
     let world = World::start("");
     let login = world.login(&[]);
+    assert!(!login.printed.contains("within"), "{}", login.printed);
     let answer = bring(&refusal(&world.issuer, &login.address).await).await;
     assert_eq!(answer.status, 400, "{answer:?}");
     let output = login.end();
@@ -243,6 +287,18 @@ async fn person_who_refuses_and_one_who_does_not_come_end_the_command_with_an_er
         stderr(&output)
     );
     assert!(!world.file().exists());
+}
+
+/// Before the person is asked to do anything.
+#[test]
+fn file_that_cannot_be_written_ends_the_command_at_once() {
+    let world = World::start("");
+    let file = world.site.folder.join("missing").join("login.json");
+    let login = world.login_in(&file, &[]);
+    let printed = login.printed.clone();
+    assert!(!login.end().status.success());
+    assert!(printed.contains("its folder"), "{printed}");
+    assert!(!printed.contains("http"), "{printed}");
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl World {
         let program = program
             .current_dir(&self.site.folder)
             .env("MCP_SERVER", &self.mcp_server)
+            .env("ISSUER", &self.issuer)
             .env("PORT", port.to_string());
         let application = Application::start(program, port);
         let mut person = Person::at(&self.issuer).await;
