@@ -54,10 +54,16 @@ pub(crate) fn limits_from(
 }
 
 fn address_limit(address: IpAddr, rate: Rate) -> Limit {
+    let setting = "registration.open.registrations_per_minute_per_address";
+    limit_at(address, "address", setting, rate)
+}
+
+/// A limit for each address of something, by which its bucket is named.
+fn limit_at(address: IpAddr, of: &str, setting: &'static str, rate: Rate) -> Limit {
     let place = place_of(address);
     Limit {
-        bucket: format!("address/{place}"),
-        setting: "registration.open.registrations_per_minute_per_address",
+        bucket: format!("{of}/{place}"),
+        setting,
         shown_as: format!("the address {place}"),
         rate,
     }
@@ -65,35 +71,32 @@ fn address_limit(address: IpAddr, rate: Rate) -> Limit {
 
 /// The limit of sign-ins from an address: each writes a session.
 pub(crate) fn sign_in_limit(address: IpAddr) -> Limit {
-    let place = place_of(address);
-    Limit {
-        bucket: format!("sign-in/{place}"),
-        setting: "login",
-        shown_as: format!("the address {place}"),
-        rate: Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
-    }
+    limit_at(
+        address,
+        "sign-in",
+        "login",
+        Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
+    )
 }
 
 /// The limit of passkey ceremonies that browsers at an address begin: each writes a record for some minutes.
 pub(crate) fn ceremony_limit(address: IpAddr) -> Limit {
-    let place = place_of(address);
-    Limit {
-        bucket: format!("ceremony/{place}"),
-        setting: "login",
-        shown_as: format!("the address {place}"),
-        rate: Rate::new(CEREMONIES_PER_MINUTE_PER_ADDRESS, None),
-    }
+    limit_at(
+        address,
+        "ceremony",
+        "login",
+        Rate::new(CEREMONIES_PER_MINUTE_PER_ADDRESS, None),
+    )
 }
 
 /// The limit of responses of OpenID providers that browsers bring from an address: for each, this server asks the provider.
 pub fn provider_response_limit(address: IpAddr) -> Limit {
-    let place = place_of(address);
-    Limit {
-        bucket: format!("provider-response/{place}"),
-        setting: "login",
-        shown_as: format!("the address {place}"),
-        rate: Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
-    }
+    limit_at(
+        address,
+        "provider-response",
+        "login",
+        Rate::new(SIGN_INS_PER_MINUTE_PER_ADDRESS, None),
+    )
 }
 
 /// One bucket per address; an IPv6 /64 network is one address, since a caller with one address of it can use them all.
