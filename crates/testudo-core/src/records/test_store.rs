@@ -1,7 +1,14 @@
 //! A store for tests of decisions: their batches are written as a store writes them.
 
 use super::{Batch, Document, Event, Kind, Loaded, Needs, Record, Write};
+use crate::decision::Moment;
+use crate::entropy::Entropy;
+use crate::occasions::Occasion;
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::trace::Trace;
 use std::collections::BTreeMap;
+use testudo_protocol::Timestamp;
 
 /// Documents with their versions, and the events that were written.
 #[derive(Default)]
@@ -11,6 +18,30 @@ pub struct TestStore {
 }
 
 impl TestStore {
+    /// Decides a request and writes its batch. The random bytes all have the value `number`.
+    pub fn settle<O: Occasion>(
+        &mut self,
+        request: &O,
+        policy: &Policy,
+        number: u8,
+        now: Timestamp,
+    ) -> Result<O::Outcome, Rejection> {
+        let entropy = Entropy {
+            millis: 1_800_000_000_000,
+            sequence: number.into(),
+            random: [number; Entropy::RANDOM_BYTES],
+        };
+        let at = Moment {
+            policy,
+            entropy: &entropy,
+            now,
+        };
+        let loaded = self.load(&request.needs());
+        let decision = request.decide(&loaded, &at, &mut Trace::default())?;
+        self.commit(decision.batch);
+        Ok(decision.outcome)
+    }
+
     /// Writes a record as another request would have.
     pub fn put<R: Record>(&mut self, record: &R) {
         let document = Document::of(record);

@@ -2,7 +2,6 @@
 
 use crate::world::{ISSUER, World};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use testudo_core::people::{GrantId, PersonId, PresentedSecret};
 use testudo_core::records::{
     Batch, BoundTo, Client, Grant, GrantTerms, GrantedClient, IssuedRefreshToken, Person, PersonState,
@@ -89,19 +88,7 @@ pub async fn granted(world: &World, path: &str, random: u8) -> Granted {
         live_until: expires,
     });
     if app.store.read::<Person>(person().key()).await.unwrap().is_none() {
-        batch.insert(&Person {
-            id: person(),
-            name: None,
-            display: None,
-            email: None,
-            groups: Vec::new(),
-            provider_groups: BTreeMap::new(),
-            passkeys: Vec::new(),
-            links: Vec::new(),
-            state: PersonState::Active,
-            created: now,
-            sessions_from: now,
-        });
+        batch.insert(&Person::new(person(), now));
     }
     assert!(app.store.commit(batch).await.is_ok());
     Granted {

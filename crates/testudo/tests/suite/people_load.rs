@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use testudo_core::people::{GrantId, PersonId, PresentedSecret, SessionName};
 use testudo_core::records::{
-    Batch, BoundTo, Grant, GrantTerms, GrantedClient, IssuedRefreshToken, Kind, Person, PersonState, Record,
-    RefreshToken, Rotation, Session,
+    Batch, BoundTo, Grant, GrantTerms, GrantedClient, IssuedRefreshToken, Kind, Person, Record, RefreshToken,
+    Rotation, Session,
 };
 use testudo_protocol::oauth::{Resource, ScopeSet};
 use testudo_protocol::{Seconds, Timestamp};
@@ -82,7 +82,7 @@ async fn fill(site: &Site, from: usize, to: usize) {
         let mut batch = Batch::default();
         for number in first..to.min(first + 100) {
             if number % EACH == 0 {
-                batch.insert(&account(person(number), began));
+                batch.insert(&Person::new(person(number), began));
             }
             batch.insert(&Session {
                 name: session(number).1,
@@ -105,22 +105,6 @@ async fn fill(site: &Site, from: usize, to: usize) {
         store.commit(batch).await.unwrap();
     }
     store.release_lock();
-}
-
-fn account(id: PersonId, began: Timestamp) -> Person {
-    Person {
-        id,
-        name: None,
-        display: None,
-        email: None,
-        groups: Vec::new(),
-        provider_groups: Default::default(),
-        passkeys: Vec::new(),
-        links: Vec::new(),
-        state: PersonState::Active,
-        created: began,
-        sessions_from: began,
-    }
 }
 
 fn grant(name: PresentedSecret, began: Timestamp) -> Grant {

@@ -1,6 +1,6 @@
 //! How long refresh tokens and authorizations last, on a clock that is moved. [RT-EXPIRATION §6.3]
 
-use super::world::{CALLBACK, People, VERIFIER, WEB_RULE, asking, parameter};
+use super::world::{People, WEB_RULE, asking};
 use serde_json::{Value, json};
 use testudo_testkit::http::{Answer, Connection, over_socket};
 
@@ -126,16 +126,7 @@ async fn response_states_the_shortest_lifetime_of_the_scopes_or_none_as_the_meta
         ("orders.read orders.write", Some(DAY)),
     ] {
         let url = alice.walk(&asking(&[("scope", scope)])).await.unwrap();
-        let code = parameter(&url, "code").unwrap();
-        let fields = [
-            ("grant_type", "authorization_code"),
-            ("code", code.as_str()),
-            ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-        ];
-        let answer = people.post("/token", "/web/shop", &fields).await;
-        assert_eq!(answer.status, 200, "{scope}: {answer:?}");
-        let body = answer.json();
+        let body = people.redeem(&url).await.json();
         match ends {
             Some(ends) => assert_about(&body["authorization_expires_in"], ends, scope),
             None => assert!(body["authorization_expires_in"].is_null(), "{scope}: {body}"),

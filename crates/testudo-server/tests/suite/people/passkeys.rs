@@ -1,9 +1,6 @@
 //! Passkeys: an invitation, the sign-in, and the passkeys of an account, with an authenticator of the test kit.
 
-use super::world::{
-    CALLBACK, ISSUER, People, SESSION, SQLITE, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter,
-    text_of,
-};
+use super::world::{ISSUER, People, SESSION, SQLITE, WEB_RULE, asking, assert_refused_page, text_of};
 use crate::nodes::postgres;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -140,15 +137,7 @@ async fn person_who_signs_in_with_a_passkey_comes_back_to_the_application_with_a
     let location = answer.header("location").unwrap().to_owned();
     let url = person.walk_on("/login", answer).await.unwrap();
     assert!(location.starts_with("/authorize?flow="), "{location}");
-    let code = parameter(&url, "code").unwrap();
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
-    let answer = people.post("/token", "/web/shop", &fields).await;
-    let token = answer.access_token();
+    let token = people.redeem(&url).await.access_token();
     let claims = testudo_testkit::token::claims(&token);
     assert_eq!(claims["acr"], "phr");
     assert_eq!(claims["sub"], json!(account(&people, "carol").await.id.sub()));

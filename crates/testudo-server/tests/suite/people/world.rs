@@ -169,7 +169,12 @@ impl People {
     /// The tokens that [`CLIENT`] gets for a person.
     pub async fn tokens(&self, person: &mut Person) -> Answer {
         let url = person.walk(&asking(&[])).await.unwrap();
-        let code = parameter(&url, "code").unwrap();
+        self.redeem(&url).await
+    }
+
+    /// The tokens that [`CLIENT`] gets with the code in this response.
+    pub async fn redeem(&self, response: &str) -> Answer {
+        let code = parameter(response, "code").unwrap();
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", code.as_str()),
@@ -177,7 +182,7 @@ impl People {
             ("code_verifier", VERIFIER),
         ];
         let answer = self.post("/token", "/web/shop", &fields).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.status, 200, "{response}: {answer:?}");
         answer
     }
 

@@ -3,7 +3,6 @@
 mod sign_ins;
 
 use super::*;
-use crate::entropy::Entropy;
 use crate::occasions::sign_in::invitation::InvitationUse;
 use crate::occasions::sign_in::passkey::PasskeySignIn;
 use crate::occasions::sign_in::{NewSession, SignedIn};
@@ -84,20 +83,7 @@ impl World {
 
     fn settle_at<O: Occasion>(&mut self, request: &O, now: Timestamp) -> Result<O::Outcome, Rejection> {
         self.number += 1;
-        let entropy = Entropy {
-            millis: 1_800_000_000_000,
-            sequence: self.number.into(),
-            random: [self.number; Entropy::RANDOM_BYTES],
-        };
-        let at = Moment {
-            policy: &self.policy,
-            entropy: &entropy,
-            now,
-        };
-        let loaded = self.store.load(&request.needs());
-        let decision = request.decide(&loaded, &at, &mut Trace::default())?;
-        self.store.commit(decision.batch);
-        Ok(decision.outcome)
+        self.store.settle(request, &self.policy, self.number, now)
     }
 
     fn settle<O: Occasion>(&mut self, request: &O) -> Result<O::Outcome, Rejection> {

@@ -1,7 +1,6 @@
 //! Tests of the sign-in with an account at a provider, and of adding one.
 
 use super::*;
-use crate::entropy::Entropy;
 use crate::policy::Policy;
 use crate::records::test_store::TestStore;
 use testudo_protocol::Timestamp;
@@ -55,20 +54,7 @@ impl World {
 
     fn settle<O: Occasion>(&mut self, request: &O, now: Timestamp) -> Result<O::Outcome, Rejection> {
         self.number += 1;
-        let entropy = Entropy {
-            millis: 1_800_000_000_000,
-            sequence: self.number.into(),
-            random: [self.number; Entropy::RANDOM_BYTES],
-        };
-        let at = Moment {
-            policy: &self.policy,
-            entropy: &entropy,
-            now,
-        };
-        let loaded = self.store.load(&request.needs());
-        let decision = request.decide(&loaded, &at, &mut Trace::default())?;
-        self.store.commit(decision.batch);
-        Ok(decision.outcome)
+        self.store.settle(request, &self.policy, self.number, now)
     }
 
     /// Signs in, with the second decision that knows the person. Returns the session.
