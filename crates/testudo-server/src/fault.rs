@@ -3,7 +3,7 @@
 use testudo_core::rejection::{Answer, Rejection};
 use testudo_protocol::jose::SigningFault;
 use testudo_protocol::oauth::ErrorCode;
-use testudo_store::StoreFault;
+use testudo_store::{CommitError, StoreFault};
 
 /// A fault of this server. The caller may try again.
 #[derive(Debug)]
@@ -30,6 +30,16 @@ pub enum Fault {
     Passkeys(String),
     /// The operating system gave no random bytes.
     NoEntropy,
+}
+
+impl From<CommitError> for Fault {
+    fn from(error: CommitError) -> Fault {
+        match error {
+            CommitError::Conflict(_) => Fault::Contended,
+            CommitError::Unavailable(fault) => Fault::Store(fault),
+            CommitError::Busy => Fault::Busy,
+        }
+    }
 }
 
 impl Fault {

@@ -11,7 +11,7 @@ use testudo_core::Authority;
 use testudo_core::doors::{ClientKeys, Cluster, Facts, Lookup};
 use testudo_core::occasions::authorize::SignedRequest;
 use testudo_core::policy::Policy;
-use testudo_core::records::{Client, ClientState, client_key};
+use testudo_core::records::{Client, ClientState, Record, client_key};
 use testudo_protocol::client_certificate::ExpectedName;
 use testudo_store::StoreFault;
 
@@ -263,6 +263,14 @@ pub(crate) async fn look_up_turn(app: &App) -> Result<Turn<'_>, Fault> {
         app.metrics.client_look_ups_shed.inc();
         Fault::LookUpsWaiting
     })
+}
+
+/// A record that a request names, although nothing of it is verified yet: an attacker can name any number of records.
+pub(crate) async fn read_limited<R: Record>(app: &App, key: &[u8]) -> Result<Option<R>, Fault> {
+    let turn = look_up_turn(app).await?;
+    let found = app.store.read::<R>(key).await;
+    drop(turn);
+    Ok(found.map_err(Fault::Store)?.map(|found| found.record))
 }
 
 /// What is in memory of a client: its record, or that it does not exist.

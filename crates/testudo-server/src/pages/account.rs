@@ -140,11 +140,7 @@ pub async fn show(visit: &Visit<'_>, login: &LoginSettings) -> Result<Response<F
         token: browser.seal(visit, Purpose::Account, session.name)?,
         providers: provider_links(visit, login, &link),
     };
-    let response = page(StatusCode::OK, &template, None);
-    let response = match has_passkeys {
-        true => allow_script(response),
-        false => response,
-    };
+    let response = allow_script(page(StatusCode::OK, &template, None), template.frame);
     Ok(with_cookie(response, browser.cookie))
 }
 

@@ -16,8 +16,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use testudo_core::occasions::authorize::ClientShown;
+use testudo_core::occasions::sign_in::SignedIn;
 use testudo_core::occasions::sign_in::development::DevelopmentSignIn;
-use testudo_core::occasions::sign_in::{NewSession, SignedIn};
 use testudo_core::rejection::{AdmissionReason, Rejection, SignInReason};
 
 /// The application that asks a person to sign in.
@@ -83,11 +83,7 @@ pub fn ask_to_sign_in(
         Onward::Account | Onward::Link(_) => None,
         Onward::Application(begun) => Some(begun.redirect.as_str()),
     };
-    let response = page(StatusCode::OK, &template, redirects_to);
-    let response = match has_passkeys {
-        true => allow_script(response),
-        false => response,
-    };
+    let response = allow_script(page(StatusCode::OK, &template, redirects_to), template.frame);
     Ok(with_cookie(response, browser.cookie))
 }
 
@@ -108,15 +104,7 @@ async fn begin_session(visit: &Visit<'_>, login: &LoginSettings, name: &str) -> 
         name,
         names: &login.development,
         person: None,
-        session: NewSession {
-            method: "development",
-            acr: None,
-            authenticated: None,
-            lifetime: login.session_lifetime,
-            earlier: visit.session().map(|earlier| earlier.key()),
-            address: visit.address,
-            request_id: visit.id,
-        },
+        session: visit.new_session(login, "development"),
     };
     let policy = &visit.in_force.policy;
     // The first decision finds the account that has the name, the second one reads it. A third one would be needed only if

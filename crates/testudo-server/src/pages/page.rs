@@ -78,8 +78,11 @@ pub fn page(
     response
 }
 
-/// The same page, which runs the script of its frame. The script may send requests to this server.
-pub fn allow_script(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+/// The same page, which runs the script of its frame, if it has one. The script may send requests to this server.
+pub fn allow_script(mut response: Response<Full<Bytes>>, frame: Frame<'_>) -> Response<Full<Bytes>> {
+    if frame.script.is_none() {
+        return response;
+    }
     let policy = response.headers().get(header::CONTENT_SECURITY_POLICY);
     let text = policy.and_then(|policy| policy.to_str().ok()).unwrap_or(POLICY);
     if let Ok(policy) = HeaderValue::try_from(format!("{text}; {SCRIPT_POLICY}")) {

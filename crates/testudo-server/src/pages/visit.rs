@@ -10,6 +10,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode, Uri};
 use std::net::IpAddr;
 use std::sync::Arc;
+use testudo_core::occasions::sign_in::NewSession;
 use testudo_core::people::SessionName;
 use testudo_protocol::oauth::{Form, IssuerUrl};
 
@@ -52,6 +53,19 @@ impl<'v> Visit<'v> {
     /// The session that the browser names. It may have ended.
     pub fn session(&self) -> Option<SessionName> {
         SessionName::parse(self.cookie(Cookie::Session)?)
+    }
+
+    /// The session that begins when a person signs in with this request by this method, now and without a named strength.
+    pub fn new_session<'s>(&'s self, login: &LoginSettings, method: &'s str) -> NewSession<'s> {
+        NewSession {
+            method,
+            acr: None,
+            authenticated: None,
+            lifetime: login.session_lifetime,
+            earlier: self.session().map(|earlier| earlier.key()),
+            address: self.address,
+            request_id: self.id,
+        }
     }
 
     /// How people sign in; `None`: they cannot.

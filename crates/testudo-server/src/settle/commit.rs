@@ -68,8 +68,7 @@ pub(super) async fn commit_decided(
             Ok(Err(Unwritten::TooFast(too_fast(limits, &counter, millis))))
         }
         CommitError::Conflict(conflict) => Ok(Err(Unwritten::Conflict(conflict))),
-        CommitError::Unavailable(fault) => Err(Fault::Store(fault)),
-        CommitError::Busy => Err(Fault::Busy),
+        CommitError::Unavailable(_) | CommitError::Busy => Err(error.into()),
     }
 }
 

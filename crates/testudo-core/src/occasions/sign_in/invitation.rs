@@ -1,12 +1,10 @@
 //! A person uses an invitation: the passkey that they made belongs to a new account, or it is the only one of an account
 //! that is recovered. [WEBAUTHN §7.1]
 
-use super::passkey::METHOD;
 use super::{NewSession, SignedIn};
 use crate::decision::{Decision, Moment, Resolution};
 use crate::occasions::ceremonies::Finished;
 use crate::occasions::occasion::Occasion;
-use crate::policy::PASSKEY_ACR;
 use crate::records::{
     Batch, CeremonyPurpose, Conflict, EventKind, Invitation, Loaded, Needs, Passkey, Person, PersonLink,
     PersonName, PersonState,
@@ -64,12 +62,7 @@ impl Occasion for InvitationUse<'_> {
         let Some(person) = person else {
             return Ok(Decision::of(SignedIn::Account(self.invitation.person)));
         };
-        let session = NewSession {
-            method: METHOD,
-            acr: Some(PASSKEY_ACR),
-            ..self.session
-        };
-        session.begin(&person, batch, loaded, at)
+        self.session.begin(&person, batch, loaded, at)
     }
 
     /// Another request used the ceremony, the invitation or the name, or changed the account, at the same moment.
@@ -96,9 +89,7 @@ impl InvitationUse<'_> {
             name: invitation.name.clone(),
             person: person.id,
         });
-        let mut event = super::event_of(person.id, EventKind::PersonCreated, self.session.request_id, at);
-        event.detail = Some(METHOD.to_owned());
-        batch.insert_event(event);
+        batch.insert_event(self.session.event(person.id, EventKind::PersonCreated, at));
         Ok(person)
     }
 

@@ -7,7 +7,7 @@ use super::relying_party::{Asked, new_credential};
 use super::script;
 use crate::config::RelyingParty;
 use crate::fault::{Fault, Stop};
-use crate::gather::look_up_turn;
+use crate::gather::read_limited;
 use crate::settle::settle;
 use http_body_util::Full;
 use hyper::Response;
@@ -61,11 +61,8 @@ impl<'v> Answered<'v> {
         let browser = Browser::of(visit)?.digest();
         // Nothing is proven about the browser. [decision 0011]
         app.applied_changes.judge()?;
-        let turn = look_up_turn(app).await?;
-        let found = app.store.read::<Ceremony>(digest.key()).await;
-        drop(turn);
-        let ceremony = found.map_err(Fault::Store)?.map(|found| found.record);
-        let ceremony = ceremony.filter(|found| found.can_be_finished(browser, purpose, app.now()));
+        let found: Option<Ceremony> = read_limited(app, digest.key()).await?;
+        let ceremony = found.filter(|found| found.can_be_finished(browser, purpose, app.now()));
         Ok(Answered {
             ceremony: ceremony.ok_or_else(unknown)?,
             unverified_answer: visit.form.get("credential").unwrap_or_default(),

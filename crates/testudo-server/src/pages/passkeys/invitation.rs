@@ -13,11 +13,10 @@ use super::super::sealed::Purpose;
 use super::super::visit::{Visit, see_other, with_cookie};
 use super::ceremony::{Answered, begin};
 use super::relying_party::{self, NewUser};
-use super::sign_in::read_person;
-use super::{on_page, to_script};
+use super::{new_session, on_page, to_script};
 use crate::config::{LoginSettings, RelyingParty};
 use crate::fault::{Fault, Stop};
-use crate::gather::look_up_turn;
+use crate::gather::read_limited;
 use crate::person_records::erase_other_sessions;
 use crate::settle::settle;
 use askama::Template;
@@ -25,14 +24,11 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use testudo_core::occasions::passkeys::checked_name;
+use testudo_core::occasions::sign_in::SignedIn;
 use testudo_core::occasions::sign_in::invitation::InvitationUse;
-use testudo_core::occasions::sign_in::passkey::METHOD;
-use testudo_core::occasions::sign_in::{NewSession, SignedIn};
 use testudo_core::people::SessionName;
-use testudo_core::policy::PASSKEY_ACR;
-use testudo_core::records::{CeremonyPurpose, Invitation, Passkey};
+use testudo_core::records::{CeremonyPurpose, Invitation, Passkey, Person};
 use testudo_core::rejection::PasskeyReason;
-use testudo_store::CommitError;
 
 #[derive(Template)]
 #[template(path = "invite.html")]
@@ -52,7 +48,7 @@ pub fn show(visit: &Visit<'_>) -> Result<Response<Full<Bytes>>, Stop> {
         options: visit.path("/invite/options"),
         flow: browser.seal(visit, Purpose::Flow, Onward::Account)?,
     };
-    let response = allow_script(page(StatusCode::OK, &template, None));
+    let response = allow_script(page(StatusCode::OK, &template, None), template.frame);
     Ok(with_cookie(response, browser.cookie))
 }
 
@@ -86,10 +82,7 @@ async fn invitation_of(visit: &Visit<'_>) -> Result<Invitation, Stop> {
     let digest = Invitation::digest_of(token).ok_or_else(unknown)?;
     // Nothing is proven about the browser. [decision 0011]
     app.applied_changes.judge()?;
-    let turn = look_up_turn(app).await?;
-    let found = app.store.read::<Invitation>(digest.key()).await;
-    drop(turn);
-    let found = found.map_err(Fault::Store)?.map(|found| found.record);
+    let found: Option<Invitation> = read_limited(app, digest.key()).await?;
     let alive = found.filter(|found| app.now() < found.expires);
     alive.ok_or_else(unknown)
 }
@@ -136,15 +129,7 @@ async fn begin_session(
             invitation,
             passkey,
             links: &links,
-            session: NewSession {
-                method: METHOD,
-                acr: Some(PASSKEY_ACR),
-                authenticated: None,
-                lifetime: login.session_lifetime,
-                earlier: visit.session().map(|earlier| earlier.key()),
-                address: visit.address,
-                request_id: visit.id,
-            },
+            session: new_session(visit, login),
         };
         let settled = settle(visit.app, &visit.in_force.policy, &request, |outcome, _| {
             Ok(outcome)
@@ -168,7 +153,7 @@ async fn links_of(visit: &Visit<'_>, invitation: &Invitation) -> Result<Vec<Vec<
     if !invitation.is_recovery {
         return Ok(Vec::new());
     }
-    let person = read_person(visit, invitation.person).await?;
+    let person: Option<Person> = read_limited(visit.app, invitation.person.key()).await?;
     Ok(person.map(|person| person.link_keys()).unwrap_or_default())
 }
 
@@ -178,10 +163,5 @@ async fn end_earlier_sessions(visit: &Visit<'_>, cookie: &str) -> Result<(), Fau
     let Some(session) = SessionName::parse(cookie) else {
         return Ok(());
     };
-    let erased = erase_other_sessions(visit.app, session).await;
-    erased.map_err(|error| match error {
-        CommitError::Conflict(_) => Fault::Contended,
-        CommitError::Unavailable(fault) => Fault::Store(fault),
-        CommitError::Busy => Fault::Busy,
-    })
+    Ok(erase_other_sessions(visit.app, session).await?)
 }

@@ -19,11 +19,23 @@ pub use sign_in::{options_to_sign_in, sign_in};
 use super::refused_sign_in::{on_page, trail_of};
 use super::visit::Visit;
 use crate::audit::refuse;
+use crate::config::LoginSettings;
 use crate::fault::Stop;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
+use testudo_core::occasions::sign_in::NewSession;
+use testudo_core::occasions::sign_in::passkey::METHOD;
+use testudo_core::policy::PASSKEY_ACR;
 use testudo_core::rejection::Endpoint;
+
+/// The session of a person who used a passkey.
+fn new_session<'v>(visit: &'v Visit<'_>, login: &LoginSettings) -> NewSession<'v> {
+    NewSession {
+        acr: Some(PASSKEY_ACR),
+        ..visit.new_session(login, METHOD)
+    }
+}
 
 /// The answer to the script of a page, with the same event.
 async fn to_script(

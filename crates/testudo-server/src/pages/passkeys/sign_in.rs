@@ -10,18 +10,16 @@ use super::super::sealed::Purpose;
 use super::super::visit::{Visit, see_other, with_cookie};
 use super::ceremony::{Answered, begin};
 use super::relying_party::{self, Assertion, NotVerified};
-use super::{on_page, to_script};
+use super::{new_session, on_page, to_script};
 use crate::config::{LoginSettings, RelyingParty};
 use crate::fault::{Fault, Stop};
-use crate::gather::look_up_turn;
+use crate::gather::read_limited;
 use crate::settle::settle;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Bytes;
-use testudo_core::occasions::sign_in::passkey::{METHOD, PasskeySignIn};
-use testudo_core::occasions::sign_in::{NewSession, SignedIn};
-use testudo_core::people::PersonId;
-use testudo_core::policy::PASSKEY_ACR;
+use testudo_core::occasions::sign_in::SignedIn;
+use testudo_core::occasions::sign_in::passkey::PasskeySignIn;
 use testudo_core::records::{CeremonyPurpose, Passkey, Person};
 use testudo_core::rejection::{PasskeyFault, PasskeyReason};
 
@@ -102,15 +100,7 @@ async fn begin_session(
             person: assertion.unverified_person,
             verified: &passkey,
             used: &used,
-            session: NewSession {
-                method: METHOD,
-                acr: Some(PASSKEY_ACR),
-                authenticated: None,
-                lifetime: login.session_lifetime,
-                earlier: visit.session().map(|earlier| earlier.key()),
-                address: visit.address,
-                request_id: visit.id,
-            },
+            session: new_session(visit, login),
         };
         let settled = settle(visit.app, &visit.in_force.policy, &request, |outcome, _| {
             Ok(outcome)
@@ -134,23 +124,14 @@ async fn known_passkey(
     visit: &Visit<'_>,
     assertion: &Assertion,
 ) -> Result<Result<Passkey, PasskeyFault>, Stop> {
-    let person = read_person(visit, assertion.unverified_person).await?;
-    let Some(person) = person else {
+    let key = assertion.unverified_person.key();
+    let Some(person) = read_limited::<Person>(visit.app, key).await? else {
         return Ok(Err(PasskeyFault::UnknownAccount));
     };
     if !person.is_active() {
         return Ok(Err(PasskeyFault::AccountNotActive));
     }
-    let passkeys = person.passkeys.into_iter();
-    let found = passkeys
-        .into_iter()
-        .find(|known| known.id == assertion.unverified_passkey);
+    let mut passkeys = person.passkeys.into_iter();
+    let found = passkeys.find(|known| known.id == assertion.unverified_passkey);
     Ok(found.ok_or(PasskeyFault::UnknownPasskey))
-}
-
-pub async fn read_person(visit: &Visit<'_>, person: PersonId) -> Result<Option<Person>, Stop> {
-    let turn = look_up_turn(visit.app).await?;
-    let found = visit.app.store.read::<Person>(person.key()).await;
-    drop(turn);
-    Ok(found.map_err(Fault::Store)?.map(|found| found.record))
 }

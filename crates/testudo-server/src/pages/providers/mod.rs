@@ -187,13 +187,9 @@ impl SignedInAtProvider<'_> {
             link: &self.link,
             person: None,
             session: NewSession {
-                method: &self.provider.name,
                 acr: self.acr,
                 authenticated: self.authenticated,
-                lifetime: login.session_lifetime,
-                earlier: visit.session().map(|earlier| earlier.key()),
-                address: visit.address,
-                request_id: visit.id,
+                ..visit.new_session(login, &self.provider.name)
             },
         };
         let policy = &visit.in_force.policy;
