@@ -69,7 +69,7 @@ impl Lease {
             outcome => outcome,
         };
         match &outcome {
-            Ok(_) | Err(StatementFault::ServerReplaced) => {}
+            Ok(_) | Err(StatementFault::ServerReplaced | StatementFault::NoConnection(_)) => {}
             Err(StatementFault::NoAnswer(_)) => self.is_lost.store(true, Ordering::Relaxed),
             Err(StatementFault::Refused(error)) => {
                 // The session began while the server was read-only. A new session may be able to write.
@@ -114,6 +114,8 @@ impl Drop for Lease {
 /// Why a statement has no result.
 #[derive(Debug)]
 pub(super) enum StatementFault {
+    /// No connection could be taken from the pool.
+    NoConnection(StoreFault),
     /// There was no answer within this time.
     NoAnswer(Duration),
     /// The server refused the statement, or the connection failed.
@@ -125,6 +127,7 @@ pub(super) enum StatementFault {
 impl StatementFault {
     pub(super) fn into_fault(self) -> StoreFault {
         match self {
+            StatementFault::NoConnection(fault) => fault,
             StatementFault::NoAnswer(time) => fault(format!("no answer within {} s", time.as_secs())),
             StatementFault::Refused(error) => refusal(&error),
             StatementFault::ServerReplaced => fault(
@@ -134,10 +137,25 @@ impl StatementFault {
         }
     }
 
+    /// True if the statement has no result because its connection ended, or may have led to the former server. Another
+    /// connection may have one.
+    pub(super) fn is_of_connection(&self) -> bool {
+        match self {
+            StatementFault::ServerReplaced => true,
+            // The server that ends states so on each connection: shutdown (57P01), crash (57P02), not started yet (57P03).
+            StatementFault::Refused(error) => {
+                error.is_closed() || error.code().is_some_and(|code| code.code().starts_with("57P0"))
+            }
+            StatementFault::NoConnection(_) | StatementFault::NoAnswer(_) => false,
+        }
+    }
+
     /// True if the server undid the statement because of a concurrent one, so that it may succeed when it is repeated.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            StatementFault::NoAnswer(_) | StatementFault::ServerReplaced => false,
+            StatementFault::NoConnection(_)
+            | StatementFault::NoAnswer(_)
+            | StatementFault::ServerReplaced => false,
             StatementFault::Refused(error) => error.code().is_some_and(|code| {
                 [
                     SqlState::T_R_SERIALIZATION_FAILURE,

@@ -21,7 +21,7 @@ mod writer;
 use crate::{Change, CommitError, StoreFault, Stored};
 use connect::Route;
 use connections::Connections;
-use lease::checkout;
+use lease::{Lease, StatementFault, checkout};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use testudo_core::records::{Batch, Kind};
@@ -139,59 +139,42 @@ impl PostgresEngine {
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Reads once more, on another connection, if the connection ended meanwhile or may have led to the former server:
+    /// after a failover all clients are read again, and a known client must not be refused for one old connection.
     pub(crate) async fn get_many(
         &self,
         keys: Vec<(Kind, Vec<u8>)>,
     ) -> Result<Vec<Option<Stored>>, StoreFault> {
-        if keys.len() > FEW_KEYS {
-            return self.get_at_once(keys).await;
+        match self.get_once(&keys).await {
+            Err(fault) if fault.is_of_connection() => self.get_once(&keys).await,
+            outcome => outcome,
         }
-        let client = checkout(&self.connections).await?;
+        .map_err(StatementFault::into_fault)
+    }
+
+    async fn get_once(&self, keys: &[(Kind, Vec<u8>)]) -> Result<Vec<Option<Stored>>, StatementFault> {
+        let client = checkout(&self.connections)
+            .await
+            .map_err(StatementFault::NoConnection)?;
+        if keys.len() > FEW_KEYS {
+            return get_at_once(&client, keys).await;
+        }
         let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
         client
-            .bounded(async {
+            .attempt(async {
                 let statement = client.prepare_cached(statement).await?;
                 let mut found = Vec::with_capacity(keys.len());
                 for (kind, key) in keys {
-                    let row = client.query_opt(&statement, &[&(kind as i16), &key]).await?;
+                    let row = client.query_opt(&statement, &[&(*kind as i16), key]).await?;
                     found.push(row.map(|row| Stored {
                         version: row.get::<_, i64>(0) as u64,
                         body: row.get(1),
-                        key,
+                        key: key.clone(),
                     }));
                 }
                 Ok(found)
             })
             .await
-    }
-
-    /// Reads many documents by one statement: a round trip for each would cost more than the query.
-    async fn get_at_once(&self, keys: Vec<(Kind, Vec<u8>)>) -> Result<Vec<Option<Stored>>, StoreFault> {
-        let kinds: Vec<i16> = keys.iter().map(|(kind, _)| *kind as i16).collect();
-        let names: Vec<&[u8]> = keys.iter().map(|(_, key)| key.as_slice()).collect();
-        let text = "SELECT wanted.place, records.version, records.body
-                    FROM unnest($1::smallint[], $2::bytea[]) WITH ORDINALITY AS wanted (kind, key, place)
-                    JOIN records ON records.kind = wanted.kind AND records.key = wanted.key";
-        let client = checkout(&self.connections).await?;
-        let rows = client
-            .bounded(async {
-                let statement = client.prepare_cached(text).await?;
-                client.query(&statement, &[&kinds, &names]).await
-            })
-            .await?;
-        let mut found: Vec<Option<Stored>> = vec![None; keys.len()];
-        for row in rows {
-            let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-            let Some(at) = place.checked_sub(1) else { continue };
-            if let (Some(slot), Some((_, key))) = (found.get_mut(at), keys.get(at)) {
-                *slot = Some(Stored {
-                    key: key.clone(),
-                    version: row.get::<_, i64>(1) as u64,
-                    body: row.get(2),
-                });
-            }
-        }
-        Ok(found)
     }
 
     pub(crate) async fn list(
@@ -315,6 +298,37 @@ impl PostgresEngine {
             })
             .await
     }
+}
+
+/// Reads many documents by one statement: a round trip for each would cost more than the query.
+async fn get_at_once(
+    client: &Lease,
+    keys: &[(Kind, Vec<u8>)],
+) -> Result<Vec<Option<Stored>>, StatementFault> {
+    let kinds: Vec<i16> = keys.iter().map(|(kind, _)| *kind as i16).collect();
+    let names: Vec<&[u8]> = keys.iter().map(|(_, key)| key.as_slice()).collect();
+    let text = "SELECT wanted.place, records.version, records.body
+                FROM unnest($1::smallint[], $2::bytea[]) WITH ORDINALITY AS wanted (kind, key, place)
+                JOIN records ON records.kind = wanted.kind AND records.key = wanted.key";
+    let rows = client
+        .attempt(async {
+            let statement = client.prepare_cached(text).await?;
+            client.query(&statement, &[&kinds, &names]).await
+        })
+        .await?;
+    let mut found: Vec<Option<Stored>> = vec![None; keys.len()];
+    for row in rows {
+        let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
+        let Some(at) = place.checked_sub(1) else { continue };
+        if let (Some(slot), Some((_, key))) = (found.get_mut(at), keys.get(at)) {
+            *slot = Some(Stored {
+                key: key.clone(),
+                version: row.get::<_, i64>(1) as u64,
+                body: row.get(2),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// The errors of pool and driver print only that an operation failed; the reason is in the chain of their sources.

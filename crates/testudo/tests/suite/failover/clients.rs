@@ -119,7 +119,12 @@ impl Clients {
                 }
                 Some(answer) => self.refused(
                     node,
-                    format!("{at:?} {path}: {} {}", answer.status, answer.error()),
+                    format!(
+                        "{at:?} {path}: {} {}, request {}",
+                        answer.status,
+                        answer.error(),
+                        answer.header("request-id").unwrap_or("without an id")
+                    ),
                 ),
                 None => {
                     self.refused(node, format!("{at:?} {path}: the node closed the connection"));

@@ -89,17 +89,34 @@ impl Deployment {
     /// Warnings and errors in the logs of both nodes, for an assertion message. Failed requests are listed only a few
     /// times.
     pub fn warnings(&self) -> String {
+        self.warnings_about(&[])
+    }
+
+    /// As [`Deployment::warnings`], before them all lines about these requests, each named by a text with its id.
+    pub fn warnings_about(&self, requests: &[String]) -> String {
         let warnings_of = |server: &Server| {
             let log = server.log.lock().unwrap();
-            let mut requests = 0;
+            let is_about = |line: &&str| {
+                let id = line
+                    .split("\"request.id\":\"")
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next());
+                id.is_some_and(|id| requests.iter().any(|request| request.contains(id)))
+            };
+            let about: Vec<&str> = log.lines().filter(is_about).collect();
+            let mut failed = 0;
             let lines = log
                 .lines()
                 .filter(|line| !line.contains("\"INFO\""))
                 .filter(|line| {
-                    requests += usize::from(line.contains("a request failed by our fault"));
-                    requests < 15 || !line.contains("a request failed by our fault")
+                    failed += usize::from(line.contains("a request failed by our fault"));
+                    failed < 15 || !line.contains("a request failed by our fault")
                 });
-            lines.take(100).collect::<Vec<_>>().join("\n")
+            about
+                .into_iter()
+                .chain(lines.take(100))
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let [first, second] = self.servers.each_ref().map(warnings_of);
         format!("--- first node\n{first}\n--- second node\n{second}")

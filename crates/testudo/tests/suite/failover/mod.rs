@@ -210,7 +210,7 @@ impl Trial {
             known.refused.is_empty(),
             "{:#?}\n{}",
             &known.refused[..known.refused.len().min(5)],
-            warnings()
+            self.deployment.warnings_about(&known.refused)
         );
         assert!(known.p99() < self.limits.known_p99, "{:?}", known.p99());
         assert!(
