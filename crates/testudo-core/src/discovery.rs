@@ -4,7 +4,7 @@ mod people;
 
 use crate::grants;
 use crate::identity::{ATTESTATION_BY_DPOP, CredentialKind};
-use crate::policy::Policy;
+use crate::policy::{ConfiguredClient, Policy};
 use people::people_metadata;
 use testudo_protocol::jose::Algorithm;
 use testudo_protocol::oauth::metadata::{
@@ -96,7 +96,7 @@ pub fn server_metadata(
             },
         ),
         scopes_supported: scopes,
-        tls_client_certificate_bound_access_tokens: usable.iter().any(|kind| kind.is_certificate()),
+        tls_client_certificate_bound_access_tokens: binds_to_certificates(policy, &usable),
         mtls_endpoint_aliases: mtls_base.map(|base| EndpointAliases {
             token_endpoint: format!("{base}/token"),
             // A client can also register with its certificate at that listener.
@@ -114,6 +114,17 @@ pub fn server_metadata(
         people,
     };
     with_token_endpoints(metadata, policy)
+}
+
+/// True if tokens of some client can be bound to its certificate: to its credential, or to a certificate of a client
+/// without a credential. [RFC8705 §3.3] [RFC8705 §4]
+fn binds_to_certificates(policy: &Policy, usable: &[CredentialKind]) -> bool {
+    let is_bound_without_credential = |client: &ConfiguredClient| {
+        client.method.kind() == CredentialKind::Public && client.rule.sender_constraint.takes_certificates()
+    };
+    usable.iter().any(|kind| kind.is_certificate())
+        || (policy.registration.receives_certificates
+            && policy.clients.values().any(is_bound_without_credential))
 }
 
 /// Adds the endpoints at which clients ask about tokens and revoke them. Clients authenticate there as at the token

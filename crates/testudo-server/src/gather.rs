@@ -208,7 +208,8 @@ pub(crate) async fn keys_of_client(app: &App, key: Vec<u8>) -> Result<Option<Arc
     Ok(known.and_then(|known| known.keys()))
 }
 
-/// The certificates of a registered client, also of one with a verifiable credential. [RFC8705 §2.2] They are in its record.
+/// The certificates of a registered client, also of one with a verifiable credential. [RFC8705 §2.2] They are in its
+/// record; a client that registered as a public one has none there. [RFC8705 §4]
 async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) -> Result<Facts, Fault> {
     let of_credential = || {
         let issuer = policy.issuer_of_client(client_id)?;
@@ -218,8 +219,11 @@ async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) ->
         Some(key) => registered(app, key).await?,
         None => None,
     };
-    let keys = known.and_then(|known| known.keys());
-    Ok(keys.map_or(Facts::Nothing, Facts::Client))
+    let Some(known) = known else {
+        return Ok(Facts::Nothing);
+    };
+    let of_keys = || known.keys().map(Facts::Client);
+    Ok(as_public(&known).or_else(of_keys).unwrap_or(Facts::Nothing))
 }
 
 /// The sponsor of a registered client, if the client registered as a public one.
@@ -228,9 +232,15 @@ async fn public_client(app: &App, policy: &Policy, client_id: &str) -> Result<Fa
         return Ok(Facts::Nothing);
     };
     let known = registered(app, key).await?;
-    let client = known.as_ref().map(|known| &known.stored.record);
-    let client = client.filter(|client| client.is_registered_as_public());
-    Ok(client.map_or(Facts::Nothing, |client| Facts::Public(client.sponsor.clone())))
+    let public = known.and_then(|known| as_public(&known));
+    Ok(public.unwrap_or(Facts::Nothing))
+}
+
+/// The sponsor of this client, if it registered as a public one.
+fn as_public(known: &CachedClient) -> Option<Facts> {
+    let client = &known.stored.record;
+    let is_public = client.is_registered_as_public();
+    is_public.then(|| Facts::Public(client.sponsor.clone()))
 }
 
 /// The key of the record of a client that registered without evidence, if this server assigned the id.

@@ -3,24 +3,34 @@
 //! Nothing proves who sends its requests, so they are accepted only of clients that the configuration or their own
 //! registration says are public. What a person grants to such a client is protected by PKCE, by the redirect URI, and by
 //! the consent page ([RFC8252 §8]), which are decided elsewhere.
+//!
+//! A certificate of the connection does not prove who the client is: any program can create one. The tokens of a client
+//! that asks for it are bound to it. [RFC8705 §4]
 
+use super::shared::client_chain::with_certificate;
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind};
 use crate::policy::ClientMethod;
 use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
+use testudo_protocol::client_certificate::ClientChain;
 
 /// The name of a client that sent no credential.
 pub struct PublicClient {
     unverified_client_id: String,
+    /// The certificate of the connection, if the client presented one. The handshake proved that it has the private key.
+    certificate: Option<ClientChain>,
 }
 
 impl PublicClient {
-    /// Takes the name.
+    /// Takes the name, and checks the limits of the certificates.
     pub fn recognise(presented: &Presented) -> Result<PublicClient, Rejection> {
+        let (client_id, chain) = presented.named_client()?;
+        let certificate = chain.map(ClientChain::new).transpose();
         Ok(PublicClient {
-            unverified_client_id: presented.client_id()?.to_owned(),
+            unverified_client_id: client_id.to_owned(),
+            certificate: certificate.map_err(CredentialReason::Certificate)?,
         })
     }
 
@@ -47,9 +57,13 @@ impl PublicClient {
             (Some(_), _) | (None, _) => return Err(CredentialReason::NoCredential.into()),
         };
         trace.passed("public client", || client_id.to_owned());
-        Ok(AttestedIdentity {
+        let identity = AttestedIdentity {
             authority,
             ..AttestedIdentity::named_here(client_id, CredentialKind::Public, sponsor)
-        })
+        };
+        match &self.certificate {
+            Some(chain) => with_certificate(identity, chain, terms.now, trace),
+            None => Ok(identity),
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The TLS handshake proved that the client has the private key of the certificate. It is compared with those of the
 //! client, byte by byte; who issued it does not matter, and no chain is validated.
 
-use super::shared::client_chain::PresentedChain;
+use super::shared::client_chain::{PresentedChain, with_certificate};
 use super::shared::facts::{Facts, Lookup, Terms};
 use super::shared::presented::Presented;
 use crate::identity::{AttestedIdentity, Authority, CredentialKind, Proof};
@@ -36,6 +36,12 @@ impl SelfSignedTlsClientAuth {
     ) -> Result<AttestedIdentity, Rejection> {
         let shown = self.0;
         let configured = terms.policy.clients.get(shown.unverified_client_id.as_str());
+        // [RFC8705 §4] The client registered as one without a credential: its certificate may only bind its tokens.
+        if let (None, Facts::Public(sponsor)) = (configured, facts) {
+            let kind = CredentialKind::Public;
+            let named = AttestedIdentity::named_here(&shown.unverified_client_id, kind, sponsor.clone());
+            return with_certificate(named, &shown.chain, terms.now, trace);
+        }
         let (known, registered) = match (configured.map(|client| &client.method), facts) {
             (Some(ClientMethod::SelfSigned(known)), _) => (known, None),
             (None, Facts::Client(client)) => (&client.certificates, Some(client)),

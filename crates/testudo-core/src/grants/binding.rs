@@ -62,6 +62,11 @@ impl Binding {
         Ok(is_bound.then_some(Binding { key, certificate }))
     }
 
+    /// The certificate to which the tokens of this request are bound.
+    pub(super) fn certificate(&self) -> Option<[u8; 32]> {
+        self.certificate
+    }
+
     /// The lifetime of a token that is issued at `now`, limited by the binding.
     pub(super) fn limited(&self, life: Seconds, requester: &Requester<'_>, now: Timestamp) -> Seconds {
         match self.certificate {

@@ -179,7 +179,10 @@ impl AttestedIdentity {
     pub fn shows(&self, kind: CredentialKind) -> bool {
         let has_attested_key = || self.proof.credential.is_some() && self.proof.confirmation.is_some();
         self.kind == kind
-            || (kind == CredentialKind::X509Svid && self.has_certificate() && self.proof.credential.is_none())
+            || (kind == CredentialKind::X509Svid
+                && self.kind != CredentialKind::Public
+                && self.has_certificate()
+                && self.proof.credential.is_none())
             || (kind == CredentialKind::Attestation && has_attested_key())
     }
 

@@ -18,6 +18,16 @@ pub enum SenderConstraint {
     Any,
 }
 
+impl SenderConstraint {
+    /// True if a client certificate satisfies it.
+    pub fn takes_certificates(self) -> bool {
+        match self {
+            SenderConstraint::Mtls | SenderConstraint::Any => true,
+            SenderConstraint::None | SenderConstraint::Dpop => false,
+        }
+    }
+}
+
 impl fmt::Display for SenderConstraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -394,13 +394,13 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         }
         AdmissionReason::BindingMissing { rule, constraint } => match constraint {
             SenderConstraint::Mtls => {
-                format!("the client must authenticate with an X.509-SVID over mutual TLS, or change sender_constraint of rule `{rule}`")
+                format!("the client must present its certificate over mutual TLS, or change sender_constraint of rule `{rule}`")
             }
             SenderConstraint::Dpop => {
                 format!("the client must send a DPoP proof, or change sender_constraint of rule `{rule}`")
             }
             SenderConstraint::Any | SenderConstraint::None => format!(
-                "the client must send a DPoP proof or authenticate with an X.509-SVID, or change sender_constraint of rule `{rule}`"
+                "the client must send a DPoP proof or present its certificate over mutual TLS, or change sender_constraint of rule `{rule}`"
             ),
         }
         .into(),

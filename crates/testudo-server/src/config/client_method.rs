@@ -39,9 +39,12 @@ impl ClientSection {
         self.grant_types.clone().or_else(of_public)
     }
 
-    /// True if the client authenticates with a certificate.
-    pub(super) fn has_certificates(&self) -> bool {
-        self.method().is_some_and(CredentialKind::is_certificate)
+    /// True if the client presents a certificate: as its credential, or to have tokens bound to it. [RFC8705 §4]
+    pub(super) fn presents_certificates(&self) -> bool {
+        let binds = self
+            .sender_constraint
+            .is_some_and(SenderConstraint::takes_certificates);
+        self.method().is_some_and(CredentialKind::is_certificate) || (binds && self.is_public())
     }
 
     /// The members of which `tls_client_auth` needs exactly one. [RFC8705 §2.1.2]
@@ -116,12 +119,6 @@ impl Checker<'_> {
                 "needs a client that authenticates: an attestation is sent beside its own credential";
             let hint = Some("attested clients without keys of their own need no entry, but a rule");
             self.report.error(format!("{key}.attested_by"), problem, hint);
-        }
-        if section.sender_constraint == Some(SenderConstraint::Mtls) {
-            let problem = "is \"mtls\", and the certificate of a client without a credential is not read";
-            let hint = Some("\"dpop\" binds its tokens to a key that it makes itself");
-            self.report
-                .error(format!("{key}.sender_constraint"), problem, hint);
         }
         // [RFC6749 §4.4]
         let of_itself = section.grant_types.iter().flatten();

@@ -90,14 +90,14 @@ impl Checker<'_> {
             .iter()
             .filter_map(|domain| domain.credentials.as_ref())
             .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
-        let asks_for_certificates = has_svids || clients.iter().any(ClientSection::has_certificates);
+        let asks_for_certificates = has_svids || clients.iter().any(ClientSection::presents_certificates);
         let mtls = self.mtls(section);
         let proxy = self.proxy(section);
         let is_forwarded = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
         if asks_for_certificates && !is_encrypted && !is_forwarded {
             let who = match has_svids {
                 true => "a trust domain accepts \"x509_svid\"",
-                false => "a client authenticates with a certificate",
+                false => "a client presents a certificate",
             };
             self.report.warn(
                 "server.tls",

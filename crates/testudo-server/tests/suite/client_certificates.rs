@@ -2,6 +2,7 @@
 
 mod credentials;
 mod names;
+mod public;
 mod registered;
 mod self_signed;
 

@@ -505,7 +505,7 @@ pub struct MutualTls {
 }
 
 impl MutualTls {
-    fn new() -> MutualTls {
+    pub fn new() -> MutualTls {
         let (server, root) = web_certificate("as.example");
         MutualTls {
             a: X509Issuer::new("a.example"),
@@ -515,7 +515,8 @@ impl MutualTls {
         }
     }
 
-    fn write(&self, folder: &Path) {
+    /// Writes the files that [`TLS`] names.
+    pub fn write(&self, folder: &Path) {
         std::fs::write(folder.join("tls.crt"), self.server.chain_pem()).unwrap();
         std::fs::write(folder.join("tls.key"), self.server.key_pem()).unwrap();
     }
@@ -523,6 +524,11 @@ impl MutualTls {
     /// A client that resumes its TLS sessions.
     pub fn client(&self, client: &X509Chain) -> TlsClient {
         TlsClient::new(&self.root.chain, Some(client))
+    }
+
+    /// How a browser connects, without a certificate.
+    pub fn browser(&self) -> TlsClient {
+        TlsClient::new(&self.root.chain, None)
     }
 
     pub async fn connect(&self, address: SocketAddr, client: Option<&X509Chain>) -> Option<Connection> {

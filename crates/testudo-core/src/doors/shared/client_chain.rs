@@ -2,8 +2,9 @@
 
 use super::facts::Lookup;
 use super::presented::Presented;
-use crate::identity::Proof;
+use crate::identity::{AttestedIdentity, Proof};
 use crate::rejection::{CredentialReason, Rejection};
+use crate::trace::Trace;
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientChain;
 
@@ -40,4 +41,25 @@ impl PresentedChain {
             ..Proof::until(until)
         }
     }
+}
+
+/// A client without a credential, with the certificate to which its tokens may be bound. Who issued the certificate does
+/// not matter: only the holder of its private key can use the tokens. [RFC8705 §4]
+pub(crate) fn with_certificate(
+    mut identity: AttestedIdentity,
+    chain: &ClientChain,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Result<AttestedIdentity, Rejection> {
+    let expires = chain
+        .valid_until(now)
+        .map_err(CredentialReason::ClientCertificate)?;
+    trace.passed("certificate that may bind tokens", || {
+        format!("valid until {expires}")
+    });
+    identity.proof = Proof {
+        certificate_thumbprint: Some(chain.thumbprint()),
+        ..Proof::until(expires)
+    };
+    Ok(identity)
 }

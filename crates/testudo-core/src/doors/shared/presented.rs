@@ -27,7 +27,8 @@ pub enum Evidence {
     Assertion(String),
     /// A certificate chain from the TLS handshake.
     Certificates(Arc<PeerCertificates>),
-    /// The same, of a client that `client_id` names and that has certificates of its own.
+    /// The same, of the client that `client_id` names: its own certificates, or those to which the tokens of a client
+    /// without a credential are bound.
     ClientCertificates(String, Arc<PeerCertificates>),
     /// No credential, of the client that `client_id` names.
     Absent(String),
@@ -58,6 +59,9 @@ impl fmt::Debug for PeerCertificates {
         write!(f, "PeerCertificates({})", self.chain.len())
     }
 }
+
+/// The client that a request without a credential names, and the certificates of its connection.
+type NamedClient<'p> = (&'p str, Option<&'p [Vec<u8>]>);
 
 /// The parts of the HTTP request, besides the form, that matter for authentication.
 #[derive(Clone, Default)]
@@ -213,19 +217,21 @@ impl Presented {
         }
     }
 
-    /// The client that a request without a credential names.
-    pub(crate) fn client_id(&self) -> Result<&str, Rejection> {
+    /// The client that a request without a credential names, and the certificates of its connection, leaf first.
+    pub(crate) fn named_client(&self) -> Result<NamedClient<'_>, Rejection> {
         match &self.evidence {
-            Evidence::Absent(client_id) => Ok(client_id),
-            Evidence::Assertion(_) | Evidence::Certificates(_) | Evidence::ClientCertificates(..) => {
-                Err(CredentialReason::UnknownClient.into())
+            Evidence::Absent(client_id) => Ok((client_id, None)),
+            Evidence::ClientCertificates(client_id, certificates) => {
+                Ok((client_id, Some(&certificates.chain)))
             }
+            Evidence::Assertion(_) | Evidence::Certificates(_) => Err(CredentialReason::UnknownClient.into()),
         }
     }
 
     /// The same credential; if it is a certificate, and `client_id` names a client with certificates of its own, it is
-    /// verified as one of them. [RFC8705 §2] Others are verified as X.509-SVIDs. `is_registered` is true for an id of a
-    /// client that registered without evidence.
+    /// verified as one of them. [RFC8705 §2] If `client_id` names a client without a credential, the certificate is what
+    /// its tokens may be bound to. [RFC8705 §4] Others are verified as X.509-SVIDs. `is_registered` is true for an id of
+    /// a client that registered without evidence: its record says which of the first two it is.
     pub fn of_client(
         self,
         client_id: Option<&str>,
@@ -235,8 +241,8 @@ impl Presented {
         let (Evidence::Certificates(certificates), Some(client_id)) = (&self.evidence, client_id) else {
             return self;
         };
-        let kind = match policy.clients.get(client_id) {
-            Some(client) if client.method.kind().is_certificate() => client.method.kind(),
+        let kind = match policy.clients.get(client_id).map(|client| client.method.kind()) {
+            Some(kind) if kind.is_certificate() || kind == CredentialKind::Public => kind,
             None if is_registered(client_id) || policy.issuer_of_client(client_id).is_some() => {
                 CredentialKind::SelfSignedTlsClientAuth
             }

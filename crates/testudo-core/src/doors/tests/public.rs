@@ -17,6 +17,33 @@ fn world() -> World {
     world
 }
 
+/// A certificate that the client created, valid for an hour around the time of the tests.
+fn certificate(from: i64, until: i64) -> Vec<u8> {
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.not_before = in_seconds(from).into();
+    parameters.not_after = in_seconds(until).into();
+    let key = rcgen::KeyPair::generate().unwrap();
+    parameters.self_signed(&key).unwrap().der().to_vec()
+}
+
+/// The client that `client_id` names, over a connection with this certificate.
+fn connect(
+    world: &World,
+    client_id: &str,
+    certificate: &[u8],
+    facts: &Facts,
+) -> Result<AttestedIdentity, Rejection> {
+    let mut form = Form::parse(format!("client_id={client_id}").as_bytes()).unwrap();
+    let headers = RequestHeaders {
+        certificates: Some(Arc::new(PeerCertificates::new(vec![certificate.to_vec()]))),
+        ..RequestHeaders::default()
+    };
+    let (presented, _) = Presented::find(&mut form, headers)?;
+    let is_registered = |client_id: &str| client_id.starts_with("c_");
+    let presented = presented.of_client(Some(client_id), &world.policy, is_registered);
+    world.check(recognise(&presented)?, facts)
+}
+
 fn name(world: &World, client_id: &str, facts: &Facts) -> Result<AttestedIdentity, Rejection> {
     world.check(recognise(&Presented::named(client_id))?, facts)
 }
@@ -88,4 +115,65 @@ fn public_client_that_sends_a_credential_is_refused() {
     assert_eq!(refused, CredentialReason::UnknownClient.into());
     let refused = world.show(CredentialKind::Public, APP);
     assert!(refused.is_err(), "an assertion is no name of a client");
+}
+
+// [RFC8705 §4]
+#[test]
+fn certificate_of_a_public_client_is_what_its_tokens_may_be_bound_to() {
+    let (world, own) = (world(), certificate(-60, 3_600));
+    let registered = Facts::Public(Some(Box::new(sponsor())));
+    for (client_id, facts, authority) in [
+        (APP, Facts::Nothing, Authority::configuration()),
+        ("c_1", Facts::Public(None), Authority::registration()),
+        ("c_1", registered, Authority::registration()),
+    ] {
+        let identity = connect(&world, client_id, &own, &facts).unwrap();
+        assert_eq!(identity.authority, authority);
+        assert_eq!(
+            (&*identity.subject, identity.kind),
+            (client_id, CredentialKind::Public)
+        );
+        let thumbprint = testudo_protocol::jose::sha256(&own);
+        assert_eq!(identity.proof.certificate_thumbprint, Some(thumbprint));
+        assert_eq!(identity.proof.expires, Timestamp(NOW + 3_600));
+        assert_eq!(
+            identity.sponsor.is_some(),
+            matches!(facts, Facts::Public(Some(_)))
+        );
+        assert!(!identity.shows(CredentialKind::X509Svid), "it proves no workload");
+    }
+}
+
+#[test]
+fn certificate_beside_the_name_of_a_public_client_must_be_valid_now() {
+    let world = world();
+    assert!(connect(&world, APP, &certificate(-60, 60), &Facts::Nothing).is_ok());
+    for (case, bad) in [
+        ("expired", certificate(-3_600, -1)),
+        ("not yet valid", certificate(60, 3_600)),
+        ("no certificate", vec![0x30, 0x00]),
+        ("empty", Vec::new()),
+    ] {
+        for (client_id, facts) in [(APP, Facts::Nothing), ("c_1", Facts::Public(None))] {
+            let refused = connect(&world, client_id, &bad, &facts);
+            assert!(refused.is_err(), "{case}");
+            refusal(refused);
+        }
+    }
+}
+
+#[test]
+fn certificate_makes_no_public_client_of_one_that_has_a_credential_or_does_not_exist() {
+    let (world, own) = (world(), certificate(-60, 3_600));
+    for (client_id, facts) in [
+        // A registration cannot take over the id of a configured client.
+        ("c6", Facts::Public(None)),
+        ("c6", Facts::Nothing),
+        ("c_1", Facts::Nothing),
+        ("unknown", Facts::Nothing),
+        (WORKLOAD, Facts::Nothing),
+        ("App", Facts::Nothing),
+    ] {
+        refusal(connect(&world, client_id, &own, &facts));
+    }
 }

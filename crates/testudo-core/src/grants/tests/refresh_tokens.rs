@@ -1,11 +1,11 @@
 //! Refresh: each refusal beside the same request that is granted.
 
 use super::world::{Caller, DAY, START, World, grant_id, person, public, refresh_token, seconds, web};
-use crate::grants::Granted;
 use crate::grants::refresh::EARLIER_TOKENS_MAX;
-use crate::identity::CredentialKind;
+use crate::grants::{Binding, Granted};
+use crate::identity::{CredentialKind, SenderConstraint};
 use crate::people::SecretDigest;
-use crate::records::{AuthorizationCode, Client, Consent, EventKind, Kind, PersonState, client_key};
+use crate::records::{AuthorizationCode, BoundTo, Client, Consent, EventKind, Kind, PersonState, client_key};
 use crate::rejection::{AdmissionReason, GrantReason, Presented, Rejection};
 use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::{Seconds, Timestamp};
@@ -174,6 +174,56 @@ fn refresh_token_of_a_public_client_is_bound_to_the_key_of_its_dpop_proof() {
         ..web()
     });
     assert!(world.refresh(&web(), &token, "").is_ok());
+}
+
+// [RFC8705 §4] [RFC8705 §7.1]
+#[test]
+fn tokens_of_a_public_client_are_bound_to_its_certificate_where_that_is_demanded() {
+    let with = |certificate: Option<[u8; 32]>| Caller {
+        certificate,
+        ..public()
+    };
+    let demanding = || {
+        let mut world = World::with(&public(), |_| {});
+        world.spec.sender_constraint = Some(SenderConstraint::Mtls);
+        world
+    };
+    let own = with(Some([7; 32]));
+    let mut world = demanding();
+    let first = world.redeem(&own, "").unwrap();
+    let binding = first.binding.as_ref().and_then(Binding::certificate);
+    assert_eq!(binding, Some([7; 32]));
+    let token = refresh_token(&first);
+    let not_proven = GrantReason::KeyNotProven(Presented::RefreshToken).into();
+    assert_eq!(
+        world.refresh(&with(Some([8; 32])), &token, "").unwrap_err(),
+        not_proven
+    );
+    let missing = AdmissionReason::BindingMissing {
+        rule: "web".to_owned(),
+        constraint: SenderConstraint::Mtls,
+    };
+    let missing = Rejection::from(missing);
+    assert_eq!(world.refresh(&public(), &token, "").unwrap_err(), missing);
+    let second = world.refresh(&own, &token, "").unwrap();
+    // The client proves a key, so an answer that was lost is repeated.
+    assert!(world.refresh(&own, &token, "").is_ok());
+    assert!(second.binding.is_some());
+    assert_eq!(demanding().redeem(&public(), "").unwrap_err(), missing);
+
+    // Where nothing demands it, a certificate binds nothing.
+    let (mut world, token) = redeemed(&own);
+    assert_eq!(world.grant().unwrap().bound_to, BoundTo::default());
+    assert_eq!(world.refresh(&public(), &token, "").unwrap().binding, None);
+    // A client that authenticates renews its certificate.
+    let mut world = World::new();
+    world.spec.sender_constraint = Some(SenderConstraint::Mtls);
+    let workload = |certificate: [u8; 32]| Caller {
+        certificate: Some(certificate),
+        ..web()
+    };
+    let token = refresh_token(&world.redeem(&workload([7; 32]), "").unwrap());
+    assert!(world.refresh(&workload([8; 32]), &token, "").is_ok());
 }
 
 // Rows F-25, F-26, F-27.

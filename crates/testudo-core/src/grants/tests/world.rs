@@ -69,6 +69,8 @@ pub struct Caller {
     pub dpop_key: Option<[u8; 32]>,
     /// One of [`KEYS`].
     pub confirmation: Option<usize>,
+    /// SHA-256 of the certificate of the connection.
+    pub certificate: Option<[u8; 32]>,
 }
 
 /// The workload for which the code was issued.
@@ -78,6 +80,7 @@ pub fn web() -> Caller {
         kind: CredentialKind::JwtSvid,
         dpop_key: None,
         confirmation: None,
+        certificate: None,
     }
 }
 
@@ -105,6 +108,7 @@ impl Caller {
         };
         let proof = Proof {
             confirmation,
+            certificate_thumbprint: self.certificate,
             ..Proof::until(Timestamp(START * 100))
         };
         AttestedIdentity::proven(authority, self.subject, self.kind, proof)

@@ -51,12 +51,13 @@ pub(super) fn resolve_without_evidence(
         place_of_keys(uri, at.policy.issuer.as_str())?;
     }
     let has_certificate = kind == CredentialKind::SelfSignedTlsClientAuth;
-    if has_certificate && !at.policy.registration.receives_certificates {
-        return Err(MetadataReason::CertificatesNotReceived.into());
-    }
     let must_bind_tokens = requested.tls_client_certificate_bound_access_tokens;
-    if must_bind_tokens && !has_certificate {
+    // [RFC8705 §4] A client without a credential creates a certificate, to which its tokens are bound.
+    if must_bind_tokens && !has_certificate && kind != CredentialKind::Public {
         return Err(MetadataReason::BindingWithoutCertificate.into());
+    }
+    if (has_certificate || must_bind_tokens) && !at.policy.registration.receives_certificates {
+        return Err(MetadataReason::CertificatesNotReceived.into());
     }
     if self::kind(requested)? != kind && requested.token_endpoint_auth_method.is_some() {
         return Err(MetadataReason::AuthMethodChanged.into());

@@ -1,0 +1,163 @@
+//! Clients without a credential whose tokens are bound to a certificate that they create. [RFC8705 §4] The whole way of
+//! their codes and refresh tokens is in `matrix/flows`.
+
+use super::*;
+use rcgen::date_time_ymd;
+use testudo_testkit::http::Connection;
+
+const LOGIN: &str = "[login]\n[registration]\nopen = { scopes = [\"r\"] }";
+const METHOD: &str = "token_endpoint_auth_method";
+const BINDING: &str = "tls_client_certificate_bound_access_tokens";
+
+/// A public client, whose tokens must be bound as `constraint` says.
+fn app(constraint: &str) -> String {
+    format!(
+        "[[clients]]\nclient_id = \"app\"\ntoken_endpoint_auth_method = \"none\"\n\
+         redirect_uris = [\"http://127.0.0.1/callback\"]\nsender_constraint = \"{constraint}\"\n"
+    )
+}
+
+async fn start(server: &str, clients: &str) -> (World, MutualTls) {
+    World::start_with_tls(&format!("{RULES}{clients}"), &format!("{server}\n{LOGIN}")).await
+}
+
+async fn metadata(connection: &mut Connection) -> Value {
+    let answer = connection.get("/.well-known/oauth-authorization-server").await;
+    answer.json()
+}
+
+/// A token request of the client with an invented code, which is refused after the client was recognised.
+async fn redeem(world: &World, tls: &MutualTls, client: Option<&X509Chain>) -> Answer {
+    let code = "A".repeat(43);
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "app"),
+        ("code", &code),
+    ];
+    let mut connection = tls.connect(world.address(), client).await.unwrap();
+    let answer = connection.post("/token", form(&fields)).await;
+    assert_answer_form(&answer);
+    answer
+}
+
+#[tokio::test]
+async fn certificate_of_a_public_client_must_be_valid_and_may_be_of_anyone() {
+    let (world, tls) = start(TLS, &app("mtls")).await;
+    for (case, certificate) in [
+        ("self-signed", self_signed(|_| {})),
+        ("of an authority of workloads", tls.a.svid("/x/1")),
+        (
+            "of an unknown authority",
+            X509Issuer::new("unknown.example").svid("/x/1"),
+        ),
+    ] {
+        let answer = redeem(&world, &tls, Some(&certificate)).await;
+        assert_refused(&answer, "invalid_grant", case);
+    }
+    for (case, certificate) in [
+        (
+            "expired",
+            self_signed(|own| own.not_after = date_time_ymd(2020, 1, 1)),
+        ),
+        (
+            "not yet valid",
+            self_signed(|own| own.not_before = date_time_ymd(2100, 1, 1)),
+        ),
+    ] {
+        let answer = redeem(&world, &tls, Some(&certificate)).await;
+        assert_refused(&answer, "invalid_client", case);
+    }
+    let answer = redeem(&world, &tls, None).await;
+    assert_refused(&answer, "invalid_request", "no certificate");
+    assert_eq!(world.reason_of(&answer).await, "binding_missing");
+}
+
+#[tokio::test]
+async fn certificate_of_a_public_client_that_binds_no_tokens_has_no_effect() {
+    let (world, tls) = start(TLS, &app("none")).await;
+    for certificate in [None, Some(self_signed(|_| {}))] {
+        let answer = redeem(&world, &tls, certificate.as_ref()).await;
+        assert_refused(&answer, "invalid_grant", "the client is recognised");
+    }
+}
+
+#[tokio::test]
+async fn listeners_ask_for_certificates_where_a_public_client_binds_its_tokens_and_the_metadata_says_so() {
+    // No trust domain accepts X.509-SVIDs here.
+    for (constraint, is_asked) in [("mtls", true), ("any", true), ("dpop", false), ("none", false)] {
+        let tls = MutualTls::new();
+        let folder = testudo_testkit::scratch::folder("public");
+        tls.write(&folder);
+        let text = format!(
+            "issuer = \"{ISSUER}\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n{TLS}\n[store]\nurl = \"memory:\"\n\
+             [admin]\nsocket = \"admin.sock\"\n[login]\n{}",
+            app(constraint)
+        );
+        std::fs::write(folder.join("testudo.toml"), text).unwrap();
+        let running = crate::world::run_in(&folder).await.unwrap();
+        let own = self_signed(|_| {});
+        let mut connection = tls.connect(running.addresses[0], Some(&own)).await.unwrap();
+        let shown = metadata(&mut connection).await;
+        assert_eq!(shown[BINDING], json!(is_asked), "{constraint}");
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "app"),
+            ("code", "x"),
+        ];
+        let answer = connection.post("/token", form(&fields)).await;
+        // Without a certificate, a key would be missing for "mtls" and "any".
+        let expected = match constraint {
+            "dpop" => "invalid_dpop_proof",
+            _ => "invalid_grant",
+        };
+        assert_refused(&answer, expected, constraint);
+    }
+}
+
+fn request(more: Value) -> Value {
+    let mut body = json!({
+        "redirect_uris": ["https://app.example/cb"], "grant_types": ["authorization_code"], BINDING: true,
+    });
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    body
+}
+
+async fn register(connection: &mut Connection, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json")];
+    connection
+        .send("POST", "/register", &headers, body.to_string())
+        .await
+}
+
+#[tokio::test]
+async fn public_client_registers_that_its_tokens_are_bound_where_certificates_arrive() {
+    let (world, tls) = start(TLS, "").await;
+    let mut connection = tls.connect(world.address(), None).await.unwrap();
+    let public = request(json!({ METHOD: "none" }));
+    let answer = register(&mut connection, &public).await;
+    assert_eq!(
+        (answer.status, &answer.json()[BINDING]),
+        (201, &json!(true)),
+        "{answer:?}"
+    );
+    let key = testudo_testkit::generate_key(testudo_protocol::jose::Algorithm::ES256, Some("k"));
+    let keyed = request(json!({ "jwks": { "keys": [key.public_jwk("sig", true)] } }));
+    let both = request(json!({ METHOD: "none", "dpop_bound_access_tokens": true }));
+    for (case, body) in [("a client with a key", keyed), ("two bindings", both)] {
+        let answer = register(&mut connection, &body).await;
+        assert_eq!(
+            (answer.status, answer.error()),
+            (400, "invalid_client_metadata".to_owned()),
+            "{case}: {answer:?}"
+        );
+    }
+    let plain = World::start_with_files(&format!("{LOGIN}\n{RULES}"), |_| {}).await;
+    let answer = register(&mut plain.connect().await, &public).await;
+    assert_eq!(answer.error(), "invalid_client_metadata", "{answer:?}");
+    assert_eq!(plain.reason_of(&answer).await, "certificates_not_received");
+    let without = json!({ METHOD: "none", BINDING: false });
+    let answer = register(&mut plain.connect().await, &request(without)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
