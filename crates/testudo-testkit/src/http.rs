@@ -56,6 +56,7 @@ impl Answer {
 }
 
 /// A client that resumes its TLS sessions.
+#[derive(Debug)]
 pub struct TlsClient {
     config: Arc<rustls::ClientConfig>,
 }

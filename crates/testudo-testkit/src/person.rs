@@ -1,9 +1,10 @@
 //! A person in front of a browser, as a program: it keeps cookies, follows redirects, and goes on through the pages of the
 //! authorization server: in each page it sends the first form that is sent by POST, with the first button that has a name.
 
-use crate::http::{Answer, Connection};
+use crate::http::{Answer, Connection, TlsClient};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use url::Url;
 
 /// Most redirects and forms of one walk. A walk with more goes in a circle.
@@ -20,6 +21,8 @@ pub struct Person {
     pub cookies: BTreeMap<String, String>,
     /// Header fields that this browser sends with each form in place of `Origin`; empty: `Origin` of the issuer.
     pub origin: Vec<(String, String)>,
+    /// How the browser connects; `None`: without TLS.
+    tls: Option<Arc<TlsClient>>,
 }
 
 /// A form of a page.
@@ -56,6 +59,16 @@ impl Person {
             address,
             cookies: BTreeMap::new(),
             origin: Vec::new(),
+            tls: None,
+        }
+    }
+
+    /// The same person, with a browser that connects so.
+    #[must_use]
+    pub fn over_tls(self, client: TlsClient) -> Person {
+        Person {
+            tls: Some(Arc::new(client)),
+            ..self
         }
     }
 
@@ -194,7 +207,10 @@ impl Person {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let mut connection = Connection::try_open(self.address).await?;
+        let mut connection = match &self.tls {
+            Some(client) => client.connect(self.address).await?.0,
+            None => Connection::try_open(self.address).await?,
+        };
         let answer = connection.try_send(method, &path, &headers, body).await?;
         for (_, field) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             self.keep(field);

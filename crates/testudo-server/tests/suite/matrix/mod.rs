@@ -5,6 +5,7 @@ mod certificates;
 mod credentials;
 mod evidence;
 mod faults;
+mod flows;
 mod places;
 mod proofs;
 mod pushes;

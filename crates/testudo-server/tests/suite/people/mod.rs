@@ -22,3 +22,5 @@ mod tokens;
 mod two_nodes;
 mod world;
 mod writes;
+
+pub use world::VERIFIER;
