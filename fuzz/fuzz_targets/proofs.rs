@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use testudo_core::CredentialKind;
 use testudo_core::doors::{Presented, recognise};
 use testudo_core::rejection::Endpoint;
+use testudo_fuzz::parse_within_limits;
 use testudo_protocol::Timestamp;
 use testudo_protocol::jose::{ProofKey, encode_segment, sha256};
 use testudo_protocol::oauth::RequestUri;
@@ -30,11 +31,9 @@ fuzz_target!(|parts: (&str, &str, &[u8])| {
     };
     let token = [header.as_bytes(), claims.as_bytes(), signature].map(encoded).join(".");
     for kind in [CredentialKind::WitSvid, CredentialKind::Attestation] {
-        if let Err(rejection) = recognise(&Presented::new(kind, token.clone())) {
-            let answer = rejection.answer(Endpoint::None);
-            assert_eq!((answer.status, &*answer.sentence), (400, "client authentication failed"));
-        }
+        parse_within_limits(token.len(), || parse_as(kind, &token));
     }
+    parse_within_limits(token.len(), || drop(DpopProof::parse(&token)));
     // The input has no signature by the key.
     let uris = [RequestUri::parse("https://as.example/token").expect("a URI")];
     assert!(VerifiedAttestationPop::verify(&token, &KEY, "https://as.example", NOW).is_err());
@@ -45,3 +44,10 @@ fuzz_target!(|parts: (&str, &str, &[u8])| {
     let dpop = DpopProof::parse(&token).and_then(|proof| proof.verify(expected, NOW));
     assert!(dpop.is_err());
 });
+
+fn parse_as(kind: CredentialKind, token: &str) {
+    if let Err(rejection) = recognise(&Presented::new(kind, token.to_owned())) {
+        let answer = rejection.answer(Endpoint::None);
+        assert_eq!((answer.status, &*answer.sentence), (400, "client authentication failed"));
+    }
+}

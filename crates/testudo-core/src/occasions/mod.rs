@@ -26,6 +26,8 @@
 //! lifetime has not ended. A new check is one line in `decide` of the occasion, in this order, and one cell here.
 
 mod admitted;
+#[cfg(test)]
+mod allocations;
 pub mod authorize;
 pub mod burn_code;
 mod caller;
