@@ -1,7 +1,9 @@
 //! `docs/reference/events.md`: the kinds of audit events and the fields of their records.
 
 use serde_json::{Map, Value};
-use testudo_core::records::{ConfigurationChange, Event, EventKind, Names, RequestDetails};
+use testudo_core::records::{
+    AuthorizationDetails, ConfigurationChange, Event, EventKind, Names, PushedBy, RequestDetails,
+};
 
 pub fn page() -> Result<String, String> {
     let mut page = String::from(
@@ -27,6 +29,13 @@ pub fn page() -> Result<String, String> {
         "RequestDetails",
         &schemars::schema_for!(RequestDetails).to_value(),
     )?);
+    page.push_str("\nFields of its `authorization`:\n\n");
+    page.push_str(&fields(
+        "AuthorizationDetails",
+        &schemars::schema_for!(AuthorizationDetails).to_value(),
+    )?);
+    page.push_str("\nFields of `pushed_by` there:\n\n");
+    page.push_str(&fields("PushedBy", &schemars::schema_for!(PushedBy).to_value())?);
     page.push_str("\n## Fields of `configuration`\n\n");
     page.push_str(&fields(
         "ConfigurationChange",

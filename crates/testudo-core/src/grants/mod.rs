@@ -23,7 +23,9 @@ pub use code::CodeGrant;
 pub(crate) use code::burnt;
 pub use grant::Refusal;
 pub use granted::{Granted, Members, OfPerson};
-pub(crate) use person::{binding_of_refresh, conflict_of_person, consent_of, ended, with_consent};
+pub(crate) use person::{
+    allowed_to_client, binding_of_refresh, conflict_of_person, consent_of, ended, with_consent,
+};
 pub use refresh::RefreshGrant;
 pub use requester::Requester;
 pub use scope_and_resource::ScopeAndResource;

@@ -4,7 +4,7 @@
 use super::binding::Binding;
 use super::granted::{Members, OfPerson};
 use super::requester::Requester;
-use super::scope_and_resource::ScopeAndResource;
+use super::scope_and_resource::{ScopeAndResource, must_be_within};
 use crate::admission::create::describe_identity;
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::lifecycle::event_retention;
@@ -77,6 +77,27 @@ pub(super) fn person_may_grant(
         return Err(GrantReason::NotInGroup { rule }.into());
     }
     Ok(())
+}
+
+/// What is decided of a redemption or a refresh without its code or refresh token: whether the client may use the grant,
+/// whether it proved the key that its rule requires, and whether its rule allows what it asked for. The scope is the
+/// requested one, or else all that the client may have.
+pub(crate) fn allowed_to_client(
+    grant: &str,
+    requester: &Requester<'_>,
+    asked: &ScopeAndResource,
+    at: &Moment<'_>,
+) -> Result<ScopeSet, Rejection> {
+    requester.may_use(grant)?;
+    Binding::check(requester)?;
+    let ceiling = requester.scope_ceiling()?;
+    if let Some(scope) = &asked.scope {
+        must_be_within(scope, &ceiling, requester.governed.found.rule)?;
+    }
+    if asked.resource.is_some() {
+        asked.resource(requester, at.policy)?;
+    }
+    Ok(asked.scope.clone().unwrap_or(ceiling))
 }
 
 /// The scope of a token: what is requested of the granted scope, or all of it. What the rule, the attester or the

@@ -50,6 +50,7 @@ pub mod showing;
 pub mod sign_in;
 pub mod token;
 pub mod unattested;
+pub mod without_secret;
 
 pub use caller::Caller;
 pub use named_token::{NamedAccessToken, NamedToken};

@@ -46,6 +46,15 @@ impl<'l> Loaded<'l> {
         Ok(())
     }
 
+    /// Adds a record that no store has, for `explain`: the decision is made as if it were there.
+    pub fn suppose<R: Record>(&mut self, supposed: Versioned<R>) {
+        self.read.push(Found {
+            kind: R::KIND,
+            key: Cow::Owned(supposed.record.key()),
+            record: Box::new(supposed),
+        });
+    }
+
     /// The record with this key, if it exists and was loaded.
     pub fn find<R: Record>(&self, key: &[u8]) -> Option<&Versioned<R>> {
         if let Some((remembered, client)) = self.remembered

@@ -1,6 +1,7 @@
 //! What an event keeps of the request that caused it. Together with the identity and the scope in the event, it is
 //! everything that a decision depends on, so that `testudo explain` can make the decision again.
 
+use super::authorization_details::AuthorizationDetails;
 use super::rfc3339::Rfc3339;
 use crate::identity::{AttestedIdentity, NamedClaims, OccasionKind, Proof, SingleUse, Sponsor};
 use crate::members::{Field, Kind, base, member};
@@ -104,6 +105,10 @@ pub struct RequestDetails {
     /// The holder of the initial access token with which a client is registered, alone or beside evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<Sponsor>,
+    /// What an authorization request contained, at the authorization endpoint or pushed. Absent if that is more than
+    /// 2 KiB, and where a parameter is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Box<AuthorizationDetails>>,
 }
 
 /// The trace id of a `traceparent`: 32 hexadecimal digits after the version.

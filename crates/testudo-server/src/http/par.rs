@@ -20,6 +20,7 @@ use std::sync::Arc;
 use testudo_core::OccasionKind;
 use testudo_core::occasions::authorize::SignedRequest;
 use testudo_core::occasions::push::{PushOutcome, PushRequest, Pushed};
+use testudo_core::records::AuthorizationDetails;
 use testudo_core::rejection::{AuthorizationReason, Rejection};
 use testudo_protocol::oauth::authorization::{
     AuthorizationParameters, AuthorizationRequest, AuthorizationRequestError, SentRequest,
@@ -101,6 +102,7 @@ async fn serve<B: RequestBody>(
     };
     trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
     trail.resource = asked.resources.first().map(Resource::to_string);
+    trail.details.authorization = AuthorizationDetails::of(&asked, is_signed);
     let push = PushRequest {
         caller: proven.caller(&governed, trail),
         asked: &asked,

@@ -28,9 +28,11 @@ use testudo_core::admission::governed::CurrentRules;
 use testudo_core::occasions::authorize::{
     self, Arriving, Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, Respond, Shown,
 };
+use testudo_core::records::{AuthorizationDetails, Loaded, PushedRequest};
 use testudo_core::rejection::{Endpoint, RequestReason};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::authorization::Delivery;
+use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// What the form of the consent page repeats.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -186,12 +188,13 @@ async fn go_on(
     }
 }
 
-async fn decide(visit: &Visit<'_>, step: &Step, trail: &RequestTrail<'_>) -> Result<Authorized, Stop> {
+async fn decide(visit: &Visit<'_>, step: &Step, trail: &mut RequestTrail<'_>) -> Result<Authorized, Stop> {
     let (app, policy) = (visit.app, &visit.in_force.policy);
     // Nothing is proven about the browser. [decision 0011]
     app.applied_changes.judge()?;
     let turn = look_up_turn(app).await?;
     let loaded = load(app, &step.asked.needs(), None).await.map_err(Fault::Store)?;
+    note_request(trail, &step.asked, &loaded);
     let client = {
         let (switches, keys) = (app.switches.load(), app.keys.load());
         let rules = CurrentRules {
@@ -213,6 +216,27 @@ async fn decide(visit: &Visit<'_>, step: &Step, trail: &RequestTrail<'_>) -> Res
     let settled = settle(app, policy, &request, |outcome, _| Ok(outcome)).await;
     drop(turn);
     settled
+}
+
+/// What the event of the visit keeps of the request.
+fn note_request(trail: &mut RequestTrail<'_>, asked: &Asked, loaded: &Loaded<'_>) {
+    let (request, details) = match asked {
+        Asked::Direct(direct) => {
+            let details = AuthorizationDetails::of(&direct.request, direct.is_signed);
+            (&direct.request, details)
+        }
+        Asked::Pushed(named) => {
+            let Some(pushed) = loaded.find::<PushedRequest>(named.digest.key()) else {
+                return;
+            };
+            let details = AuthorizationDetails::of_pushed(&pushed.record);
+            (&pushed.record.request, details)
+        }
+        Asked::Wrong(_) => return,
+    };
+    trail.scope = request.scope.as_ref().map(ScopeSet::to_string);
+    trail.resource = request.resources.first().map(Resource::to_string);
+    trail.details.authorization = details;
 }
 
 #[derive(Template)]

@@ -10,7 +10,7 @@ mod load;
 mod rehearse;
 
 pub(crate) use load::load;
-pub(crate) use rehearse::rehearse;
+pub(crate) use rehearse::{rehearse, rehearse_on};
 
 use crate::fault::{Fault, Stop};
 use crate::state::app::App;

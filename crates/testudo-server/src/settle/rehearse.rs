@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::PoisonError;
 use testudo_core::decision::{Decision, Moment, Resolution};
 use testudo_core::occasions::Occasion;
-use testudo_core::records::{Batch, Conflict, Kind, Write};
+use testudo_core::records::{Batch, Conflict, Kind, Loaded, Write};
 use testudo_core::{Rejection, Trace};
 use testudo_store::StoreFault;
 
@@ -20,7 +20,18 @@ pub(crate) async fn rehearse<O: Occasion>(
 ) -> Result<Result<O::Outcome, Rejection>, StoreFault> {
     let needs = occasion.needs();
     let loaded = load(app, &needs, None).await?;
-    let decision = match occasion.decide(&loaded, at, trace) {
+    rehearse_on(app, occasion, &loaded, at, trace).await
+}
+
+/// As [`rehearse`], with these records.
+pub(crate) async fn rehearse_on<O: Occasion>(
+    app: &App,
+    occasion: &O,
+    loaded: &Loaded<'_>,
+    at: &Moment<'_>,
+    trace: &mut Trace,
+) -> Result<Result<O::Outcome, Rejection>, StoreFault> {
+    let decision = match occasion.decide(loaded, at, trace) {
         Ok(decision) => decision,
         Err(rejection) => return Ok(Err(rejection)),
     };

@@ -24,4 +24,6 @@ pub mod refusals;
 pub mod refused;
 pub mod shares;
 pub mod switches;
+#[cfg(test)]
+pub(crate) mod test_app;
 pub mod verdicts;

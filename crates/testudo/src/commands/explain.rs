@@ -15,8 +15,8 @@ pub struct Explain {
     #[arg(required_unless_present = "credential", conflicts_with = "credential")]
     pub request_id: Option<String>,
     /// File with a credential; `-` for stdin: a token or an attestation as the client sends it, or certificates in PEM. It is
-    /// explained as a token request with the grant type `client_credentials`, the only one that this version serves, or,
-    /// where its issuer speaks for software statements only, as a registration.
+    /// explained as a token request with the grant type `client_credentials`, or, where its issuer speaks for software
+    /// statements only, as a registration.
     #[arg(long, value_name = "FILE")]
     pub credential: Option<PathBuf>,
     /// With --credential: the scope to request.
@@ -77,11 +77,8 @@ fn print(explanation: &Value) -> Result<(), Failed> {
         print_prose(&format!("then: {}", text(then)))?;
         print_hint(then)?;
     }
-    let Some(today) = &verdict("today") else {
-        print_prose("")?;
-        return print_prose(&format!("today: unknown, because {}", undecided(explanation)));
-    };
-    if then.is_some() {
+    let today = verdict("today");
+    if then.is_some() || today.is_none() {
         print_prose("")?;
     }
     for step in items(&explanation["steps"]) {
@@ -89,29 +86,39 @@ fn print(explanation: &Value) -> Result<(), Failed> {
         let outcome = as_text(&step["outcome"]);
         print_prose(&format!("{outcome:8} {check}: {detail}"))?;
     }
+    let Some(today) = &today else {
+        let (why, others) = undecided(explanation);
+        print_prose(&format!("today: unknown, because {why}"))?;
+        return print_notes(&others);
+    };
     if then.as_ref().is_some_and(|then| then.agrees_with(today)) {
         print_prose(&format!("today: the same, {}", today.outcome))?;
     } else {
         print_prose(&format!("today: {}", text(today)))?;
         print_hint(today)?;
     }
-    print_notes(explanation)
+    print_notes(&notes(explanation))
 }
 
-fn print_notes(explanation: &Value) -> Result<(), Failed> {
-    for note in items(&explanation["notes"]) {
-        print_prose(&format!("note: {}", as_text(note)))?;
+fn notes(explanation: &Value) -> Vec<String> {
+    items(&explanation["notes"]).map(as_text).collect()
+}
+
+fn print_notes(notes: &[String]) -> Result<(), Failed> {
+    for note in notes {
+        print_prose(&format!("note: {note}"))?;
     }
     Ok(())
 }
 
-/// Why there is no decision of today: the note of the server; without a note, the request proved no identity.
-fn undecided(explanation: &Value) -> String {
-    let note = items(&explanation["notes"]).next();
-    note.map_or_else(
-        || "the identity of the request was not recorded".to_owned(),
-        as_text,
-    )
+/// Why there is no decision of today, and the other notes: the first note of the server; without a note, the request proved
+/// no identity.
+fn undecided(explanation: &Value) -> (String, Vec<String>) {
+    let mut notes = notes(explanation);
+    match notes.is_empty() {
+        true => ("the identity of the request was not recorded".to_owned(), notes),
+        false => (notes.remove(0), notes),
+    }
 }
 
 fn text(verdict: &Verdict) -> String {
@@ -158,8 +165,10 @@ mod tests {
     #[test]
     fn reason_for_no_decision_of_today_is_the_note_of_the_server() {
         let note = "a request with the grant `x` is not decided again";
-        assert_eq!(undecided(&json!({ "notes": [note] })), note);
+        let other = "the account is active now";
+        let explanation = json!({ "notes": [note, other] });
+        assert_eq!(undecided(&explanation), (note.to_owned(), vec![other.to_owned()]));
         let expected = "the identity of the request was not recorded";
-        assert_eq!(undecided(&json!({})), expected);
+        assert_eq!(undecided(&json!({})), (expected.to_owned(), Vec::new()));
     }
 }

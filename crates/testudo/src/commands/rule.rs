@@ -15,7 +15,7 @@ pub enum Rule {
     /// List all rules, in the order in which the server checks them.
     List(Listing),
     /// Show which rule governs an identity, and which scopes and resources it gives. The request that is tested has the
-    /// grant type `client_credentials`, the only one that this version serves; where the issuer speaks for software
+    /// grant type `client_credentials`; where the issuer speaks for software
     /// statements only, a registration is tested.
     Test {
         /// SPIFFE IDs, or identities of issuers such as `ci:12345`; without this argument they are read from stdin, one per

@@ -184,6 +184,7 @@ impl Asking<'_> {
         let mut event = Event::new(at.entropy.event_id(kind as u8), at.now, kind, keep_until);
         event.request_id = Some(visit.request.id.to_owned());
         event.occasion = Some(visit.request.occasion.name().to_owned());
+        event.request = visit.request.details.proven(None);
         event.authority = Some(authority.to_owned());
         event.identity = Some(visit.client.subject.clone());
         event.client_id = Some(visit.client.client_id.clone());

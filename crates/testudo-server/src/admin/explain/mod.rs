@@ -2,9 +2,11 @@
 //! trace that records each check.
 //!
 //! `find.rs` finds the event of a request, `then.rs` reads what the event records, `today.rs` decides the request
-//! again, and `unproven.rs` does so for a request that proved no identity. `given.rs` verifies a credential that an
-//! administrator gives.
+//! again (`decided.rs`), `unproven.rs` does so for a request that proved no identity, and `browser.rs` for one that a browser brought.
+//! `given.rs` verifies a credential that an administrator gives.
 
+mod browser;
+mod decided;
 mod find;
 mod given;
 mod then;
@@ -149,30 +151,69 @@ pub(super) async fn explain(
 async fn of_request(app: &App, request_id: &str) -> Result<Explanation, ErrorAnswer> {
     let event = find::event_of(app, request_id).await?;
     let then = then::verdict(&event);
-    let (steps, today, notes) = match then::identity(&event, &app.in_force.load().policy) {
+    let again = match then::identity(&event, &app.in_force.load().policy) {
+        _ if then::is_of_browser(&event) => browser::explained(app, &event, &then).await?,
         None => {
             let (today, mut notes) = Today::of(app, &event).verdict(&then);
-            if today.is_none() && notes.is_empty() && then::is_about_authorization(&event) {
+            if today.is_none() && notes.is_empty() && then::is_about_push(&event) {
                 notes.push(then::undecided(&event));
             }
-            (Vec::new(), today, notes)
+            Again {
+                steps: Vec::new(),
+                today,
+                notes,
+            }
         }
-        Some(_) if then::is_about_proof(&event) => {
-            (Vec::new(), None, vec![then::PROOF_NOT_RECORDED.to_owned()])
-        }
+        Some(_) if then::is_about_proof(&event) => Again::undecided(then::PROOF_NOT_RECORDED.to_owned()),
         Some(identity) => match today::of_event(app, &event, &identity).await? {
-            Some((steps, today)) => (steps, Some(today), then::notes(&event, app.now())),
-            None => (Vec::new(), None, vec![then::undecided(&event)]),
+            None => Again::undecided(then::undecided(&event)),
+            Some((steps, today)) if then::depends_on_secret(&event) && today.rejection.is_none() => Again {
+                steps,
+                ..Again::undecided(then::secret_undecided(&event))
+            },
+            Some((steps, today)) => Again {
+                steps,
+                today: Some(today),
+                notes: then::notes(&event, app.now()),
+            },
         },
     };
     Ok(Explanation {
-        steps,
-        notes,
-        today,
+        steps: again.steps,
+        notes: again.notes,
+        today: again.today,
         then: Some(then.clone()),
         verdict: then,
         event: Some(event),
     })
+}
+
+/// How a request would be answered now.
+struct Again {
+    steps: Vec<Step>,
+    /// `None` where the event does not contain enough.
+    today: Option<Verdict>,
+    notes: Vec<String>,
+}
+
+impl Again {
+    /// The cause of the answer remains.
+    fn same(then: &Verdict) -> Again {
+        Again {
+            steps: Vec::new(),
+            today: Some(then.clone()),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The event does not contain enough, for this reason.
+    fn undecided(note: String) -> Again {
+        Again {
+            steps: Vec::new(),
+            today: None,
+            notes: vec![note],
+        }
+    }
 }
 
 fn asked(scope: Option<&str>, resource: Option<&str>) -> Result<ScopeAndResource, Rejection> {

@@ -3,12 +3,7 @@
 use super::unproven::Today;
 use super::{of_request, then};
 use crate::audit::{RequestTrail, refuse};
-use crate::config::parse;
-use crate::key_encryption::KeyEncryption;
-use crate::state::app::{App, AppParts};
-use crate::state::certificates::Certificates;
-use crate::state::keys::Keyring;
-use std::path::Path;
+use crate::state::test_app::app;
 use std::sync::Arc;
 use testudo_core::identity::{CredentialFormat, Proof, SenderConstraint};
 use testudo_core::records::{Event, EventKind, RequestDetails};
@@ -19,34 +14,10 @@ use testudo_core::rejection::{
     StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
-use testudo_fetch::Network;
 use testudo_protocol::Timestamp;
-use testudo_protocol::jose::Algorithm;
-use testudo_store::Store;
 
 #[path = "../../../../testudo-core/src/rejection/tests/examples.rs"]
 mod examples;
-
-async fn app() -> App {
-    let text = "issuer = \"https://as.example\"\n[store]\nurl = \"memory:\"\n";
-    let (configuration, _) = parse(text, Path::new("/nowhere"), 1).unwrap();
-    let (store, encryption) = (Store::memory(), KeyEncryption::new(&[7; 32]).unwrap());
-    let keys = Keyring::load(&store, &encryption, Algorithm::ES256, Timestamp(0))
-        .await
-        .unwrap();
-    let fetcher = configuration.outbound.fetcher(Network::default()).unwrap();
-    let parts = AppParts {
-        store,
-        keys,
-        encryption,
-        fetcher,
-        network: Network::default(),
-        certificates: Certificates::default(),
-        config_path: None,
-        observer: None,
-    };
-    App::new(configuration, parts).await.unwrap()
-}
 
 #[tokio::test]
 async fn explanation_of_a_refused_request_names_each_reason_what_happened_and_the_remedy() {
@@ -134,6 +105,78 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
         let is_undecided =
             explained.today.is_none() && explained.notes == ["the proof of the request was not recorded"];
         assert_eq!(is_undecided, is_of_proof, "{rejection:?}: {:?}", explained.notes);
+    }
+}
+
+#[tokio::test]
+async fn refusal_of_a_code_or_refresh_token_is_not_decided_again_and_a_malformed_one_remains_refused() {
+    let app = app().await;
+    for rejection in examples::reasons() {
+        let name = rejection.name();
+        let (is_secret, is_malformed) = match &rejection {
+            Rejection::Grant(GrantReason::GrantMissing(_) | GrantReason::VerifierMalformed(_)) => {
+                (false, true)
+            }
+            // Of the revocation endpoint, whose requests are not decided again either.
+            Rejection::Grant(GrantReason::TokenOfOtherClient | GrantReason::TokenNotRevocable) => {
+                (false, false)
+            }
+            Rejection::Grant(_) => (true, false),
+            Rejection::Request(_)
+            | Rejection::Credential(_)
+            | Rejection::Metadata(_)
+            | Rejection::Proof(_)
+            | Rejection::Attestation(_)
+            | Rejection::Authorization(_)
+            | Rejection::SignIn(_)
+            | Rejection::Admission(_) => continue,
+        };
+        assert_eq!(then::ABOUT_SECRETS.contains(&name), is_secret, "{name}");
+        let mut event = Event::new(
+            String::new(),
+            Timestamp(0),
+            EventKind::ClientRefused,
+            Timestamp(1),
+        );
+        event.reason = Some(name.to_owned());
+        let (today, _) = Today::of(&app, &event).verdict(&then::verdict(&event));
+        assert_eq!(today.is_some(), is_malformed, "{name}");
+    }
+}
+
+#[test]
+fn refusal_because_of_the_session_or_the_person_is_not_one_of_the_client() {
+    for rejection in examples::reasons() {
+        let Rejection::Authorization(reason) = &rejection else {
+            assert!(!then::ABOUT_PEOPLE.contains(&rejection.name()), "{rejection:?}");
+            continue;
+        };
+        let is_about_people = match reason {
+            AuthorizationReason::SignInNeeded
+            | AuthorizationReason::ConsentNeeded
+            | AuthorizationReason::AcrUnmet
+            | AuthorizationReason::GroupMissing { .. }
+            | AuthorizationReason::ConsentRefused
+            | AuthorizationReason::ConsentDiffers
+            | AuthorizationReason::SessionDiffers => true,
+            AuthorizationReason::ParametersWrong(_)
+            | AuthorizationReason::AskingClientUnknown
+            | AuthorizationReason::RedirectRefused(_)
+            | AuthorizationReason::PushedRequestUnknown
+            | AuthorizationReason::PushedRequestOfOther
+            | AuthorizationReason::PushMissing { .. }
+            | AuthorizationReason::ObjectMissing
+            | AuthorizationReason::ObjectNotTaken
+            | AuthorizationReason::ObjectRefused(_)
+            | AuthorizationReason::ObjectKeysUnavailable { .. }
+            | AuthorizationReason::DpopKeyDiffers
+            | AuthorizationReason::PushShareUsed { .. } => false,
+        };
+        assert_eq!(
+            then::ABOUT_PEOPLE.contains(&rejection.name()),
+            is_about_people,
+            "{reason:?}"
+        );
     }
 }
 

@@ -9,18 +9,19 @@ use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::{GRANT_AUTHORIZATION_CODE, GRANT_CLIENT_CREDENTIALS, GRANT_REFRESH_TOKEN};
 
 pub(super) fn verdict(event: &Event) -> Verdict {
-    // The client revoked a token, and this is what happened. A grant that ends for another reason ends with a refusal.
-    let is_revoked = event.event == EventKind::GrantRevoked && is_about_token(event);
-    let class = match is_revoked {
-        true => EventClass::Granted,
-        false => event.event.class(),
-    };
+    let class =
+        match is_done_by_person(event) || (event.event == EventKind::GrantRevoked && is_about_token(event)) {
+            // The person or the client did this, and this is what happened. A grant that ends for another reason ends with a
+            // refusal.
+            true => EventClass::Granted,
+            false => event.event.class(),
+        };
     match class {
         EventClass::Granted => Verdict {
             outcome: "allowed".into(),
             rejection: None,
             error: None,
-            detail: event.detail.clone().or_else(|| Some(allowed(event))),
+            detail: Some(allowed(event)),
             hint: None,
         },
         // The request was refused, for the reason of the event.
@@ -37,15 +38,28 @@ pub(super) fn verdict(event: &Event) -> Verdict {
     }
 }
 
+/// True for what a person did at a page: no client caused it, and the page did what the person asked for.
+fn is_done_by_person(event: &Event) -> bool {
+    event.event.class() == EventClass::Other && event.person.is_some() && event.door.is_none()
+}
+
 fn allowed(event: &Event) -> String {
     let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-    format!(
-        "{}: client `{}` under rule `{}`, scope `{}`",
-        event.event.name(),
-        or_none(&event.client_id),
-        or_none(&event.rule),
-        or_none(&event.scope)
-    )
+    match (&event.detail, &event.person) {
+        (detail, Some(person)) if is_done_by_person(event) => {
+            let detail = detail.as_ref().map(|detail| format!(", {detail}"));
+            let detail = detail.unwrap_or_default();
+            format!("{}: account `{person}`{detail}", event.event.name())
+        }
+        (Some(detail), _) => detail.clone(),
+        (None, _) => format!(
+            "{}: client `{}` under rule `{}`, scope `{}`",
+            event.event.name(),
+            or_none(&event.client_id),
+            or_none(&event.rule),
+            or_none(&event.scope)
+        ),
+    }
 }
 
 /// The identity that the request proved. `None` where it proved none, or proved it by a registration access token,
@@ -102,31 +116,93 @@ pub(super) fn undecided(event: &Event) -> String {
         return "a request to introspect or to revoke a token is not decided again: the event does not contain the token"
             .to_owned();
     }
-    if is_about_authorization(event) {
-        return "an authorization request is not decided again: the event does not contain its parameters"
+    if is_about_push(event) || is_of_browser(event) {
+        return "an authorization request is not decided again where the event does not contain its parameters: one of them was wrong, they have more than 2 KiB, or an earlier version wrote the event"
             .to_owned();
     }
-    let secret = match grant_type(event) {
-        GRANT_AUTHORIZATION_CODE => "the code",
-        GRANT_REFRESH_TOKEN => "the refresh token",
-        other => {
-            return format!(
-                "a request with the grant `{other}` is not decided again: this version does not support the grant, or the event does not contain all its parameters"
-            );
-        }
-    };
     format!(
-        "a request with the grant `{}` is not decided again: it depends on {secret}, which is secret and not in the event, and on what the person granted",
+        "a request with the grant `{}` is not decided again: this version does not support the grant, or the event does not contain all its parameters",
         grant_type(event)
     )
 }
 
-/// True if a client or a browser asked for authorization.
-pub(super) fn is_about_authorization(event: &Event) -> bool {
-    is_of(
-        event,
-        &[OccasionKind::PushedAuthorization, OccasionKind::Authorization],
+/// What a request for a person presents, which is secret and in no event.
+fn secret(event: &Event) -> Option<&'static str> {
+    match grant_type(event) {
+        GRANT_AUTHORIZATION_CODE => Some("code"),
+        GRANT_REFRESH_TOKEN => Some("refresh token"),
+        _ => None,
+    }
+}
+
+/// True where a redemption or a refresh was refused because of its code or refresh token, of what the person granted, or of
+/// the account.
+pub(super) fn depends_on_secret(event: &Event) -> bool {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    secret(event).is_some() && ABOUT_SECRETS.contains(&reason)
+}
+
+/// Why such a request is not decided again.
+pub(super) fn secret_undecided(event: &Event) -> String {
+    let secret = secret(event).unwrap_or("credential");
+    format!(
+        "the checks of the client pass now; the request was refused because of its {secret}, which is secret and not in the event, or of what the person granted"
     )
+}
+
+/// The names of reasons that are about a code, a refresh token, or what a person granted.
+pub(super) const ABOUT_SECRETS: &[&str] = &[
+    "grant_unknown",
+    "grant_expired",
+    "grant_of_other_client",
+    "grant_of_earlier_client",
+    "grant_key_not_proven",
+    "code_used",
+    "refresh_token_used",
+    "grant_revoked",
+    "authorization_ended",
+    "person_not_active",
+    "person_not_in_group",
+    "code_verifier_missing",
+    "code_verifier_wrong",
+    "redirect_uri_differs",
+    "scope_not_granted",
+    "resource_not_granted",
+];
+
+/// The names of reasons that are about the session of a browser, or about the person.
+pub(super) const ABOUT_PEOPLE: &[&str] = &[
+    "sign_in_needed",
+    "consent_needed",
+    "acr_unmet",
+    "group_missing",
+    "consent_refused",
+    "consent_differs",
+    "session_differs",
+];
+
+/// True where an authorization request was refused because of the session, or because of the person.
+pub(super) fn depends_on_person(event: &Event) -> bool {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    event.event == EventKind::ConsentDenied || ABOUT_PEOPLE.contains(&reason)
+}
+
+/// What is not decided of an authorization request that would be allowed.
+pub(super) const PERSON_UNDECIDED: &str = "the sign-in, the groups of the person and the consent are not decided again: no event contains the session";
+
+/// Why a sign-in, or another use of a page, is not decided again.
+pub(super) const SIGN_IN_UNDECIDED: &str = "what a person does at a page is not decided again: the event does not contain what the browser sent, which is secret";
+
+/// True if a browser brought the request: to the authorization endpoint, or to a page.
+pub(super) fn is_of_browser(event: &Event) -> bool {
+    is_of(event, &[OccasionKind::Authorization])
+        || is_done_by_person(event)
+        || event.event == EventKind::PasskeyRefused
+}
+
+/// True if a client pushed an authorization request.
+pub(super) fn is_about_push(event: &Event) -> bool {
+    is_of(event, &[OccasionKind::PushedAuthorization])
 }
 
 /// True if a client asked about a token, or revoked one.
@@ -175,6 +251,11 @@ pub(super) fn notes(event: &Event, now: Timestamp) -> Vec<String> {
             notes.push("keys that were refused are not stored; the current decision is made without them".to_owned());
         }
         Some(_) => {}
+    }
+    if let Some(secret) = secret(event) {
+        notes.push(format!(
+            "the {secret} is secret and not in the event; the current decision assumes one that is valid and was granted by a person who may use the client"
+        ));
     }
     if let Some(expired) = event.credential_expires.filter(|expires| *expires <= now) {
         notes.push(format!(

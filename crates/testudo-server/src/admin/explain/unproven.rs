@@ -43,6 +43,8 @@ impl Today {
             // Time does not go back: only another credential can be accepted.
             Some("assertion_expired") => Today::Same,
             Some("unsupported_grant_type") => of_grant(&in_force, event),
+            // Such a name or secret is random, so it is never made for another request.
+            Some("pushed_request_unknown" | "pushed_request_of_other_client") => Today::Same,
             // The request itself is malformed: neither the configuration nor the credential changes that.
             Some(reason) if MALFORMED.contains(&reason) => Today::Same,
             Some("audience_mismatch") => of_audience(&in_force, event),
@@ -76,6 +78,10 @@ const MALFORMED: &[&str] = &[
     "malformed_scope",
     "malformed_resource",
     "several_resources",
+    "authorization_request_malformed",
+    "code_missing",
+    "code_verifier_malformed",
+    "refresh_token_missing",
 ];
 
 fn of_grant(in_force: &InForce, event: &Event) -> Today {
