@@ -6,7 +6,7 @@ use super::order::{Audited, Decided, NotDone, Order};
 use super::user::{GROUPS_MAX, about, is_group};
 use crate::people::PersonId;
 use crate::policy::LoginPolicy;
-use crate::records::{Batch, EventKind, Invitation, Person, Versioned};
+use crate::records::{Batch, EventKind, Invitation, InvitedName, Person, Versioned};
 use std::fmt;
 use testudo_protocol::Timestamp;
 use testudo_protocol::printable::is_hidden;
@@ -59,14 +59,24 @@ impl fmt::Debug for Made {
     }
 }
 
-/// Makes an invitation. `account` is the account that is named, and `stored` are all invitations.
+/// The records on which an invitation depends.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The account that is named.
+    pub account: Option<Versioned<Person>>,
+    /// Which invitation has the name.
+    pub invited: Option<Versioned<InvitedName>>,
+    /// All invitations.
+    pub invitations: Vec<Versioned<Invitation>>,
+}
+
+/// Makes an invitation.
 ///
 /// An earlier invitation of the same person or for the same name ends: of several links, only the last one can be used.
 pub fn invite(
     order: &Order<'_>,
     wanted: &Invited<'_>,
-    account: Option<Versioned<Person>>,
-    stored: &[Versioned<Invitation>],
+    found: Found,
     login: Option<&LoginPolicy>,
 ) -> Result<Made, NotDone> {
     if !login.is_some_and(|login| login.has_passkeys) {
@@ -82,7 +92,7 @@ pub fn invite(
             let Versioned {
                 record: person,
                 version,
-            } = recoverable(wanted, account)?;
+            } = recoverable(wanted, found.account)?;
             // Of two orders at the same time, at two nodes, neither reads the invitation of the other one. The account has a
             // new version then, so one of them is decided again, and ends the invitation of the other one.
             batch.replace(&person, version);
@@ -97,19 +107,31 @@ pub fn invite(
                 expires,
             }
         }
-        false => Invitation {
-            digest,
-            name: free_name(wanted.user, account.as_ref())?,
-            groups: checked_groups(wanted.groups)?,
-            person: PersonId::of_random(order.entropy.id()),
-            is_recovery: false,
-            unlocks: None,
-            by,
-            expires,
-        },
+        false => {
+            let name = free_name(wanted.user, found.account.as_ref())?;
+            let invited = InvitedName {
+                name: name.clone(),
+                digest,
+                expires,
+            };
+            match &found.invited {
+                Some(earlier) => batch.replace(&invited, earlier.version),
+                None => batch.insert(&invited),
+            }
+            Invitation {
+                digest,
+                name,
+                groups: checked_groups(wanted.groups)?,
+                person: PersonId::of_random(order.entropy.id()),
+                is_recovery: false,
+                unlocks: None,
+                by,
+                expires,
+            }
+        }
     };
     let mut open = 0;
-    for earlier in stored {
+    for earlier in &found.invitations {
         let record = &earlier.record;
         if record.person == invitation.person || record.name == invitation.name {
             batch.delete(record, earlier.version);

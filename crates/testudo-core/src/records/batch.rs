@@ -233,6 +233,7 @@ mod tests {
                 | Kind::RefreshToken
                 | Kind::Consent
                 | Kind::Invitation
+                | Kind::InvitedName
                 | Kind::Ceremony => [false; 4],
             };
             assert_eq!(announced(kind, false), expected, "{kind:?}");

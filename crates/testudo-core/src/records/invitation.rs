@@ -60,3 +60,27 @@ impl Record for Invitation {
         Some(self.expires)
     }
 }
+
+/// Which invitation for a new account has a name. Of two administrators who invite the same name at the same moment, at two
+/// nodes, neither reads the invitation of the other one: both write this record, so one of them is decided again, and ends
+/// the invitation of the other one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitedName {
+    /// The name; the key of the record.
+    pub name: String,
+    /// The invitation.
+    pub digest: SecretDigest,
+    /// When the invitation ends.
+    pub expires: Timestamp,
+}
+
+impl Record for InvitedName {
+    const KIND: Kind = Kind::InvitedName;
+    const ANNOUNCED: Announced = Announced::Never;
+    fn key(&self) -> Vec<u8> {
+        self.name.as_bytes().to_vec()
+    }
+    fn expires(&self) -> Option<Timestamp> {
+        Some(self.expires)
+    }
+}

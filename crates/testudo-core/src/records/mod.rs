@@ -58,7 +58,7 @@ pub use counters::{clients_of_authority, clients_of_rule};
 pub use event::Event;
 pub use event_kind::{EventClass, EventKind};
 pub use granted_client::{BoundTo, GrantedClient};
-pub use invitation::Invitation;
+pub use invitation::{Invitation, InvitedName};
 pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
 pub use person::{Passkey, Person, PersonLink, PersonName, PersonState, ProviderAccount};
@@ -122,6 +122,8 @@ kinds! {
     Invitation = 23 is invitation::Invitation;
     /// A passkey ceremony that a browser began.
     Ceremony = 24 is ceremony::Ceremony;
+    /// Which invitation for a new account has a name.
+    InvitedName = 25 is invitation::InvitedName;
 }
 
 #[cfg(test)]

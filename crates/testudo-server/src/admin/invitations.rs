@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use testudo_core::admin::invitation::{Invited, invite};
+use testudo_core::admin::invitation::{Found, Invited, invite};
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -68,10 +68,16 @@ async fn make_once(app: &App, change: &Change<'_>, wanted: &Wanted) -> Reply<Inv
         groups: &wanted.groups,
         is_recovery: wanted.recover,
     };
-    let account = account_named(app, &wanted.user).await?;
-    let stored = invitations(app).await?;
+    // The record of the name is read before the invitations: if another administrator invites this name meanwhile, the
+    // decision cannot be committed with the version that was read here.
+    let invited_name = app.store.read(wanted.user.as_bytes()).await?;
+    let found = Found {
+        invited: invited_name,
+        account: account_named(app, &wanted.user).await?,
+        invitations: invitations(app).await?,
+    };
     let login = in_force.policy.login.as_ref();
-    let made = invite(&change.order()?, &invited, account, &stored, login).map_err(ErrorAnswer::from)?;
+    let made = invite(&change.order()?, &invited, found, login).map_err(ErrorAnswer::from)?;
     let Json(answer) = carry_out(change, made.decided).await?;
     let issuer = in_force.policy.issuer.as_str().trim_end_matches('/');
     Ok(Json(Invitation {

@@ -1,10 +1,10 @@
 //! Tests of invitations: which are made, which are refused, and that no record and no event has the token of the link.
 
 use super::*;
-use crate::admin::invitation::{INVITATIONS_MAX, Invited, Made, invite};
+use crate::admin::invitation::{Found, INVITATIONS_MAX, Invited, Made, invite};
 use crate::people::SecretDigest;
 use crate::policy::LoginPolicy;
-use crate::records::Invitation;
+use crate::records::{Invitation, InvitedName};
 use PersonState::{Active, Locked, Removed};
 
 const LOGIN: LoginPolicy = LoginPolicy {
@@ -30,7 +30,20 @@ fn recovery(user: &str) -> Invited<'_> {
 
 /// The decision where no invitation is stored.
 fn decide(wanted: &Invited<'_>, account: Option<Versioned<Person>>) -> Result<Made, NotDone> {
-    invite(&order(), wanted, account, &[], Some(&LOGIN))
+    let found = Found {
+        account,
+        ..Found::default()
+    };
+    invite(&order(), wanted, found, Some(&LOGIN))
+}
+
+/// The decision for the new name `carol`, beside these invitations.
+fn decide_beside(invitations: &[Versioned<Invitation>]) -> Result<Made, NotDone> {
+    let found = Found {
+        invitations: invitations.to_vec(),
+        ..Found::default()
+    };
+    invite(&order(), &new("carol", &[]), found, Some(&LOGIN))
 }
 
 fn stored(number: u64, name: &str, expires: Timestamp) -> Versioned<Invitation> {
@@ -100,7 +113,7 @@ fn token_of_the_link_is_in_no_record_and_no_event() {
         let body = String::from_utf8(document.body).unwrap();
         assert!(!body.contains(&made.token), "{body}");
         assert!(
-            !body.contains("carol") || document.kind == Kind::Invitation,
+            !body.contains("carol") || [Kind::Invitation, Kind::InvitedName].contains(&document.kind),
             "{body}"
         );
     }
@@ -117,6 +130,31 @@ fn recovery_is_ordered_at_the_version_of_the_account_so_that_one_link_remains() 
     };
     let unchanged: Person = serde_json::from_slice(&document.body).unwrap();
     assert_eq!(unchanged, alice(Active).record);
+}
+
+/// The same for a name that no account has yet.
+#[test]
+fn first_invitation_of_a_name_is_ordered_at_the_record_of_the_name_so_that_one_link_remains() {
+    let written = |invited: Option<Versioned<InvitedName>>| {
+        let found = Found {
+            invited,
+            ..Found::default()
+        };
+        let made = invite(&order(), &new("carol", &[]), found, Some(&LOGIN)).unwrap();
+        let writes = made.decided.changes.as_ref().unwrap().batch().writes;
+        let first = writes.into_iter().next().unwrap();
+        let (Write::Insert(document) | Write::Replace(document, 3)) = &first else {
+            panic!("{first:?}");
+        };
+        let record: InvitedName = serde_json::from_slice(&document.body).unwrap();
+        assert_eq!((record.name.as_str(), record.expires), ("carol", made.expires));
+        assert_eq!(Some(record.digest), Invitation::digest_of(&made.token));
+        (matches!(first, Write::Insert(_)), record)
+    };
+    let (is_inserted, record) = written(None);
+    assert!(is_inserted);
+    let (is_inserted, _) = written(Some(Versioned { record, version: 3 }));
+    assert!(!is_inserted);
 }
 
 #[test]
@@ -218,7 +256,7 @@ fn earlier_invitation_for_the_same_name_ends() {
         stored(1, "carol", NOW + Seconds(60)),
         stored(2, "dave", NOW + Seconds(60)),
     ];
-    let made = invite(&order(), &new("carol", &[]), None, &others, Some(&LOGIN)).unwrap();
+    let made = decide_beside(&others).unwrap();
     let batch = made.decided.changes.as_ref().unwrap().batch();
     let deleted: Vec<_> = batch
         .writes
@@ -238,13 +276,15 @@ fn number_of_open_invitations_has_a_limit() {
             .map(|number| stored(number, &format!("n{number}"), expires))
             .collect()
     };
-    let decide =
-        |stored: &[Versioned<Invitation>]| invite(&order(), &new("carol", &[]), None, stored, Some(&LOGIN));
-    assert!(decide(&open(INVITATIONS_MAX - 1)).is_ok());
-    check_not_done(decide(&open(INVITATIONS_MAX)), false, "1000 invitations are open");
+    assert!(decide_beside(&open(INVITATIONS_MAX - 1)).is_ok());
+    check_not_done(
+        decide_beside(&open(INVITATIONS_MAX)),
+        false,
+        "1000 invitations are open",
+    );
     let mut ended = open(INVITATIONS_MAX);
     ended[0].record.expires = NOW;
-    assert!(decide(&ended).is_ok(), "one has ended");
+    assert!(decide_beside(&ended).is_ok(), "one has ended");
 }
 
 #[test]
@@ -254,7 +294,7 @@ fn invitation_is_refused_where_people_cannot_sign_in_with_passkeys() {
         ..LOGIN
     };
     for login in [None, Some(&without)] {
-        let refused = invite(&order(), &new("carol", &[]), None, &[], login);
+        let refused = invite(&order(), &new("carol", &[]), Found::default(), login);
         check_not_done(refused, false, "cannot sign in with passkeys");
     }
 }

@@ -6,8 +6,8 @@ use crate::decision::{Decision, Moment, Resolution};
 use crate::occasions::ceremonies::Finished;
 use crate::occasions::occasion::Occasion;
 use crate::records::{
-    Batch, CeremonyPurpose, Conflict, EventKind, Invitation, Loaded, Needs, Passkey, Person, PersonLink,
-    PersonName, PersonState,
+    Batch, CeremonyPurpose, Conflict, EventKind, Invitation, InvitedName, Loaded, Needs, Passkey, Person,
+    PersonLink, PersonName, PersonState,
 };
 use crate::rejection::{PasskeyReason, Rejection, SignInReason};
 use crate::trace::Trace;
@@ -35,7 +35,8 @@ impl Occasion for InvitationUse<'_> {
         let needs = self.finished.needs(Needs::default());
         let needs = needs
             .and::<Invitation>(self.invitation.digest.key())
-            .and::<PersonName>(self.invitation.name.as_bytes());
+            .and::<PersonName>(self.invitation.name.as_bytes())
+            .and::<InvitedName>(self.invitation.name.as_bytes());
         let links = self.links.iter();
         let needs = links.fold(needs, |needs, key| needs.and::<PersonLink>(key));
         self.session.needs(Some(&self.invitation.person), needs)
@@ -80,9 +81,13 @@ impl InvitationUse<'_> {
             passkeys: vec![self.passkey.clone()],
             ..Person::new(invitation.person, at.now)
         };
-        // An administrator at another node invited a second person with this name at the same moment.
+        // Another person has the name: by a sign-in for trials, or by an invitation that an earlier version made.
         if loaded.find::<PersonName>(invitation.name.as_bytes()).is_some() {
             return Err(PasskeyReason::InvitationUnknown.into());
+        }
+        // From now on the account has the name.
+        if let Some(invited) = loaded.find::<InvitedName>(invitation.name.as_bytes()) {
+            batch.delete(&invited.record, invited.version);
         }
         batch.insert(&person);
         batch.insert(&PersonName {

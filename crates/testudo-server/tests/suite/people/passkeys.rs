@@ -4,11 +4,12 @@ use super::world::{ISSUER, People, SESSION, SQLITE, WEB_RULE, asking, assert_ref
 use crate::nodes::postgres;
 use serde_json::{Value, json};
 use std::path::Path;
-use testudo_core::records::{Ceremony, Invitation, Person as Account, Session};
+use testudo_core::records::{Ceremony, Invitation, InvitedName, Person as Account, Session};
 use testudo_testkit::http::{Answer, over_socket};
 use testudo_testkit::passkey::Authenticator;
 use testudo_testkit::passkey_pages::{PasskeyForm, accept, add, sign_in};
 use testudo_testkit::person::{Person, forms};
+use tokio::task::JoinSet;
 
 /// A server where people sign in with passkeys.
 pub async fn start() -> People {
@@ -28,8 +29,12 @@ pub async fn order(folder: &Path, path: &str, body: Value) -> (u16, Value) {
 
 /// The token of a new invitation.
 pub async fn invite(people: &People, body: Value) -> String {
-    let (status, answer) = order(&people.folder, "invite", body).await;
-    assert_eq!(status, 200, "{answer}");
+    token_of(&order(&people.folder, "invite", body).await)
+}
+
+/// The token of the link in this answer.
+fn token_of((status, answer): &(u16, Value)) -> String {
+    assert_eq!(*status, 200, "{answer}");
     let link = answer["link"].as_str().unwrap();
     let (page, token) = link.split_once('#').unwrap();
     assert_eq!(page, format!("{ISSUER}/invite"));
@@ -186,7 +191,7 @@ async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
     let mut phone = Authenticator::new(ISSUER);
     add(&mut person, &mut phone, "phone").await;
     let ids = [&first, &phone].map(|one| testudo_protocol::base64url::text(&one.passkeys[0].id));
-    let mut windows = tokio::task::JoinSet::new();
+    let mut windows = JoinSet::new();
     for id in ids {
         let mut person = person.clone();
         windows.spawn(async move { press(&mut person, &id, "remove_passkey", "").await.status });
@@ -304,6 +309,48 @@ async fn person_who_is_invited_to_recover_at_two_nodes_at_once_has_one_link() {
         tokio::join!(invite(first, body()), invite(second, body()));
         assert_eq!(people[0].records::<Invitation>().await.len(), 1);
     }
+}
+
+/// Invites this person so often at the same moment, at these servers in turn; the tokens of the links.
+async fn invite_at_once(people: &[&People], name: &str, times: usize) -> Vec<String> {
+    let mut running = JoinSet::new();
+    for at in people.iter().cycle().take(times) {
+        let (folder, body) = (at.folder.clone(), json!({ "user": name }));
+        running.spawn(async move { order(&folder, "invite", body).await });
+    }
+    running.join_all().await.iter().map(token_of).collect()
+}
+
+/// Of several links for one new name, one can be used.
+async fn assert_one_link_remains(people: &[&People], name: &str) {
+    let tokens = invite_at_once(people, name, 8).await;
+    let of_name = |all: Vec<Invitation>| all.into_iter().filter(|one| one.name == name).count();
+    assert_eq!(of_name(people[0].records().await), 1, "{name}");
+    let mut used = 0;
+    for token in &tokens {
+        let (mut person, mut authenticator) = (people[0].person(), Authenticator::new(ISSUER));
+        let steps = PasskeyForm::open(&mut person, "/invite", &[("invitation", token)]).await;
+        if steps.ask(&mut person).await.status == 200 {
+            used += 1;
+            assert_eq!(accept(&mut person, &mut authenticator, token).await.status, 303);
+        }
+    }
+    assert_eq!(used, 1, "{name}");
+    assert_eq!(people[0].records::<InvitedName>().await, [], "{name}");
+}
+
+#[tokio::test]
+async fn name_that_is_invited_often_at_once_has_one_link() {
+    let [first, second] = two_nodes("invited_names").await;
+    for round in 0..4 {
+        assert_one_link_remains(&[&first, &second], &format!("carol{round}")).await;
+    }
+    let alone = start().await;
+    assert_one_link_remains(&[&alone], "carol").await;
+    // A name is invited again after its invitation was not used.
+    invite(&alone, json!({ "user": "dave" })).await;
+    alone.running.app.clock.shift(2 * 86_400);
+    assert_one_link_remains(&[&alone], "dave").await;
 }
 
 #[tokio::test]
