@@ -117,6 +117,11 @@ impl Person {
         self.name.is_some() || !self.passkeys.is_empty()
     }
 
+    /// True if the account has the passkey with this credential id.
+    pub fn has_passkey(&self, id: &str) -> bool {
+        self.passkeys.iter().any(|known| known.id == id)
+    }
+
     /// The name with which pages address the person.
     pub fn shown_name(&self) -> String {
         let named = self.display.as_ref().or(self.name.as_ref());

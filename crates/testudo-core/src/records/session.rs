@@ -28,19 +28,25 @@ pub struct Session {
     pub acr: Option<String>,
     /// How the person signed in: `passkey`, `development`, or the name of a provider.
     pub method: String,
+    /// The credential id of the passkey with which it began. When the account does not have this passkey any more, the
+    /// session has ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passkey: Option<String>,
     /// When it ends, also if it is used.
     pub ends: Timestamp,
 }
 
 impl Session {
-    /// True if the session can be used: it has not ended, was used within the idle lifetime, and neither the account is
-    /// locked nor were the sessions of the person ended.
+    /// True if the session can be used: it has not ended, was used within the idle lifetime, neither the account is locked nor
+    /// were the sessions of the person ended, and the account still has the passkey with which the session began: a person
+    /// removes a passkey because another person may have it.
     pub fn is_alive(&self, person: &Person, idle: Seconds, now: Timestamp) -> bool {
         let is_in_time = now < self.ends && now < self.last_used + idle;
         is_in_time
             && person.id == self.name.person
             && person.is_active()
             && self.created >= person.sessions_from
+            && self.passkey.as_ref().is_none_or(|id| person.has_passkey(id))
     }
 
     /// The session with this name and its person, if the session can be used. Both must have been loaded.
@@ -80,7 +86,7 @@ impl Record for Session {
 mod tests {
     use super::*;
     use crate::people::PersonId;
-    use crate::records::PersonState;
+    use crate::records::{Passkey, PersonState};
 
     fn session() -> Session {
         let (_, name) = SessionName::make(PersonId::of_random(&[1; 16]), &[2; 32]);
@@ -91,6 +97,7 @@ mod tests {
             authenticated: Timestamp(100),
             acr: None,
             method: "passkey".to_owned(),
+            passkey: None,
             ends: Timestamp(1_000),
         }
     }
@@ -112,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn session_ends_by_time_by_idleness_and_with_the_account() {
+    fn session_ends_by_time_by_idleness_with_the_account_and_with_its_passkey() {
         let idle = Seconds(60);
         let active = person(PersonState::Active, 100);
         assert!(session().is_alive(&active, idle, Timestamp(259)));
@@ -128,6 +135,26 @@ mod tests {
         }
         let recovered = person(PersonState::Active, 101);
         assert!(!session().is_alive(&recovered, idle, Timestamp(250)), "recovered");
+        let by_passkey = Session {
+            passkey: Some("a".to_owned()),
+            ..session()
+        };
+        let passkey = |id: &str| Passkey {
+            id: id.to_owned(),
+            name: "laptop".to_owned(),
+            credential: serde_json::Value::Null,
+            created: Timestamp(100),
+            last_used: None,
+        };
+        let with = |passkeys: Vec<Passkey>| Person {
+            passkeys,
+            ..active.clone()
+        };
+        assert!(by_passkey.is_alive(&with(vec![passkey("b"), passkey("a")]), idle, Timestamp(250)));
+        assert!(
+            !by_passkey.is_alive(&with(vec![passkey("b")]), idle, Timestamp(250)),
+            "its passkey was removed"
+        );
         let other = Person {
             id: PersonId::of_random(&[9; 16]),
             ..active

@@ -59,6 +59,7 @@ impl<'v> Visit<'v> {
     pub fn new_session<'s>(&'s self, login: &LoginSettings, method: &'s str) -> NewSession<'s> {
         NewSession {
             method,
+            passkey: None,
             acr: None,
             authenticated: None,
             lifetime: login.session_lifetime,

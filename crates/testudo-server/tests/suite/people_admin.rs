@@ -76,6 +76,7 @@ impl Prepared {
             authenticated: self.now,
             acr: None,
             method: "corp".into(),
+            passkey: None,
             ends: self.now + Seconds(3600),
         }
     }

@@ -46,6 +46,7 @@ pub async fn write(site: &Site, name: &str) {
             authenticated: now(),
             acr: None,
             method: "corp".into(),
+            passkey: None,
             ends: now() + Seconds(3600),
         });
         batch.insert(&grant(GrantId::new(person, &[number; 16])));

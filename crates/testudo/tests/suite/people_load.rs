@@ -91,6 +91,7 @@ async fn fill(site: &Site, from: usize, to: usize) {
                 authenticated: began,
                 acr: None,
                 method: "development".into(),
+                passkey: None,
                 ends: began + LIFETIME,
             });
             let (_, name) = token(number);

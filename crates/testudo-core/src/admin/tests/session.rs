@@ -16,6 +16,7 @@ fn session() -> Versioned<Session> {
             authenticated: NOW,
             acr: None,
             method: "passkey".into(),
+            passkey: None,
             ends: NOW + Seconds(60),
         },
     }

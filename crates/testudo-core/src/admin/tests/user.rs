@@ -71,6 +71,7 @@ fn lock_ends_sessions_also_for_the_time_after_the_account_is_unlocked() {
         authenticated: began,
         acr: None,
         method: "passkey".into(),
+        passkey: None,
         ends: NOW + Seconds(3600),
     };
     let is_alive = |began| session(began).is_alive(&account, Seconds(3600), NOW + Seconds(2));

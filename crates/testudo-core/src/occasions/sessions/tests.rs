@@ -17,6 +17,7 @@ fn session(world: &mut World, number: u8) -> SessionName {
         authenticated: began,
         acr: None,
         method: "passkey".to_owned(),
+        passkey: None,
         ends: began + Seconds(3_600),
     });
     name

@@ -63,7 +63,11 @@ impl Occasion for InvitationUse<'_> {
         let Some(person) = person else {
             return Ok(Decision::of(SignedIn::Account(self.invitation.person)));
         };
-        self.session.begin(&person, batch, loaded, at)
+        let session = NewSession {
+            passkey: Some(&self.passkey.id),
+            ..self.session
+        };
+        session.begin(&person, batch, loaded, at)
     }
 
     /// Another request used the ceremony, the invitation or the name, or changed the account, at the same moment.

@@ -24,6 +24,8 @@ use testudo_protocol::{Seconds, Timestamp};
 pub struct NewSession<'a> {
     /// How the person signed in: `development`, `passkey`, or the name of a provider.
     pub method: &'a str,
+    /// The credential id of the passkey with which the person signed in.
+    pub passkey: Option<&'a str>,
     /// The strength of the sign-in, where it has a name. [OIDCC §2]
     pub acr: Option<&'a str>,
     /// When the person proved who they are, where that was earlier: a provider may have known the person already.
@@ -81,6 +83,7 @@ impl NewSession<'_> {
             authenticated: self.authenticated.unwrap_or(at.now),
             acr: self.acr.map(str::to_owned),
             method: self.method.to_owned(),
+            passkey: self.passkey.map(str::to_owned),
             ends: at.now + self.lifetime,
         };
         if let Some(earlier) = self.earlier.and_then(|key| loaded.find::<Session>(&key)) {

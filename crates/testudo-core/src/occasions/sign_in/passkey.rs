@@ -64,7 +64,11 @@ impl Occasion for PasskeySignIn<'_> {
         known.credential.clone_from(self.used);
         known.last_used = Some(at.now);
         batch.replace(&changed, person.version);
-        self.session.begin(&changed, batch, loaded, at)
+        let session = NewSession {
+            passkey: Some(&self.verified.id),
+            ..self.session
+        };
+        session.begin(&changed, batch, loaded, at)
     }
 
     /// Another request used the ceremony, or changed the account or the session, at the same moment.

@@ -15,6 +15,7 @@ fn sign_in(world: &mut World, name: &str, earlier: Option<&SessionName>) -> Resu
         person: None,
         session: NewSession {
             method: "development",
+            passkey: None,
             acr: None,
             authenticated: None,
             lifetime: Seconds(600),

@@ -172,6 +172,7 @@ async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
     assert_refused_page(&answer, 400, "the name of a passkey must be one line");
     let answer = press(&mut person, &id(&first), "remove_passkey", "").await;
     assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    assert_eq!(sign_in(&mut person, &mut phone).await.status, 303);
     let answer = press(&mut person, &id(&phone), "remove_passkey", "").await;
     assert_refused_page(&answer, 403, "you sign in with this passkey only");
     assert_eq!(account(&people, "carol").await.passkeys.len(), 1);
@@ -187,10 +188,14 @@ async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
 #[tokio::test]
 async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
     let people = start().await;
-    let (mut person, first) = invited(&people, "carol").await;
-    let mut phone = Authenticator::new(ISSUER);
-    add(&mut person, &mut phone, "phone").await;
-    let ids = [&first, &phone].map(|one| testudo_protocol::base64url::text(&one.passkeys[0].id));
+    // A session that began with one of the passkeys would end with it.
+    let mut person = people.signed_in("alice").await;
+    let mut ids = Vec::new();
+    for name in ["laptop", "phone"] {
+        let mut authenticator = Authenticator::new(ISSUER);
+        add(&mut person, &mut authenticator, name).await;
+        ids.push(testudo_protocol::base64url::text(&authenticator.passkeys[0].id));
+    }
     let mut windows = JoinSet::new();
     for id in ids {
         let mut person = person.clone();
@@ -199,7 +204,44 @@ async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
     let mut statuses = windows.join_all().await;
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 403]);
-    assert_eq!(account(&people, "carol").await.passkeys.len(), 1);
+    assert_eq!(account(&people, "alice").await.passkeys.len(), 1);
+}
+
+/// A passkey is removed because another person may have it.
+#[tokio::test]
+async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other() {
+    let people = start().await;
+    let (mut lost, mut laptop) = invited(&people, "carol").await;
+    let mut lost_too = people.person();
+    sign_in(&mut lost_too, &mut laptop).await;
+    let mut phone = Authenticator::new(ISSUER);
+    add(&mut lost, &mut phone, "phone").await;
+    let mut kept = people.person();
+    sign_in(&mut kept, &mut phone).await;
+    let id = |authenticator: &Authenticator| testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
+    let is_signed_in = async |person: &mut Person| person.open("/account").await.status == 200;
+    for person in [&mut lost, &mut lost_too, &mut kept] {
+        assert!(is_signed_in(person).await, "before the removal");
+    }
+    // A new name ends nothing.
+    press(&mut kept, &id(&laptop), "rename_passkey", "lost").await;
+    assert!(is_signed_in(&mut lost).await);
+    let answer = press(&mut kept, &id(&laptop), "remove_passkey", "").await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    for person in [&mut lost, &mut lost_too] {
+        assert!(!is_signed_in(person).await);
+        let page = text_of(&person.open(&asking(&[])).await);
+        assert!(page.contains("Sign in"), "{page}");
+    }
+    assert!(is_signed_in(&mut kept).await);
+    let socket = people.folder.join("admin.sock");
+    let (_, listed) = over_socket(&socket, "GET", "/admin/v1/sessions?user=carol", Value::Null).await;
+    assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
+    // The session in which its own passkey is removed ends as well.
+    add(&mut kept, &mut Authenticator::new(ISSUER), "key").await;
+    let answer = press(&mut kept, &id(&phone), "remove_passkey", "").await;
+    assert_eq!(answer.status, 303, "{}", text_of(&answer));
+    assert_eq!(kept.open("/account").await.header("location"), Some("/login"));
 }
 
 #[tokio::test]

@@ -675,7 +675,7 @@ async fn person_who_is_known_only_through_a_provider_is_offered_no_passkey_and_a
     carol.open(&back(&corp, &at, "c2")).await;
     let passkeys = account(&people, "carol").await.passkeys;
     assert_eq!(
-        press(&mut carol, &passkeys[0].id, "remove_passkey", "")
+        press(&mut carol, &passkeys[1].id, "remove_passkey", "")
             .await
             .status,
         303
@@ -683,11 +683,11 @@ async fn person_who_is_known_only_through_a_provider_is_offered_no_passkey_and_a
     people
         .reload(|text| text.replace(&corp.entry("corp", SECRET), ""))
         .await;
-    let refused = press(&mut carol, &passkeys[1].id, "remove_passkey", "").await;
+    let refused = press(&mut carol, &passkeys[0].id, "remove_passkey", "").await;
     assert_refused_page(&refused, 403, "you sign in with this passkey only");
     people.reload(|text| text + &corp.entry("corp", SECRET)).await;
     assert_eq!(
-        press(&mut carol, &passkeys[1].id, "remove_passkey", "")
+        press(&mut carol, &passkeys[0].id, "remove_passkey", "")
             .await
             .status,
         303

@@ -163,6 +163,7 @@ impl World {
             authenticated: Timestamp(at),
             acr: acr.map(str::to_owned),
             method: "passkey".to_owned(),
+            passkey: None,
             ends: Timestamp(at + 43_200),
         });
     }

@@ -54,6 +54,7 @@ fn invitation(is_recovery: bool) -> Invitation {
 fn new_session() -> NewSession<'static> {
     NewSession {
         method: "passkey",
+        passkey: None,
         acr: Some("phr"),
         authenticated: None,
         lifetime: Seconds(43_200),
@@ -115,6 +116,7 @@ impl World {
             authenticated: began,
             acr: None,
             method: "passkey".to_owned(),
+            passkey: None,
             ends: NOW + Seconds(43_200),
         });
         name

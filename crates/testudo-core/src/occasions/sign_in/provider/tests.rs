@@ -27,6 +27,7 @@ fn key_of(stated: &Stated) -> Vec<u8> {
 fn session_of(provider: &str) -> NewSession<'_> {
     NewSession {
         method: provider,
+        passkey: None,
         acr: None,
         authenticated: None,
         lifetime: Seconds(43_200),
@@ -123,7 +124,10 @@ fn labels_are_those_of_the_first_provider_and_groups_of_each_are_kept_apart() {
     assert_eq!(second.person, session.person);
     let person = world.person(session);
     assert_eq!(person.display.as_deref(), Some("1 at corp"));
-    assert!(person.is_in("corp/staff") && person.is_in("other/staff"), "{person:?}");
+    assert!(
+        person.is_in("corp/staff") && person.is_in("other/staff"),
+        "{person:?}"
+    );
 }
 
 #[test]
