@@ -62,7 +62,7 @@ pub use invitation::{Invitation, InvitedName};
 pub use loaded::Loaded;
 pub use needs::{Needs, WantedRecord};
 pub use person::{Passkey, Person, PersonLink, PersonName, PersonState, ProviderAccount};
-pub use person_grant::{Grant, IssuedRefreshToken, RefreshToken, Rotation};
+pub use person_grant::{Grant, GrantDeadlines, IssuedRefreshToken, RefreshToken, Rotation};
 pub use pushed_request::PushedRequest;
 pub use record::{Announced, Held, Record, Versioned};
 pub use reload::ReloadOrder;

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::authorization_code::GrantTerms;
+use super::client::Client;
 use super::consent::Consent;
 use super::event::Event;
 use super::granted_client::{BoundTo, GrantedClient};
@@ -79,10 +80,29 @@ impl Grant {
         }
     }
 
+    /// When the grant ends, with the last consent of its person for the client and the record of the client.
+    pub fn deadlines(&self, consent: Option<&Consent>, client: Option<&Client>) -> GrantDeadlines {
+        let of_client = client.and_then(|client| client.expires);
+        let at_the_latest = self.ends(consent).into_iter().chain(of_client).min();
+        GrantDeadlines {
+            unused: at_the_latest.map_or(self.live_until, |ends| ends.min(self.live_until)),
+            at_the_latest,
+        }
+    }
+
     /// True if the authorization has ended.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.terms.ends.is_some_and(|ends| now >= ends)
     }
+}
+
+/// When a grant ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantDeadlines {
+    /// If the client does not refresh it before.
+    pub unused: Timestamp,
+    /// Also if the client refreshes it: the end of the authorization or of the client. `None`: it has no end.
+    pub at_the_latest: Option<Timestamp>,
 }
 
 impl Record for Grant {
@@ -117,5 +137,41 @@ impl Record for RefreshToken {
     }
     fn expires(&self) -> Option<Timestamp> {
         Some(self.expires)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::tests::world::{DAY, START, World, web};
+    use crate::records::client_tests::whole;
+
+    #[test]
+    fn grant_ends_with_the_earliest_of_its_last_token_its_authorization_and_its_client() {
+        let mut world = World::new();
+        world.redeem(&web(), "").unwrap();
+        // Its refresh token ends after 14 days without use.
+        let grant = world.grant().unwrap();
+        for (name, authorization, client, unused, at_the_latest) in [
+            ("no end", None, None, 14, None),
+            ("authorization", Some(10), None, 10, Some(10)),
+            ("later authorization", Some(20), None, 14, Some(20)),
+            ("client", None, Some(3), 3, Some(3)),
+            ("client before the authorization", Some(10), Some(3), 3, Some(3)),
+            ("authorization before the client", Some(3), Some(10), 3, Some(3)),
+        ] {
+            let day = |day: i64| Timestamp(START + day * DAY);
+            let mut grant = grant.clone();
+            grant.terms.ends = authorization.map(day);
+            let client = Client {
+                expires: client.map(day),
+                ..whole()
+            };
+            let expected = GrantDeadlines {
+                unused: day(unused),
+                at_the_latest: at_the_latest.map(day),
+            };
+            assert_eq!(grant.deadlines(None, Some(&client)), expected, "{name}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::of_people::{Wanted, page_of};
 use super::operation::Operation;
 use super::reply::{Done, Reply, carry_out, until_unchanged};
 use crate::change::Change;
-use crate::person_records::consent_for;
+use crate::person_records::{consent_for, deadlines_of};
 use crate::state::app::App;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use testudo_core::admin::grant::{self as order, Granted};
 use testudo_core::people::GrantId;
-use testudo_core::records::{Grant, Person, Versioned};
+use testudo_core::records::{Grant, GrantDeadlines, Person, Versioned};
 
 /// The operations of this file.
 pub(super) fn operations() -> Vec<Operation> {
@@ -56,18 +56,19 @@ pub(super) struct GrantView {
     has_refresh_token: bool,
     /// When the client got its first token.
     created: String,
-    /// When the authorization ends; absent if it has no end.
+    /// When the grant ends also if the client refreshes it: the end of the authorization or of the client, whichever is
+    /// earlier. Absent if it has no end.
     ends: Option<String>,
-    /// When the grant ends if the client does not use its refresh token before.
+    /// When the grant ends if the client does not use its refresh token before; no later than `ends`.
     live_until: String,
 }
 
 impl GrantView {
-    fn of(grant: Grant, person: Option<&Person>) -> GrantView {
+    fn of(grant: Grant, is_usable: bool, name: Option<String>, deadlines: GrantDeadlines) -> GrantView {
         GrantView {
             grant_id: grant.id.to_string(),
             sub: grant.id.person().sub(),
-            name: person.and_then(|person| person.name.clone()),
+            name,
             client_id: grant.client.client_id,
             scope: grant.terms.scope.to_string(),
             resources: grant
@@ -76,11 +77,11 @@ impl GrantView {
                 .iter()
                 .map(|resource| resource.as_str().to_owned())
                 .collect(),
-            is_usable: person.is_some_and(Person::is_active),
+            is_usable,
             has_refresh_token: grant.refresh.is_some(),
             created: grant.created.to_string(),
-            ends: grant.terms.ends.map(|ends| ends.to_string()),
-            live_until: grant.live_until.to_string(),
+            ends: deadlines.at_the_latest.map(|ends| ends.to_string()),
+            live_until: deadlines.unused.to_string(),
         }
     }
 }
@@ -118,10 +119,20 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     let entry = |grant: Grant, account: Option<&Person>| {
         let client_id = filter.client_id.as_ref();
         let is_of_client = client_id.is_none_or(|client| *client == grant.client.client_id);
-        let is_live = now < grant.live_until && !grant.has_ended(now);
-        (is_of_client && is_live).then(|| GrantView::of(grant, account))
+        let is_live = now < grant.live_until;
+        (is_of_client && is_live).then(|| {
+            let name = account.and_then(|account| account.name.clone());
+            (grant, (account.is_some_and(Person::is_active), name))
+        })
     };
-    let (grants, next) = page_of(&app, wanted, |grant| grant.id.person(), entry).await?;
+    let (found, next) = page_of(&app, wanted, |grant| grant.id.person(), entry).await?;
+    let (grants, accounts): (Vec<Grant>, Vec<_>) = found.into_iter().unzip();
+    let deadlines = deadlines_of(&app, &grants).await?;
+    let all = grants.into_iter().zip(accounts).zip(deadlines);
+    let grants = all
+        .filter(|(_, deadlines)| now < deadlines.unused)
+        .map(|((grant, (is_usable, name)), deadlines)| GrantView::of(grant, is_usable, name, deadlines))
+        .collect();
     Ok(Json(Page { grants, next }))
 }
 

@@ -10,7 +10,7 @@ use super::sealed::Purpose;
 use super::visit::{Visit, see_other, with_cookie};
 use crate::config::LoginSettings;
 use crate::fault::{Fault, Stop};
-use crate::person_records::part_of;
+use crate::person_records::{deadlines_of, part_of};
 use crate::settle::settle;
 use askama::Template;
 use http_body_util::Full;
@@ -66,6 +66,8 @@ struct ShownGrant {
     client_id: String,
     scope: String,
     began: Timestamp,
+    /// When it ends if it is not used before; `None` if that is no earlier than `ends`.
+    unused: Option<Timestamp>,
     ends: Option<Timestamp>,
 }
 
@@ -106,15 +108,22 @@ async fn sessions_of(
 async fn grants_of(visit: &Visit<'_>, person: PersonId) -> Result<Vec<ShownGrant>, Stop> {
     let now = visit.app.now();
     let grants = listed::<Grant>(visit, person).await?.into_iter();
-    let live = grants.filter(|grant| !grant.has_ended(now) && now < grant.live_until);
-    let shown = live.map(|grant| ShownGrant {
-        id: grant.id.to_string(),
-        client_id: grant.client.client_id,
-        scope: grant.terms.scope.to_string(),
-        began: grant.created,
-        ends: grant.terms.ends,
-    });
-    Ok(shown.take(LISTED_MAX).collect())
+    let grants: Vec<Grant> = grants.filter(|grant| now < grant.live_until).collect();
+    let deadlines = deadlines_of(visit.app, &grants).await.map_err(Fault::Store)?;
+    let shown = grants
+        .into_iter()
+        .zip(deadlines)
+        .filter(|(_, deadlines)| now < deadlines.unused)
+        .take(LISTED_MAX)
+        .map(|(grant, deadlines)| ShownGrant {
+            id: grant.id.to_string(),
+            client_id: grant.client.client_id,
+            scope: grant.terms.scope.to_string(),
+            began: grant.created,
+            unused: (deadlines.at_the_latest != Some(deadlines.unused)).then_some(deadlines.unused),
+            ends: deadlines.at_the_latest,
+        });
+    Ok(shown.collect())
 }
 
 /// GET `/account`

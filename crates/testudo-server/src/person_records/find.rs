@@ -5,7 +5,9 @@ use crate::state::refused::RefusedRecord;
 use std::collections::{BTreeSet, HashMap};
 use testudo_core::admin::user::Traces;
 use testudo_core::people::PersonId;
-use testudo_core::records::{Consent, Grant, Invitation, Kind, Person, PersonLink, PersonName, Versioned};
+use testudo_core::records::{
+    Client, Consent, Grant, GrantDeadlines, Invitation, Kind, Person, PersonLink, PersonName, Versioned,
+};
 use testudo_store::{StoreFault, typed};
 
 /// The account with this `sub` or this name.
@@ -68,4 +70,28 @@ pub(crate) async fn accounts_of(
         }
     }
     Ok(accounts)
+}
+
+/// When these grants end, in their order, in one call of the store. A consent or client that cannot be read is left out.
+pub(crate) async fn deadlines_of(app: &App, grants: &[Grant]) -> Result<Vec<GrantDeadlines>, StoreFault> {
+    let keys = grants.iter().flat_map(|grant| {
+        let client = grant.client.key();
+        let consent = Consent::key_of(grant.id.person(), &client);
+        [(Kind::Client, client), (Kind::Consent, consent)]
+    });
+    let found = app.store.get_many(keys.collect()).await?;
+    let mut found = found.into_iter();
+    let deadlines = grants.iter().map(|grant| {
+        let client = found
+            .next()
+            .flatten()
+            .and_then(|stored| typed::<Client>(stored).ok());
+        let consent = found
+            .next()
+            .flatten()
+            .and_then(|stored| typed::<Consent>(stored).ok());
+        let consent = consent.as_ref().map(|found| &found.record);
+        grant.deadlines(consent, client.as_ref().map(|found| &found.record))
+    });
+    Ok(deadlines.collect())
 }

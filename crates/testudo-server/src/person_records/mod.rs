@@ -9,5 +9,5 @@ mod find;
 mod range;
 
 pub(crate) use erase::{erase_all, erase_other_sessions, erase_sessions};
-pub(crate) use find::{account_named, accounts_of, consent_for, invitations, traces_of};
+pub(crate) use find::{account_named, accounts_of, consent_for, deadlines_of, invitations, traces_of};
 pub(crate) use range::part_of;

@@ -50,7 +50,15 @@ pub async fn run(place: &Place, command: Grant) -> Result<(), Failed> {
                 return print_json(&grants);
             }
             let header = [
-                "grant", "user", "name", "client", "scope", "usable", "created", "ends",
+                "grant",
+                "user",
+                "name",
+                "client",
+                "scope",
+                "usable",
+                "created",
+                "ends unused",
+                "ends",
             ];
             let row = |grant: &Value| {
                 let members = [
@@ -61,6 +69,7 @@ pub async fn run(place: &Place, command: Grant) -> Result<(), Failed> {
                     "scope",
                     "is_usable",
                     "created",
+                    "live_until",
                     "ends",
                 ];
                 members.map(|member| as_text(&grant[member])).to_vec()

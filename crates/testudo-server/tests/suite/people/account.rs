@@ -1,7 +1,9 @@
 //! The account page: a person sees and ends sessions, and what they granted to applications.
 
 use super::world::{People, WEB_RULE, asking, assert_refused_page, text_of};
-use testudo_core::records::{Consent, Grant, Session};
+use serde_json::Value;
+use testudo_core::records::{Client, Consent, Grant, Session};
+use testudo_testkit::http::over_socket;
 use testudo_testkit::person::{PageForm, Person, forms};
 
 const NOT_OURS: &str = "this sign-in was begun in another browser";
@@ -68,6 +70,54 @@ async fn person_ends_what_an_application_may_and_is_asked_again() {
         "invalid_grant"
     );
     assert!(text_of(&alice.open(&asking(&[])).await).contains("asks for access"));
+}
+
+/// The end of what the person granted, of the refresh token, and of the client: the earliest counts.
+#[tokio::test]
+async fn grant_is_shown_with_the_end_that_comes_first() {
+    let listed = async |people: &People| {
+        let socket = people.folder.join("admin.sock");
+        let (_, page) = over_socket(&socket, "GET", "/admin/v1/grants", Value::Null).await;
+        let [grant] = <[Value; 1]>::try_from(page["grants"].as_array().unwrap().clone()).unwrap();
+        let end = |name: &str| grant[name].as_str().map(str::to_owned);
+        (end("live_until"), end("ends"))
+    };
+    let shown = async |people: &People, person: &mut Person| {
+        assert_eq!(people.records::<Grant>().await.len(), 1);
+        let page = text_of(&person.open("/account").await);
+        (
+            page.contains("if it is not used before"),
+            page.contains("at the latest"),
+        )
+    };
+    // It ends if its refresh token is not used, and after 90 days in any case.
+    let people = People::start(WEB_RULE).await;
+    let mut alice = people.signed_in("alice").await;
+    people.tokens(&mut alice).await;
+    let [grant] = people.records::<Grant>().await.try_into().unwrap();
+    let (unused, at_the_latest) = (grant.live_until, grant.terms.ends.unwrap());
+    assert!(unused < at_the_latest, "{grant:?}");
+    let expected = (Some(unused.to_string()), Some(at_the_latest.to_string()));
+    assert_eq!(listed(&people).await, expected);
+    assert_eq!(shown(&people, &mut alice).await, (true, true));
+    // The client was registered before the person granted something, and ends before that does.
+    let with_lifetime = WEB_RULE.replace("client_name", "client_lifetime = \"1h\"\nclient_name");
+    let people = People::start(&with_lifetime).await;
+    let own = [("grant_type", "client_credentials")];
+    assert_eq!(people.post("/token", "/web/shop", &own).await.status, 200);
+    people.running.app.clock.shift(1_800);
+    let mut alice = people.signed_in("alice").await;
+    people.tokens(&mut alice).await;
+    let [client] = people.records::<Client>().await.try_into().unwrap();
+    let [grant] = people.records::<Grant>().await.try_into().unwrap();
+    let end = client.expires.unwrap();
+    assert!(
+        end < grant.terms.ends.unwrap() && end < grant.live_until,
+        "{grant:?}"
+    );
+    let end = Some(end.to_string());
+    assert_eq!(listed(&people).await, (end.clone(), end));
+    assert_eq!(shown(&people, &mut alice).await, (false, true));
 }
 
 #[tokio::test]
