@@ -10,15 +10,19 @@ use crate::state::app::App;
 use crate::state::refused::{self, RefusedRecord};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use testudo_core::admission::lifecycle::{self, Cause};
 use testudo_core::admission::sweep::{EndOfLife, end_of_life};
 use testudo_core::records::{Client, Record as _, Versioned};
-use testudo_protocol::Seconds;
+use testudo_protocol::{Seconds, Timestamp};
 use testudo_store::{CommitError, StoreFault};
 
 /// Greatest age of a use that another node has not yet written to the store: two flush intervals, since one flush may
 /// have failed.
 const UNWRITTEN_AGE_MAX: Seconds = Seconds(2 * FLUSH_PAUSE.0);
+
+/// How long a sweep reads what people granted. A million grants take some seconds.
+const GRANTED_READ_MAX: Duration = Duration::from_secs(600);
 
 /// The result of a sweep, or of a dry run.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
@@ -67,9 +71,9 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
             if why == EndOfLife::Idle {
                 let granted = match granted {
                     Some(ref granted) => granted,
-                    None => &*granted.insert(Granted::read(app, now).await?),
+                    None => &*granted.insert(granted_within(app, now).await?),
                 };
-                if granted.has(&client.record) {
+                if granted.as_ref().is_none_or(|granted| granted.has(&client.record)) {
                     continue;
                 }
             }
@@ -86,6 +90,21 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
     tell(app, refused::news(&[], &unreadable)).await;
     app.refused.clients.store(Arc::new(unreadable));
     Ok(swept)
+}
+
+/// What people granted, which is read once for a whole sweep. `None`: it is too much to read, so no idle client is removed.
+async fn granted_within(app: &App, now: Timestamp) -> Result<Option<Granted>, StoreFault> {
+    let granted = Granted::read(app, now, GRANTED_READ_MAX).await?;
+    if granted.is_none() {
+        let fault = "what people granted could not be read in ten minutes; no idle client is removed";
+        tracing::warn!(
+            event = "upkeep.failed",
+            work = "sweep",
+            fault,
+            "idle clients could not be removed"
+        );
+    }
+    Ok(granted)
 }
 
 /// Removes one client at the version that was read. False where the client was changed meanwhile.
