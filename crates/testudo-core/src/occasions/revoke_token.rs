@@ -10,6 +10,7 @@ use super::occasion::Occasion;
 use crate::admission::create::event_of_request;
 use crate::decision::{Decision, Moment, Resolution};
 use crate::grants::{conflict_of_person, ended};
+use crate::identity::CredentialKind;
 use crate::people::GrantId;
 use crate::records::{Batch, Conflict, EventKind, Grant, Loaded, Needs, RefreshToken, RequestRef};
 use crate::rejection::{GrantReason, Rejection};
@@ -40,8 +41,7 @@ impl Occasion for TokenRevocation<'_> {
         trace: &mut Trace,
     ) -> Result<Decision<()>, Rejection> {
         let client = self.caller.admit(loaded, at, trace)?;
-        let mut batch = self.caller.single_use();
-        batch.extend(match self.token {
+        let ends = match self.token {
             NamedToken::Refresh(presented) => match loaded.find::<RefreshToken>(presented.digest.key()) {
                 Some(_) => self.end(presented.grant, "the client revoked a refresh token", loaded, at)?,
                 None => Batch::default(),
@@ -55,7 +55,15 @@ impl Occasion for TokenRevocation<'_> {
             },
             // [RFC7009 §2.2] The client wants the token not to be valid, and it is not.
             NamedToken::Unknown => Batch::default(),
-        });
+        };
+        // Any caller can name a public client. With an invented token it ends nothing, and its proof is not marked: otherwise
+        // it could fill the store with marks. The proof can be sent again, and ends nothing then either.
+        let proved_nothing = self.caller.governed.identity.kind == CredentialKind::Public && ends.is_empty();
+        let mut batch = match proved_nothing {
+            true => Batch::default(),
+            false => self.caller.single_use(),
+        };
+        batch.extend(ends);
         Ok(Decision {
             batch,
             memory: self.caller.use_of(client),

@@ -14,13 +14,18 @@ const SHARE: Rate = Rate {
     burst: 30_000,
 };
 
-/// Any caller can name a public client. The callers at one address have a tenth of its share.
+/// Any caller can name a public client. The callers at one address have a tenth of its share. A caller with ten addresses can
+/// use up the whole share; then the callers of each other network still have one proof per second.
 const SHARES: ShareRates = ShareRates {
     client: SHARE,
     public_client: SHARE,
     public_address: Rate {
         per_minute: 3_000,
         burst: 3_000,
+    },
+    public_reserve: Rate {
+        per_minute: 60,
+        burst: 60,
     },
 };
 
@@ -84,5 +89,25 @@ mod tests {
         assert!(refused.is_err(), "{refused:?}");
         assert_eq!(take("2001:db8:0:2::"), Ok(()));
         assert_eq!(take("192.0.2.1"), Ok(()));
+    }
+
+    /// An attacker with ten networks uses up what all callers together have.
+    #[test]
+    fn callers_at_ten_addresses_do_not_keep_the_users_at_others_from_using_proofs() {
+        let shares = ProofShares::default();
+        let take = |network: usize| {
+            let taker = Taker::Public {
+                client_id: "app",
+                address: Some(format!("2001:db8:{network:x}::1").parse().unwrap()),
+            };
+            shares.take(taker, 1_000)
+        };
+        for network in 0..10 {
+            assert!((0..3_000).all(|_| take(network).is_ok()), "{network}");
+        }
+        for network in 10..13 {
+            let granted = (0..100).filter(|_| take(network).is_ok());
+            assert_eq!(granted.count(), 60, "{network}");
+        }
     }
 }

@@ -42,6 +42,9 @@ pub struct ShareRates {
     pub public_client: Rate,
     /// The callers at one IPv4 address or IPv6 /64 that name the same public client.
     pub public_address: Rate,
+    /// What the callers at one IPv4 address or IPv6 /48 can take of a public client when `public_client` is used up: a
+    /// caller with many addresses must not make this server refuse the users of the client.
+    pub public_reserve: Rate,
 }
 
 /// The shares that clients have used.
@@ -65,6 +68,7 @@ impl Shares {
             client,
             public_client,
             public_address,
+            public_reserve,
         } = self.rates;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let mut take = |limits: &[Limit]| used.take(limits, now_millis).map_err(seconds);
@@ -79,12 +83,23 @@ impl Shares {
                 address: Some(address),
             } => {
                 // No client id has a line break.
-                let of_place = format!("{client_id}\n{}", place_of(address));
-                take(&[
-                    limit(of_place, public_address),
-                    limit(client_id.to_owned(), public_client),
-                ])
+                let of_place = limit(format!("{client_id}\n{}", place_of(address)), public_address);
+                let of_all = limit(client_id.to_owned(), public_client);
+                let reserve = limit(format!("{client_id}\n{}\n", network_of(address)), public_reserve);
+                let usual = take(&[of_place.clone(), of_all]);
+                usual.or_else(|seconds| take(&[of_place, reserve]).map_err(|_| seconds))
             }
+        }
+    }
+}
+
+/// The network of an address from which one caller can have many addresses: an IPv6 /48, or one IPv4 address.
+fn network_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
         }
     }
 }
@@ -118,6 +133,10 @@ mod tests {
         public_address: Rate {
             per_minute: 60,
             burst: 4,
+        },
+        public_reserve: Rate {
+            per_minute: 60,
+            burst: 2,
         },
     };
 
@@ -172,14 +191,23 @@ mod tests {
         assert_eq!(shares.take(public("app", "192.0.2.1"), 1_000), Err(1));
     }
 
+    /// All callers together use up the ceiling of the client.
+    fn use_up(shares: &Shares) {
+        let taken = (1..=3).map(|number| count(shares, public("app", &format!("192.0.2.{number}"))));
+        assert_eq!(
+            taken.collect::<Vec<_>>(),
+            [4, 4, 4],
+            "10 of the ceiling, 2 of the reserve"
+        );
+    }
+
     #[test]
-    fn all_callers_that_name_a_public_client_have_one_ceiling() {
+    fn callers_that_used_up_the_ceiling_of_a_public_client_leave_a_reserve_to_each_other_network() {
         let shares = Shares::of(RATES);
-        let granted = (0..100).filter(|number| {
-            let address = format!("192.0.2.{number}");
-            shares.take(public("app", &address), 1_000).is_ok()
-        });
-        assert_eq!(granted.count(), 10);
+        use_up(&shares);
+        assert_eq!(count(&shares, public("app", "192.0.2.3")), 0);
+        assert_eq!(count(&shares, public("app", "192.0.2.4")), 2, "its reserve");
+        assert_eq!(shares.take(public("app", "192.0.2.4"), 1_000), Err(1));
         assert_eq!(
             shares.take(public("other", "192.0.2.1"), 1_000),
             Ok(()),
@@ -195,5 +223,15 @@ mod tests {
             address: None,
         };
         assert_eq!(shares.take(nowhere, 1_000), Err(1));
+    }
+
+    #[test]
+    fn networks_of_64_bits_within_one_of_48_bits_have_one_reserve() {
+        let shares = Shares::of(RATES);
+        use_up(&shares);
+        let of_48 = |network: usize| format!("2001:db8:1:{network:x}::1");
+        let granted = (0..100).filter(|network| shares.take(public("app", &of_48(*network)), 1_000).is_ok());
+        assert_eq!(granted.count(), 2);
+        assert_eq!(count(&shares, public("app", "2001:db8:2::1")), 2);
     }
 }

@@ -490,3 +490,41 @@ async fn caller_that_pushes_too_fast_is_refused_with_its_network_and_other_calle
         assert_eq!(push_from(&people, other).await.status, 201, "{other}");
     }
 }
+
+/// Any caller can name a public client, and could otherwise fill the store with marks of proofs.
+#[tokio::test]
+async fn proof_of_a_caller_without_credential_is_marked_only_with_a_token_that_it_ends() {
+    let people = people().await;
+    let mut alice = people.signed_in("alice").await;
+    let key = generate_key(Algorithm::ES256, None);
+    let first = code(&mut alice, &asking_app(7777, &[])).await;
+    let issued = tokens(&redeem(&people, &first, &[], None).await);
+    let now = people.running.app.now().0;
+    let proof = Draft::dpop(&key, "http://localhost:8080/revoke", "r-1", now).sign();
+    let revoke = async |token: &str| {
+        let fields = [("token", token), ("client_id", APP)];
+        send(&people, "/revoke", &fields, Some(&proof)).await
+    };
+    let invented = "A".repeat(86);
+    for token in [&invented, &invented, issued["refresh_token"].as_str().unwrap()] {
+        let answer = revoke(token).await;
+        assert_eq!(answer.status, 200, "{token}: {answer:?}");
+    }
+    assert_eq!(people.records::<Grant>().await, []);
+    // Its proof was used with the token that ended, and is refused where it would end another one.
+    let second = code(&mut alice, &asking_app(7777, &[])).await;
+    let issued = tokens(&redeem(&people, &second, &[], None).await);
+    let refused = revoke(issued["refresh_token"].as_str().unwrap()).await;
+    assert_refused(&refused, 400, "invalid_dpop_proof", "replayed");
+    assert_eq!(people.records::<Grant>().await.len(), 1);
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("client_id", APP),
+        ("refresh_token", invented.as_str()),
+    ];
+    let at_token = Draft::dpop(&key, TOKEN_URI, "r-2", now).sign();
+    for _ in 0..2 {
+        let refused = send(&people, "/token", &fields, Some(&at_token)).await;
+        assert_refused(&refused, 400, "invalid_grant", "a refused request marks nothing");
+    }
+}
