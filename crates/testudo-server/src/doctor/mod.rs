@@ -4,6 +4,7 @@
 //! It can run before the first start, or while the server runs. Files and records that it creates are removed again.
 
 mod finding;
+mod passkeys;
 mod places;
 mod providers;
 mod reviews;
@@ -23,6 +24,7 @@ pub async fn examine(configuration: &Configuration) -> Vec<Finding> {
     let clock = Clock::default();
     let mut findings = vec![finding("clock", check_clock(&clock))];
     let opened = store::examine(configuration, &clock, &mut findings).await;
+    findings.extend(passkeys::examine(configuration, opened.as_ref()).await);
     findings.extend(places::examine(configuration).await);
     findings.extend(tls::examine(configuration, clock.now()));
     match configuration.outbound.fetcher(Network::default()) {

@@ -207,6 +207,40 @@ async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
     assert_eq!(account(&people, "alice").await.passkeys.len(), 1);
 }
 
+/// Where an administrator turns passkeys off, people who have no other way to sign in are refused.
+#[tokio::test]
+async fn doctor_says_for_which_host_passkeys_are_and_who_has_no_other_way_to_sign_in() {
+    let people = start().await;
+    let found = async || {
+        let (configuration, _) =
+            testudo_server::config::load(&people.folder.join("testudo.toml"), 1).unwrap();
+        let findings = testudo_server::doctor::examine(&configuration).await;
+        let mut found = findings.into_iter().filter(|found| found.subject == "passkeys");
+        found.next().unwrap()
+    };
+    let on = found().await;
+    assert!(
+        on.is_good && on.detail.contains("for the host localhost alone"),
+        "{on:?}"
+    );
+    let path = people.folder.join("testudo.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[login]\n", "[login]\npasskeys = false\n")).unwrap();
+    let off = found().await;
+    assert!(
+        off.is_good && off.detail.contains("no account needs them"),
+        "{off:?}"
+    );
+    invited(&people, "carol").await;
+    let refused = found().await;
+    assert!(
+        !refused.is_good && refused.detail.starts_with("1 of the accounts"),
+        "{refused:?}"
+    );
+    order(&people.folder, "lock", json!({ "user": "carol" })).await;
+    assert!(found().await.is_good, "a locked account is refused in any case");
+}
+
 /// A passkey is removed because another person may have it.
 #[tokio::test]
 async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other() {
