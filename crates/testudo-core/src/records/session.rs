@@ -118,6 +118,7 @@ mod tests {
         }
     }
 
+    // Row PK-24.
     #[test]
     fn session_ends_by_time_by_idleness_with_the_account_and_with_its_passkey() {
         let idle = Seconds(60);

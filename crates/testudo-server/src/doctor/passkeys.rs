@@ -92,6 +92,7 @@ mod tests {
         }
     }
 
+    // Row PK-25.
     #[test]
     fn passkeys_are_usable_at_https_and_on_this_machine_only() {
         for (id, origin) in [

@@ -105,6 +105,7 @@ fn session_lifetimes_are_accepted_at_their_limits_and_refused_beyond_them() {
     );
 }
 
+// Row PK-25.
 #[test]
 fn passkeys_need_an_issuer_whose_host_is_a_name_and_the_host_is_named_as_final() {
     let (key, problem) = warnings(&login("")).remove(0);

@@ -258,6 +258,7 @@ mod tests {
         (authenticator, passkey)
     }
 
+    // Row PK-03.
     #[test]
     fn new_passkey_must_be_discoverable_verify_its_user_and_is_not_attested() {
         let (_, known) = made();
@@ -278,6 +279,7 @@ mod tests {
         assert_eq!(algorithms, [&json!(-7), &json!(-35), &json!(-257)]);
     }
 
+    // Row PK-03.
     #[test]
     fn sign_in_names_no_passkey_and_demands_that_the_user_is_verified() {
         let options = options_to_sign_in(&party()).unwrap().options;
@@ -289,6 +291,7 @@ mod tests {
         assert_ne!(options["challenge"], other["challenge"]);
     }
 
+    // Row PK-14.
     #[test]
     fn counter_is_kept_and_must_grow() {
         let (mut authenticator, mut passkey) = made();
@@ -303,6 +306,7 @@ mod tests {
         }
     }
 
+    // Row PK-18.
     #[test]
     fn error_about_an_answer_states_the_place_and_nothing_of_the_answer() {
         let (mut authenticator, _) = made();
@@ -330,6 +334,7 @@ mod tests {
 
     /// Each byte of each part is changed, and each part is cut at each place: nothing panics, and no changed answer of a
     /// sign-in is accepted.
+    // Row PK-13.
     #[test]
     fn answer_with_one_changed_or_missing_byte_is_refused() {
         let (mut authenticator, passkey) = made();

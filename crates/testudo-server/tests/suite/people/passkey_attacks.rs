@@ -41,6 +41,7 @@ const LIES: &[Lie] = &[
 ];
 
 /// The same lies are refused when a passkey is made and when it is used, and each ends its ceremony.
+// Rows PK-04 to PK-09.
 #[tokio::test]
 async fn passkey_that_was_made_with_a_wrong_statement_is_refused() {
     let people = start().await;
@@ -58,6 +59,7 @@ async fn passkey_that_was_made_with_a_wrong_statement_is_refused() {
     assert_eq!(accept(&mut person, &mut honest, &token).await.status, 303);
 }
 
+// Rows PK-04 to PK-09.
 #[tokio::test]
 async fn sign_in_with_a_wrong_statement_is_refused() {
     let people = start().await;
@@ -83,6 +85,7 @@ async fn sign_in_with_a_wrong_statement_is_refused() {
     );
 }
 
+// Row PK-16.
 #[tokio::test]
 async fn answer_is_used_once_in_the_browser_and_for_the_page_that_began() {
     let people = start().await;
@@ -115,6 +118,7 @@ async fn answer_is_used_once_in_the_browser_and_for_the_page_that_began() {
     assert_refused_page(&confused, 400, ANSWERED);
 }
 
+// Row PK-17.
 #[tokio::test]
 async fn ceremony_ends_after_five_minutes() {
     let people = start().await;
@@ -131,6 +135,7 @@ async fn ceremony_ends_after_five_minutes() {
     }
 }
 
+// Row PK-14.
 #[tokio::test]
 async fn counter_that_does_not_grow_is_refused_with_an_event() {
     let people = start().await;
@@ -157,6 +162,7 @@ async fn counter_that_does_not_grow_is_refused_with_an_event() {
     );
 }
 
+// Row PK-15.
 #[tokio::test]
 async fn passkey_without_a_counter_can_be_used_again_and_again() {
     let people = start().await;
@@ -179,6 +185,7 @@ async fn passkey_without_a_counter_can_be_used_again_and_again() {
 }
 
 /// Unknown, removed and locked accounts cannot be told apart.
+// Rows PK-11, PK-12.
 #[tokio::test]
 async fn passkey_that_leads_to_no_active_account_gets_one_answer_whatever_the_reason() {
     let people = start().await;
@@ -209,6 +216,7 @@ async fn passkey_that_leads_to_no_active_account_gets_one_answer_whatever_the_re
     assert_eq!(sign_in(&mut people.person(), &mut locked).await.status, 303);
 }
 
+// Row PK-11.
 #[tokio::test]
 async fn user_handle_that_is_missing_or_has_another_length_is_refused() {
     let people = start().await;
@@ -230,6 +238,7 @@ async fn user_handle_that_is_missing_or_has_another_length_is_refused() {
     );
 }
 
+// Row PK-13.
 #[tokio::test]
 async fn signature_of_another_key_or_over_other_bytes_is_refused() {
     let people = start().await;
@@ -258,6 +267,7 @@ async fn signature_of_another_key_or_over_other_bytes_is_refused() {
     assert_eq!(sign_in(&mut person, &mut carol).await.status, 303);
 }
 
+// Row PK-18.
 #[tokio::test]
 async fn text_that_is_no_answer_of_a_browser_is_refused() {
     let people = start().await;
@@ -298,6 +308,7 @@ async fn text_that_is_no_answer_of_a_browser_is_refused() {
 }
 
 /// Any visitor can send 16 KiB, which must not be in the events and the log.
+// Row PK-18.
 #[tokio::test]
 async fn event_of_a_refused_answer_does_not_repeat_the_answer() {
     let people = start().await;
@@ -341,6 +352,7 @@ async fn event_of_a_refusal_has_at_most_some_hundred_characters_of_the_request()
     }
 }
 
+// Row PK-20.
 #[tokio::test]
 async fn invitation_under_64_parallel_uses_makes_one_account() {
     let people = start().await;
@@ -368,6 +380,7 @@ async fn invitation_under_64_parallel_uses_makes_one_account() {
     assert_eq!(account(&people, "carol").await.passkeys.len(), 1);
 }
 
+// Row PK-20.
 #[tokio::test]
 async fn invitation_that_was_used_replaced_or_has_expired_is_refused() {
     let people = start().await;
@@ -418,6 +431,7 @@ async fn token_of_an_invitation_is_stored_by_its_digest_only() {
 }
 
 /// Another site can make a browser send forms, but not with these header fields and the sealed value of a page.
+// Row PK-19.
 #[tokio::test]
 async fn request_of_another_site_or_without_the_form_of_a_page_is_refused() {
     let people = start().await;

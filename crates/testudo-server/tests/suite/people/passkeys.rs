@@ -74,6 +74,7 @@ pub async fn press(person: &mut Person, passkey: &str, button: &str, name: &str)
     person.submit(&form.action, &fields).await
 }
 
+// Rows PK-01, PK-02.
 #[tokio::test]
 async fn invited_person_makes_a_passkey_and_signs_in_with_it() {
     let people = start().await;
@@ -148,6 +149,7 @@ async fn person_who_signs_in_with_a_passkey_comes_back_to_the_application_with_a
     assert_eq!(claims["sub"], json!(account(&people, "carol").await.id.sub()));
 }
 
+// Row PK-23.
 #[tokio::test]
 async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
     let people = start().await;
@@ -185,6 +187,7 @@ async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
     assert_eq!(sign_in(&mut elsewhere, &mut phone).await.status, 303);
 }
 
+// Row PK-23.
 #[tokio::test]
 async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
     let people = start().await;
@@ -242,6 +245,7 @@ async fn doctor_says_for_which_host_passkeys_are_and_who_has_no_other_way_to_sig
 }
 
 /// A passkey is removed because another person may have it.
+// Row PK-24.
 #[tokio::test]
 async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other() {
     let people = start().await;
@@ -278,6 +282,7 @@ async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other(
     assert_eq!(kept.open("/account").await.header("location"), Some("/login"));
 }
 
+// Row PK-22.
 #[tokio::test]
 async fn passkeys_are_changed_within_five_minutes_after_the_sign_in() {
     let people = start().await;
@@ -310,6 +315,7 @@ async fn passkeys_are_changed_within_five_minutes_after_the_sign_in() {
     assert_eq!(press(&mut person, &id, "remove_passkey", "").await.status, 303);
 }
 
+// Row PK-21.
 #[tokio::test]
 async fn recovery_ends_earlier_passkeys_and_sessions() {
     let people = start().await;
@@ -375,6 +381,7 @@ async fn two_nodes(database: &str) -> [People; 2] {
     ]
 }
 
+// Row PK-20.
 #[tokio::test]
 async fn person_who_is_invited_to_recover_at_two_nodes_at_once_has_one_link() {
     let people = two_nodes("invitations").await;
@@ -415,6 +422,7 @@ async fn assert_one_link_remains(people: &[&People], name: &str) {
     assert_eq!(people[0].records::<InvitedName>().await, [], "{name}");
 }
 
+// Row PK-20.
 #[tokio::test]
 async fn name_that_is_invited_often_at_once_has_one_link() {
     let [first, second] = two_nodes("invited_names").await;
@@ -429,6 +437,7 @@ async fn name_that_is_invited_often_at_once_has_one_link() {
     assert_one_link_remains(&[&alone], "dave").await;
 }
 
+// Row PK-16.
 #[tokio::test]
 async fn two_nodes_finish_one_anothers_ceremonies() {
     let people = two_nodes("passkeys").await;

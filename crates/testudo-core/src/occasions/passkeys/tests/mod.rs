@@ -206,6 +206,7 @@ fn finished<'a>(ceremony: &'a SecretDigest, browser: &str) -> Finished<'a> {
     }
 }
 
+// Row PK-10.
 #[test]
 fn person_adds_passkeys_up_to_the_limit_and_each_one_once() {
     let alice = alice(&["a"]);
@@ -245,6 +246,7 @@ fn person_who_is_known_only_through_a_provider_adds_no_passkey() {
     assert_eq!(added(&of_provider), (refused, 0));
 }
 
+// Row PK-22.
 #[test]
 fn passkey_is_added_and_removed_within_five_minutes_after_the_sign_in() {
     let alice = alice(&["a", "b"]);
@@ -260,6 +262,7 @@ fn passkey_is_added_and_removed_within_five_minutes_after_the_sign_in() {
     assert_eq!(world.passkeys_of(&alice), ["b", "c"]);
 }
 
+// Row PK-23.
 #[test]
 fn last_passkey_is_removed_only_by_a_person_who_signs_in_at_a_configured_provider() {
     let only_passkeys = alice(&["a", "b"]);

@@ -17,6 +17,7 @@ fn refused(fault: PasskeyFault) -> Rejection {
     PasskeyReason::Refused(fault).into()
 }
 
+// Row PK-02.
 #[test]
 fn sign_in_begins_a_session_that_resists_phishing_and_uses_the_ceremony() {
     let alice = alice(&["a", "b"]);
@@ -39,6 +40,7 @@ fn sign_in_begins_a_session_that_resists_phishing_and_uses_the_ceremony() {
     assert_eq!(stored.passkeys[1].last_used, Some(NOW));
 }
 
+// Rows PK-16, PK-17.
 #[test]
 fn ceremony_is_used_once_in_its_browser_and_in_time() {
     let alice = alice(&["a"]);
@@ -86,6 +88,7 @@ fn passkey_that_was_used_meanwhile_is_verified_again() {
     assert_eq!(world.store.count(Kind::Ceremony), 1, "the next decision uses it");
 }
 
+// Row PK-12.
 #[test]
 fn unknown_locked_and_removed_accounts_and_unknown_passkeys_get_the_same_answer() {
     let answer = |rejection: Rejection| rejection.answer(crate::rejection::Endpoint::None);
@@ -115,6 +118,7 @@ fn unknown_locked_and_removed_accounts_and_unknown_passkeys_get_the_same_answer(
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
+// Row PK-14.
 #[test]
 fn counter_that_is_not_higher_has_an_event_and_ends_the_ceremony() {
     let alice = alice(&["a"]);
@@ -133,6 +137,7 @@ fn counter_that_is_not_higher_has_an_event_and_ends_the_ceremony() {
     assert_eq!(world.events().len(), 1, "one event for each ceremony");
 }
 
+// Row PK-01.
 #[test]
 fn invitation_makes_an_account_with_its_name_and_groups_once() {
     let mut world = World::with(&alice(&["a"]));
@@ -170,6 +175,7 @@ fn invitation_that_has_expired_or_whose_name_is_taken_is_refused() {
     assert_eq!(world.store.count(Kind::Person), 1);
 }
 
+// Row PK-21.
 #[test]
 fn recovery_leaves_one_new_passkey_and_ends_all_earlier_sessions() {
     let alice = alice(&["a", "b"]);
