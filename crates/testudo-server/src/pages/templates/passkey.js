@@ -64,6 +64,8 @@ form.addEventListener("submit", (event) => {
       button.disabled = false;
       // The browser does not state whether the person cancelled, has no passkey for this server, or was too slow.
       say(error.name === "NotAllowedError" ? "Your browser did not use a passkey. You can try again." : error.message);
+      // A button that is disabled loses the focus: a person with a keyboard or a screen reader would begin at the top again.
+      button.focus();
     },
   );
 });

@@ -1,6 +1,7 @@
 //! The pages in Chromium, with a person who has a mouse, a keyboard, or no script. Each walk is a function of a JavaScript
 //! file in this folder, which Node runs with playwright-core.
 
+mod ears;
 mod looks;
 mod passkeys;
 mod provider;
@@ -20,8 +21,10 @@ const PACKAGES: [&str; 3] = [
 const RESOURCE: &str = "https://api.example.net/orders";
 const CLIENT: &str = "spiffe://prod.example/ns/shop/sa/web";
 /// The part that the walks share, and the walks.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("browser.mjs", include_str!("browser.mjs")),
+    ("authenticator.mjs", include_str!("authenticator.mjs")),
+    ("ears.mjs", include_str!("ears.mjs")),
     ("looks.mjs", include_str!("looks.mjs")),
     ("keyboard.mjs", include_str!("keyboard.mjs")),
     ("attacks.mjs", include_str!("attacks.mjs")),
@@ -93,6 +96,17 @@ impl Pages {
             folder,
             chromium,
         })
+    }
+
+    /// Runs a walk, in which administrators invite people.
+    #[track_caller]
+    fn walk_with_invitations(&self, file: &str, walk: &str) -> Value {
+        let config = self.site.config();
+        let more = [
+            ("TESTUDO", env!("CARGO_BIN_EXE_testudo")),
+            ("TESTUDO_CONFIG", config.to_str().unwrap()),
+        ];
+        self.walk(file, walk, &more)
     }
 
     /// Runs a walk, which must succeed, and returns what it found.

@@ -1,32 +1,12 @@
 // A person with a passkey: the browser has an authenticator of its own, which its debugger makes.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { ISSUER, arrived, button, pushed, run, visitor } from "./browser.mjs";
+import { status, withAuthenticator } from "./authenticator.mjs";
+import { ISSUER, arrived, button, pushed, run } from "./browser.mjs";
 
 /** The link that `testudo user invite` prints. */
 const invite = (...more) =>
   execFileSync(process.env.TESTUDO, ["user", "invite", "carol", ...more], { encoding: "utf8" }).trim();
-
-/** A browser with an authenticator that verifies its user by a fingerprint, or does not. */
-async function withAuthenticator(isVerified = true) {
-  const page = await visitor();
-  const debug = await page.context().newCDPSession(page);
-  await debug.send("WebAuthn.enable");
-  const options = {
-    protocol: "ctap2",
-    transport: "internal",
-    hasResidentKey: true,
-    hasUserVerification: true,
-    isUserVerified: isVerified,
-    automaticPresenceSimulation: true,
-  };
-  const { authenticatorId } = await debug.send("WebAuthn.addVirtualAuthenticator", { options });
-  const passkeys = async () => (await debug.send("WebAuthn.getCredentials", { authenticatorId })).credentials;
-  const verify = (isUserVerified) => debug.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
-  return { page, passkeys, verify };
-}
-
-const status = (page) => page.locator("#passkey-status");
 
 async function makePasskey(page, link) {
   await page.goto(link);

@@ -6,12 +6,7 @@ use crate::administration::events;
 /// Runs a walk, in which administrators invite people, and returns how many accounts were created and recovered.
 fn check(walk: &str) -> Option<(usize, usize)> {
     let pages = Pages::start(PEOPLE)?;
-    let config = pages.site.config();
-    let more = [
-        ("TESTUDO", env!("CARGO_BIN_EXE_testudo")),
-        ("TESTUDO_CONFIG", config.to_str().unwrap()),
-    ];
-    pages.walk("passkeys.mjs", walk, &more);
+    pages.walk_with_invitations("passkeys.mjs", walk);
     let count = |kind| events(&pages.site, kind).len();
     Some((count("person.created"), count("person.recovered")))
 }
