@@ -56,8 +56,12 @@ impl PasskeyForm {
 
     /// Sends the form with what the browser answers.
     pub async fn finish(&self, person: &mut Person, ceremony: &str, answer: &str) -> Answer {
-        let fields = with(&self.fields, &[("ceremony", ceremony), ("credential", answer)]);
-        person.submit(self.page, &fields).await
+        person.submit(self.page, &self.answered(ceremony, answer)).await
+    }
+
+    /// The fields with what the browser answers.
+    pub fn answered(&self, ceremony: &str, answer: &str) -> Vec<(String, String)> {
+        with(&self.fields, &[("ceremony", ceremony), ("credential", answer)])
     }
 }
 

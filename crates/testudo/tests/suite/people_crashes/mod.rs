@@ -3,6 +3,7 @@
 //! nothing may be usable twice.
 
 mod kept;
+mod passkeys;
 mod steps;
 mod world;
 
@@ -38,7 +39,7 @@ struct Row {
 impl Row {
     async fn round(&mut self, step: Step, at: HeldAt, fault: Fault, world: &mut World) {
         let kept = Kept::new(world).await;
-        let prepared = Prepared::new(step, world).await;
+        let mut prepared = Prepared::new(step, world).await;
         let held = world.writes.hold(at, step.batch());
         let sending = prepared.sending.clone();
         let answer = {
@@ -82,7 +83,10 @@ impl Row {
 /// Whether the same request is granted when it is sent again after the fault.
 fn expected(step: Step, at: HeldAt) -> Again {
     match (at, step) {
-        (HeldAt::AfterCommit, Step::Consent | Step::Code | Step::Redemption) => Again::Refused,
+        (
+            HeldAt::AfterCommit,
+            Step::Invitation | Step::Passkey | Step::Consent | Step::Code | Step::Redemption,
+        ) => Again::Refused,
         (HeldAt::BeforeCommit, _)
         | (HeldAt::AfterCommit, Step::Push | Step::SignIn | Step::Refresh | Step::Revocation) => Again::Done,
     }

@@ -1,5 +1,6 @@
 //! The requests between which a server or its store can end, from the pushed request to the revocation.
 
+use super::passkeys::{Guest, Invited};
 use super::world::{World, code_in, form_of, redemption, refresh, request, text};
 use testudo_testkit::held_writes::HeldAt;
 use testudo_testkit::http::Answer;
@@ -9,6 +10,10 @@ use testudo_testkit::person::Person;
 pub enum Step {
     Push,
     SignIn,
+    /// An invited person makes a passkey, and with it the account.
+    Invitation,
+    /// A person signs in with a passkey.
+    Passkey,
     Consent,
     Code,
     Redemption,
@@ -17,9 +22,11 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Step; 7] = [
+    pub const ALL: [Step; 9] = [
         Step::Push,
         Step::SignIn,
+        Step::Invitation,
+        Step::Passkey,
         Step::Consent,
         Step::Code,
         Step::Redemption,
@@ -31,6 +38,8 @@ impl Step {
         match self {
             Step::Push => "pushed request",
             Step::SignIn => "sign-in",
+            Step::Invitation => "invitation",
+            Step::Passkey => "passkey",
             Step::Consent => "consent",
             Step::Code => "code",
             Step::Redemption => "redemption",
@@ -43,7 +52,8 @@ impl Step {
     pub fn batch(self) -> &'static str {
         match self {
             Step::Push => "\"code_challenge\"",
-            Step::SignIn => "\"person.signed_in\"",
+            Step::SignIn | Step::Passkey => "\"person.signed_in\"",
+            Step::Invitation => "\"person.created\"",
             Step::Consent => "\"consent.given\"",
             Step::Code => "\"is_redeemed\":false",
             Step::Redemption => "\"is_redeemed\":true",
@@ -93,6 +103,10 @@ enum Used {
     Nothing,
     /// The browser in which another person is signed in until the step is done.
     Session(Person),
+    /// The invitation, and the passkey that was made with it.
+    Invitation(Invited),
+    /// The answer of the passkey, which is for one sign-in.
+    Passkey(Guest),
     /// The URL of the pushed request.
     Request(String),
     Code(String),
@@ -130,6 +144,20 @@ impl Prepared {
                         action: form.action,
                         browser,
                     },
+                }
+            }
+            Step::Invitation => {
+                let (invited, sending) = Invited::new(world).await;
+                Prepared {
+                    sending,
+                    used: Used::Invitation(invited),
+                }
+            }
+            Step::Passkey => {
+                let (guest, sending) = Guest::new(world).await;
+                Prepared {
+                    sending,
+                    used: Used::Passkey(guest),
                 }
             }
             Step::Consent => {
@@ -194,9 +222,12 @@ impl Prepared {
 
     /// What holds before the request is sent again: a batch that was not committed changed nothing, and one that was
     /// committed is whole. `Err`: what is lost or can still be used.
-    pub async fn state(&self, at: HeldAt, world: &World) -> Result<(), String> {
-        match &self.used {
-            Used::Nothing | Used::Request(_) | Used::Code(_) | Used::RefreshToken(_) => Ok(()),
+    pub async fn state(&mut self, at: HeldAt, world: &World) -> Result<(), String> {
+        match &mut self.used {
+            Used::Nothing | Used::Request(_) | Used::Code(_) | Used::RefreshToken(_) | Used::Passkey(_) => {
+                Ok(())
+            }
+            Used::Invitation(invited) => invited.state(at, world).await,
             Used::Session(browser) => {
                 let is_alive = is_signed_in(browser, "bob").await;
                 match is_alive == (at == HeldAt::BeforeCommit) {
@@ -221,9 +252,12 @@ impl Prepared {
 
     /// Sends the request again, and then uses twice what it gave. `Err`: what can be used twice.
     pub async fn again(self, world: &World) -> Result<Again, String> {
+        let same = self.sending.clone();
         let (answer, browser) = self.sending.send(world).await;
         let answer = answer.expect("the server answers");
         match self.used {
+            Used::Invitation(invited) => invited.again(&answer, world).await,
+            Used::Passkey(guest) => guest.again(&answer, same, world).await,
             Used::Nothing => {
                 let url = world.asking_for(&text(&answer, "request_uri"));
                 let codes = [

@@ -42,6 +42,8 @@ pub struct World {
     pub server: Option<Server>,
     /// The browser of `alice`, who consented to what the application asks for.
     pub alice: Person,
+    /// How many people were invited.
+    invited: usize,
 }
 
 impl World {
@@ -50,7 +52,11 @@ impl World {
         let url = postgres.database("crashes").unwrap();
         let address = format!("127.0.0.1:{}", postgres.port());
         let writes = HeldWrites::before(address.parse().unwrap()).await;
-        let (site, issuer) = Site::under_its_own_name();
+        let (site, by_address) = Site::under_its_own_name();
+        // Passkeys need an issuer whose host is a name.
+        let issuer = by_address.replace("127.0.0.1", "localhost");
+        let text = std::fs::read_to_string(site.config()).unwrap();
+        site.write("testudo.toml", &text.replace(&by_address, &issuer));
         site.append(RULE);
         site.move_to_postgres(&url.replace(&address, &writes.address().to_string()));
         let server = site.serve();
@@ -62,6 +68,7 @@ impl World {
             postgres,
             writes,
             alice,
+            invited: 0,
         };
         // The application is registered, and the consent is remembered, before the first round.
         let mut alice = world.signed_in("alice").await;
@@ -84,6 +91,15 @@ impl World {
         let answer = person.submit(&form.action, &form.pressed(name)).await;
         assert_eq!(answer.status, 303, "{answer:?}");
         person
+    }
+
+    /// The token of an invitation for a new account.
+    pub fn invite(&mut self) -> String {
+        self.invited += 1;
+        let name = format!("guest{}", self.invited);
+        let link = self.site.ok(&["user", "invite", &name]);
+        let (_, token) = link.trim().split_once('#').unwrap();
+        token.to_owned()
     }
 
     /// The URL of a pushed request.
