@@ -2,7 +2,7 @@
 
 use super::binding::Binding;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use testudo_protocol::oauth::{Resource, ScopeSet};
@@ -53,6 +53,9 @@ pub struct Granted {
     pub binding: Option<Binding>,
     /// Members that the answer contains beside the token.
     pub members: Members,
+    /// For a token with the scope value `client.register`: what the authority of the client attests as the most that it
+    /// may have (`SponsorLimits`).
+    pub registration_limits: Option<Box<Map<String, Value>>>,
     /// The person for whom the client acts; `None` if it acts for itself.
     pub person: Option<Box<OfPerson>>,
 }

@@ -197,6 +197,7 @@ impl GrantRequest {
         // [RT-EXPIRATION §5] No access token outlives the authorization.
         let ends = allowed.person.as_ref().and_then(|person| person.ends);
         let granted = Granted {
+            registration_limits: requester.registration_limits(&allowed.scope, at.policy)?,
             scope: allowed.scope,
             resource: allowed.resource,
             lifetime: ends.map_or(life, |ends| life.min(ends - at.now)),

@@ -1,11 +1,14 @@
 //! The client that requests a token: its rule, the claims of its attester, and its registration.
 
 use crate::admission::governed::GovernedIdentity;
-use crate::identity::CredentialKind;
+use crate::identity::{CredentialKind, SCOPE_REGISTER};
 use crate::metadata::attested;
+use crate::metadata::resolve::metadata_at_first_use;
+use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::records::Registration;
 use crate::rejection::{AdmissionReason, Rejection};
+use serde_json::{Map, Value};
 use testudo_protocol::oauth::{GRANT_CLIENT_CREDENTIALS, ScopeSet};
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -59,6 +62,23 @@ impl Requester<'_> {
         let registered = self.registration.and_then(|stands| stands.scope.as_ref());
         let limits = [attested.as_ref(), registered].into_iter().flatten();
         Ok(limits.fold(scope.clone(), |scope, limit| scope.intersection(limit)))
+    }
+
+    /// What a token with this scope states of the limits that the authority attests now, if the client may register others
+    /// with it. The record of a client that registered by first use has the limits of that moment.
+    pub(super) fn registration_limits(
+        &self,
+        scope: &ScopeSet,
+        policy: &Policy,
+    ) -> Result<Option<Box<Map<String, Value>>>, Rejection> {
+        if !scope.iter().any(|value| value.as_str() == SCOPE_REGISTER) {
+            return Ok(None);
+        }
+        let identity = self.governed.identity;
+        let attested = metadata_at_first_use(identity, &self.governed.found)?;
+        let entry = policy.authority(&identity.authority);
+        let listed = entry.map(|entry| &*entry.attested_metadata).unwrap_or_default();
+        Ok(Some(Box::new(attested.attested_limits().claim(listed))))
     }
 
     /// Lifetime of its access tokens: `configured`, or less if its rule has a shorter one, or if the verifiable credential

@@ -240,10 +240,9 @@ pub struct ClientMetadata {
 }
 
 impl ClientMetadata {
-    /// What the authority attests as the most that the client may have, if it attests any limit: the clients that it
-    /// registers as their sponsor get no more.
-    pub fn attested_limits(&self) -> Option<Box<SponsorLimits>> {
-        let limits = SponsorLimits {
+    /// What the authority attests as the most that the client may have.
+    pub(crate) fn attested_limits(&self) -> SponsorLimits {
+        SponsorLimits {
             // A scope that cannot be read leaves nothing.
             scope: self
                 .scope
@@ -254,8 +253,7 @@ impl ClientMetadata {
             tls_client_certificate_bound_access_tokens: self.tls_client_certificate_bound_access_tokens,
             require_pushed_authorization_requests: self.require_pushed_authorization_requests,
             require_signed_request_object: self.require_signed_request_object,
-        };
-        (limits != SponsorLimits::default()).then(|| Box::new(limits))
+        }
     }
 }
 
@@ -393,6 +391,23 @@ impl Client {
     pub fn is_registered_as_public(&self) -> bool {
         let registered = self.registration.as_deref();
         registered.is_some_and(|stands| stands.credential == Some(CredentialKind::Public))
+    }
+
+    /// The limits of the client as a sponsor, if it has any: the clients that it registers get no more. `stated` are those
+    /// that its authority attested when it got its token: the record of a client that registered by first use has those of
+    /// that moment. Limits that a verifiable credential attests are in the record, which is of the last credential.
+    pub fn limits_as_sponsor(
+        &self,
+        stated: Option<SponsorLimits>,
+        now: Timestamp,
+    ) -> Option<Box<SponsorLimits>> {
+        let stated = stated.filter(|_| self.credential.is_none());
+        let attested = stated.unwrap_or_else(|| self.metadata.attested_limits());
+        let limits = match self.registration_at(now) {
+            Some(stands) => attested.narrowed(stands.scope.as_ref(), stands.grant_types.as_ref()),
+            None => attested,
+        };
+        (limits != SponsorLimits::default()).then(|| Box::new(limits))
     }
 
     /// The registered limits at this time; `None` if there are none or they have ended.

@@ -51,6 +51,7 @@ pub fn issue(
         auth_time: person.map(|person| person.auth_time),
         acr: person.and_then(|person| person.acr.as_deref()),
         grant_id: person.map(|person| &*person.grant_id),
+        registration_limits: granted.registration_limits.as_deref(),
     };
     Ok(IssuedToken {
         jwt: token.sign(key)?,

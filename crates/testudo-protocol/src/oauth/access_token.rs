@@ -55,6 +55,9 @@ pub struct AccessToken<'a> {
     /// What the person granted to the client: this server finds by it whether the grant was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_id: Option<&'a str>,
+    /// In a token with which the client registers others: limits of the client, which are those of them as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_limits: Option<&'a Map<String, Value>>,
 }
 
 /// `cnf`: what a token is bound to. [RFC7800 §3.1]
@@ -114,6 +117,7 @@ pub struct VerifiedToken {
     pub auth_time: Option<Timestamp>,
     pub acr: Option<String>,
     pub grant_id: Option<String>,
+    pub registration_limits: Option<Map<String, Value>>,
     /// True if the token is bound to a key or a certificate, which the request proved.
     pub is_bound: bool,
 }
@@ -214,6 +218,7 @@ pub struct TokenClaims {
     pub auth_time: Option<Timestamp>,
     pub acr: Option<String>,
     pub grant_id: Option<String>,
+    pub registration_limits: Option<Map<String, Value>>,
     #[serde(default, deserialize_with = "present")]
     cnf: Option<Map<String, Value>>,
 }
@@ -263,6 +268,7 @@ pub fn verify(
         auth_time: claims.auth_time,
         acr: claims.acr,
         grant_id: claims.grant_id,
+        registration_limits: claims.registration_limits,
         is_bound: claims.cnf.is_some(),
     })
 }

@@ -4,7 +4,7 @@ use super::checker::Checker;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use testudo_core::grants;
-use testudo_core::occasions::unattested::SCOPE_REGISTER;
+use testudo_core::identity::SCOPE_REGISTER;
 use testudo_core::policy::{OpenPolicy, RegistrationPolicy};
 use testudo_core::rules::{PushedAuthorization, Rule, RuleSpec};
 use testudo_core::velocity::Rate;

@@ -14,9 +14,6 @@ const IDLE_LIFETIME: Seconds = Seconds(30 * 86_400);
 /// Absolute lifetime of a client with a sponsor, if the rule states none.
 const LIFETIME: Seconds = Seconds(90 * 86_400);
 
-/// The scope value that allows its holder to register clients. A client cannot get it by a registration.
-pub const SCOPE_REGISTER: &str = "client.register";
-
 /// The lifetimes of the rule. If the rule of a sponsor states none, the defaults apply: unlike an attested client, an
 /// unused client of a sponsor is not created again by its next token request, and must end at some time.
 pub(super) fn lifetimes(governed: &GovernedIdentity<'_>) -> Lifetimes {

@@ -8,7 +8,6 @@
 mod defaults;
 pub(super) mod record;
 
-pub use defaults::SCOPE_REGISTER;
 pub use record::kind;
 
 use crate::admission::conflicts::conflict_of_client;

@@ -1,10 +1,10 @@
 //! Validates the whole record of a client without evidence by the rule of its sponsor or of `registration.open`, when
 //! it is created and when it is changed.
 
-use super::defaults::{SCOPE_REGISTER, grant_types};
+use super::defaults::grant_types;
 use crate::admission::governed::GovernedIdentity;
 use crate::decision::Moment;
-use crate::identity::CredentialKind;
+use crate::identity::{CredentialKind, SCOPE_REGISTER};
 use crate::metadata::keys::{certificates, key_set, place_of_keys};
 use crate::metadata::requested::RequestedMetadata;
 use crate::metadata::{labels, narrowing, redirect_uris};

@@ -29,6 +29,7 @@ fn signed(key: &SigningKey, is_of_a_person: bool) -> String {
         auth_time: is_of_a_person.then_some(NOW - Seconds(60)),
         acr: is_of_a_person.then_some("phr"),
         grant_id: is_of_a_person.then_some("g"),
+        registration_limits: None,
     };
     token.sign(key).unwrap()
 }

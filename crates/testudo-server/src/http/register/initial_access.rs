@@ -8,10 +8,9 @@ use crate::fault::Stop;
 use crate::own_tokens::{ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use testudo_core::AttestedIdentity;
+use testudo_core::{AttestedIdentity, Authority};
 use testudo_core::doors::end_of_credential;
-use testudo_core::identity::Sponsor;
-use testudo_core::occasions::unattested::SCOPE_REGISTER;
+use testudo_core::identity::{SCOPE_REGISTER, Sponsor, SponsorLimits};
 use testudo_core::policy::Policy;
 use testudo_core::records::Client;
 use testudo_core::rejection::{CredentialReason, Rejection};
@@ -48,12 +47,25 @@ pub(super) async fn sponsor(
     // The token may be older than the end of what admits its holder.
     let good = credential_status::of_holder(app, in_force, &client).await;
     good.map_err(|rejection| refused(&refused_sponsor(&rejection)))?;
-    Ok(vouching(&client, policy, &verified)
+    let entry = Authority::of_key(&client.authority).and_then(|authority| policy.authority(&authority));
+    let listed = entry.map(|entry| &*entry.attested_metadata).unwrap_or_default();
+    let stated = verified.registration_limits.as_ref();
+    let stated = stated.map(|claim| {
+        let limits = SponsorLimits::of_claim(claim, listed);
+        limits.ok_or_else(|| refused("its authority may attest further limits since it was issued"))
+    });
+    let limits = client.limits_as_sponsor(stated.transpose()?, app.now());
+    Ok(vouching(&client, policy, &verified, limits)
         .ok_or_else(|| refused("the client to which it was issued cannot register other clients"))?)
 }
 
 /// A client that has a sponsor cannot become a sponsor itself.
-fn vouching(client: &Client, policy: &Policy, verified: &VerifiedToken) -> Option<Box<Sponsor>> {
+fn vouching(
+    client: &Client,
+    policy: &Policy,
+    verified: &VerifiedToken,
+    limits: Option<Box<SponsorLimits>>,
+) -> Option<Box<Sponsor>> {
     let (authority, subject) = identity_of(
         client,
         verified.spiffe_id.as_deref(),
@@ -66,7 +78,7 @@ fn vouching(client: &Client, policy: &Policy, verified: &VerifiedToken) -> Optio
         instance: verified.instance.clone(),
         credential: client.last_credential,
         ends: end_of_credential(client, entry),
-        limits: client.metadata.attested_limits(),
+        limits,
     }))
 }
 

@@ -40,12 +40,10 @@ use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
 use testudo_core::doors::{
     self, Evidence, PeerCertificates, Presented, Purpose, attest_holder, certify_holder,
 };
-use testudo_core::identity::{CredentialKind, Sponsor};
+use testudo_core::identity::{CredentialKind, SCOPE_REGISTER, Sponsor};
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::register::RegistrationByEvidence;
-use testudo_core::occasions::unattested::{
-    self, RegistrationRequest, RegistrationWithoutEvidence, SCOPE_REGISTER,
-};
+use testudo_core::occasions::unattested::{self, RegistrationRequest, RegistrationWithoutEvidence};
 use testudo_core::policy::Policy;
 use testudo_core::possession::{Possession, PresentedProofs};
 use testudo_core::records::RequestDetails;

@@ -3,6 +3,7 @@
 mod configuration;
 mod refused;
 mod registration;
+mod sponsors;
 mod tokens;
 mod unknown_claims;
 
