@@ -6,9 +6,9 @@ use crate::state::app::App;
 use crate::state::in_force::InForce;
 use crate::trust::status_lists::Answer;
 use std::time::Duration;
-use testudo_core::doors::{ListAge, StatusNeeded, is_still_accepted};
+use testudo_core::doors::{KnownCredential, ListAge, StatusNeeded, is_still_accepted};
 use testudo_core::policy::StatusUse;
-use testudo_core::records::{Client, ClientCredential, EventKind};
+use testudo_core::records::{Client, EventKind};
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::Timestamp;
@@ -61,28 +61,38 @@ pub async fn check(
     Ok(())
 }
 
-/// Refuses a client whose credential the entry of its issuer would not accept any more. Nothing is fetched or read for it.
-pub fn still_accepted(
-    in_force: &InForce,
-    issuer: &Authority,
-    credential: &ClientCredential,
-    now: Timestamp,
-) -> Result<(), Rejection> {
-    let (Some(accepted), Some(entry)) = (credential.accepted(), in_force.policy.authority(issuer)) else {
+/// Refuses a credential with which a client registered, if it was revoked, or if the entry of its issuer would not accept it
+/// any more.
+pub async fn judge(app: &App, in_force: &InForce, known: KnownCredential<'_>) -> Result<(), Rejection> {
+    still_accepted(in_force, known, app.now())?;
+    check(app, in_force, known.issuer, &known.credential.status).await
+}
+
+/// Refuses a credential that the entry of its issuer would not accept any more. Nothing is fetched or read for it.
+fn still_accepted(in_force: &InForce, known: KnownCredential<'_>, now: Timestamp) -> Result<(), Rejection> {
+    let issuer = known.issuer;
+    let (Some(accepted), Some(entry)) = (known.credential.accepted(), in_force.policy.authority(issuer))
+    else {
         return Ok(());
     };
     let keys = in_force.anchor(issuer).and_then(|anchor| anchor.of_any_age());
     Ok(is_still_accepted(accepted, issuer, entry, keys.as_ref(), now)?)
 }
 
-/// Refuses the holder of a token of this server whose verifiable credential, if it registered with one, is not good any
-/// more: it was revoked, or the entry of its issuer would not accept it.
+/// Refuses the holder of a token of this server whose verifiable credential, or that of its sponsor, is not good any more.
 pub async fn of_holder(app: &App, in_force: &InForce, client: &Client) -> Result<(), Rejection> {
-    let (Some(credential), Some(issuer)) = (&client.credential, Authority::of_key(&client.authority)) else {
-        return Ok(());
-    };
-    still_accepted(in_force, &issuer, credential, app.now())?;
-    check(app, in_force, &issuer, &credential.status).await
+    let authority = Authority::of_key(&client.authority);
+    let own = authority
+        .as_ref()
+        .and_then(|authority| KnownCredential::of_client(authority, client.credential.as_deref()));
+    let of_sponsor =
+        || KnownCredential::of_sponsor(client.sponsor.as_deref(), client.sponsor_credential.as_deref());
+    match own.or_else(of_sponsor) {
+        None => Ok(()),
+        Some(known) => judge(app, in_force, known)
+            .await
+            .map_err(|why| known.refused(why)),
+    }
 }
 
 /// The event of a list that is used although it could not be fetched again: once until a fetch succeeds.

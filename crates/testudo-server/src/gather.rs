@@ -240,7 +240,10 @@ async fn public_client(app: &App, policy: &Policy, client_id: &str) -> Result<Fa
 fn as_public(known: &CachedClient) -> Option<Facts> {
     let client = &known.stored.record;
     let is_public = client.is_registered_as_public();
-    is_public.then(|| Facts::Public(client.sponsor.clone()))
+    is_public.then(|| Facts::Public {
+        sponsor: client.sponsor.clone(),
+        sponsor_credential: client.sponsor_credential.clone(),
+    })
 }
 
 /// The key of the record of a client that registered without evidence, if this server assigned the id.

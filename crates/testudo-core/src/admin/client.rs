@@ -42,7 +42,8 @@ fn set_state(order: &Order<'_>, client: &Versioned<Client>, state: ClientState) 
         state,
         ..client.record.clone()
     };
-    if let Some(credential) = &mut changed.credential {
+    let credentials = [&mut changed.credential, &mut changed.sponsor_credential];
+    for credential in credentials.into_iter().flatten() {
         credential.revoked = None;
     }
     let mut batch = Batch::default();

@@ -24,6 +24,7 @@ pub(crate) struct Creation {
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) management: Option<ManagementToken>,
+    pub(crate) sponsor_credential: Option<Box<ClientCredential>>,
     pub(crate) lifetimes: Lifetimes,
 }
 
@@ -115,6 +116,7 @@ pub(crate) fn create(
         registration: creation.registration.map(Box::new),
         credential: ClientCredential::of(governed.identity),
         sponsor: governed.identity.sponsor.clone(),
+        sponsor_credential: creation.sponsor_credential,
         management: creation.management.map(Box::new),
     };
     batch.insert(&client);

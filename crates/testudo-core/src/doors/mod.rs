@@ -36,7 +36,9 @@ pub use shared::credential_status::{
 pub use shared::facts::{Cluster, Facts, Lookup, Purpose, Terms};
 pub use shared::holder_certificate::certify_holder;
 pub use shared::issuer_certificates::IssuerCertificates;
-pub use shared::known_credential::{CREDENTIAL_LIFETIME_MAX, end_of_credential, is_still_accepted};
+pub use shared::known_credential::{
+    CREDENTIAL_LIFETIME_MAX, KnownCredential, end_of_credential, is_still_accepted,
+};
 pub use shared::presented::{Evidence, PeerCertificates, Presented, RequestHeaders};
 pub use shared::published_keys::{CredentialKeys, KeysForm};
 

@@ -37,7 +37,7 @@ impl SelfSignedTlsClientAuth {
         let shown = self.0;
         let configured = terms.policy.clients.get(shown.unverified_client_id.as_str());
         // [RFC8705 §4] The client registered as one without a credential: its certificate may only bind its tokens.
-        if let (None, Facts::Public(sponsor)) = (configured, facts) {
+        if let (None, Facts::Public { sponsor, .. }) = (configured, facts) {
             let kind = CredentialKind::Public;
             let named = AttestedIdentity::named_here(&shown.unverified_client_id, kind, sponsor.clone());
             return with_certificate(named, &shown.chain, terms.now, trace);

@@ -74,7 +74,7 @@ impl<'a> Admission<'a, '_> {
     /// The requester; `client` is `None` if it is new.
     fn requester<'r>(&'r self, client: Option<&'r Client>, stored: StoredClient<'_>) -> Requester<'r> {
         let governed = self.caller.governed;
-        let entry = self.at.policy.authority(&governed.identity.authority);
+        let entry = self.at.policy.authority(governed.identity.governed_as().0);
         Requester {
             governed,
             client_id: client.map_or(&*governed.name.client_id, |client| &client.client_id),
@@ -162,6 +162,7 @@ impl<'a> Admission<'a, '_> {
             scope: Some(given.scope),
             resource: Some(given.resource),
             management: None,
+            sponsor_credential: None,
             lifetimes: Lifetimes::by(rule),
         };
         let (client, mut batch) = create(governed, stored, self.request, creation, at);

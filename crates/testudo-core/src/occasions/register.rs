@@ -103,6 +103,7 @@ impl RegistrationByEvidence<'_> {
             scope: Some(answer.scope.to_string()),
             resource: None,
             management: None,
+            sponsor_credential: None,
             lifetimes: Lifetimes::by(self.governed.found.rule),
         };
         let (client, mut batch) = create(self.governed, stored, self.request, creation, at);

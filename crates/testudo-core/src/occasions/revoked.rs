@@ -1,4 +1,4 @@
-//! A client is frozen because a status list states that the credential with which it registered is revoked.
+//! A client is frozen because a status list states that the credential with which it, or its sponsor, registered is revoked.
 
 use crate::actor::Actor;
 use crate::admission::conflicts::conflict_of_client;
@@ -61,7 +61,7 @@ impl Occasion for Revocation<'_> {
             return Ok(unchanged);
         };
         // The client may have registered with another credential since its request was verified.
-        let stored = client.record.credential.as_deref();
+        let stored = client.record.judged_credential();
         let Some(stored) = stored.filter(|stored| stored.status == self.credential.status) else {
             return Ok(unchanged);
         };
@@ -69,14 +69,15 @@ impl Occasion for Revocation<'_> {
             return Ok(unchanged);
         }
         let why = self.reason.to_string();
+        let revoked = ClientCredential {
+            revoked: Some(why.as_str().into()),
+            ..stored.clone()
+        };
         let frozen = Client {
             state: ClientState::Frozen,
-            credential: Some(Box::new(ClientCredential {
-                revoked: Some(why.as_str().into()),
-                ..stored.clone()
-            })),
             ..client.record.clone()
         };
+        let frozen = frozen.with_judged_credential(revoked);
         let cause = Cause {
             actor: &Actor::StatusList,
             reason: &why,

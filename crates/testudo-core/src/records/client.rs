@@ -64,6 +64,10 @@ pub struct Client {
     /// The sponsor: the client whose access token registered this one, if it had no evidence of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sponsor: Option<Box<Sponsor>>,
+    /// The verifiable credential that the sponsor had when it registered this client, with which this client ends. Absent
+    /// in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sponsor_credential: Option<Box<ClientCredential>>,
     /// The token with which the client manages its registration. [RFC7592 §3]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub management: Option<Box<ManagementToken>>,
@@ -101,6 +105,17 @@ impl ClientCredential {
     /// What of it the entry of its issuer accepted.
     pub fn accepted(&self) -> Option<&AcceptedCredential> {
         self.accepted.as_deref()
+    }
+
+    /// What the clients of a sponsor keep of its credential: they have other limits, and other rules do not govern them.
+    pub fn of_sponsor(&self) -> Box<ClientCredential> {
+        Box::new(ClientCredential {
+            status: self.status.clone(),
+            accepted: self.accepted.clone(),
+            claims: NamedClaims::default(),
+            limits: BTreeMap::new(),
+            revoked: None,
+        })
     }
 
     /// The only authentication method of the client, if the issuer states one.
@@ -385,6 +400,22 @@ impl Client {
             Some(_) => self.expires,
             None => of_sponsor,
         }
+    }
+
+    /// The credential from which the client has its rights: its own, or that of its sponsor.
+    pub fn judged_credential(&self) -> Option<&ClientCredential> {
+        let own = self.credential.as_deref();
+        own.or(self.sponsor_credential.as_deref())
+    }
+
+    /// The same client with this credential in its place.
+    #[must_use]
+    pub fn with_judged_credential(mut self, judged: ClientCredential) -> Client {
+        match &mut self.credential {
+            Some(own) => **own = judged,
+            None => self.sponsor_credential = Some(Box::new(judged)),
+        }
+        self
     }
 
     /// True if the client registered that it has no credential.

@@ -34,6 +34,8 @@ pub enum AdmissionReason {
         /// Its name.
         rule: String,
     },
+    /// The verifiable credential of the sponsor that registered the client is not accepted any more.
+    SponsorCredential(Box<SponsorCredentialRefused>),
     /// The rule that governs the identity is disabled.
     RuleDisabled {
         /// Its name.
@@ -122,6 +124,17 @@ pub enum AdmissionReason {
     },
 }
 
+/// The verifiable credential of a sponsor is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SponsorCredentialRefused {
+    /// The identity of the sponsor.
+    pub sponsor: String,
+    /// Why its credential is refused.
+    pub why: String,
+    /// What the administrator can do.
+    pub hint: String,
+}
+
 /// A claim that does not have the value that a rule requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimDifference {
@@ -170,6 +183,7 @@ impl AdmissionReason {
             AdmissionReason::NoRule => closed("no_rule"),
             AdmissionReason::ClaimDiffers(_) => closed("claim_differs"),
             AdmissionReason::ClaimsUnknown { .. } => closed("claims_unknown"),
+            AdmissionReason::SponsorCredential(_) => closed("sponsor_credential_refused"),
             AdmissionReason::RuleDisabled { .. } => closed("rule_disabled"),
             AdmissionReason::CredentialNotAccepted { .. } => closed("credential_not_accepted"),
             AdmissionReason::ClientIdMismatch { .. } => {
@@ -264,6 +278,11 @@ impl fmt::Display for AdmissionReason {
             AdmissionReason::ClaimsUnknown { rule } => write!(
                 f,
                 "rule {rule} requires claims, and the claims of the credential of this identity are not stored"
+            ),
+            AdmissionReason::SponsorCredential(refused) => write!(
+                f,
+                "the verifiable credential of the sponsor {}, which registered the client, is refused: {}",
+                refused.sponsor, refused.why
             ),
             AdmissionReason::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
             AdmissionReason::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),

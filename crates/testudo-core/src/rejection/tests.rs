@@ -267,6 +267,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "sign_in_name_not_listed",
     "sign_in_needed",
     "sign_in_too_long_ago",
+    "sponsor_credential_refused",
     "token_missing",
     "token_not_revocable",
     "token_of_other_client",

@@ -331,8 +331,7 @@ fn view(app: &App, client: &Client) -> ClientView {
         subject: client.subject.clone(),
         state: client.state,
         frozen_because: client
-            .credential
-            .as_ref()
+            .judged_credential()
             .and_then(|credential| credential.revoked.as_deref().map(str::to_owned)),
         rule: client.rule.clone(),
         rule_revision: client.rule_revision.clone(),

@@ -98,6 +98,7 @@ fn client(authority: &str, subject: &str, state: ClientState) -> Versioned<Clien
             registration: None,
             credential: None,
             sponsor: None,
+            sponsor_credential: None,
             management: None,
         },
     }

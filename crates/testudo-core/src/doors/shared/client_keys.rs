@@ -17,6 +17,8 @@ pub struct ClientKeys {
     pub only: Option<Algorithm>,
     /// The sponsor that registered it.
     pub sponsor: Option<Box<Sponsor>>,
+    /// What is kept of the verifiable credential of the sponsor.
+    pub sponsor_credential: Option<Box<ClientCredential>>,
     /// The authority of the client: an issuer, if it registered with a verifiable credential.
     pub authority: Authority,
     /// What is kept of that credential.
@@ -59,6 +61,7 @@ impl ClientKeys {
             authority: Authority::of_key(&client.authority)?,
             credential: client.credential.clone(),
             sponsor: client.sponsor.clone(),
+            sponsor_credential: client.sponsor_credential.clone(),
         })
     }
 }

@@ -4,8 +4,10 @@
 use super::authority_keys::AuthorityKeys;
 use super::client_assertion::ClientAssertion;
 use super::client_keys::ClientKeys;
+use super::known_credential::KnownCredential;
 use crate::identity::{Authority, Sponsor};
 use crate::policy::{AuthorityPolicy, Policy};
+use crate::records::ClientCredential;
 use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
@@ -100,8 +102,13 @@ pub enum Facts {
     Disabled,
     /// The keys of the registered client with this id.
     Client(Arc<ClientKeys>),
-    /// The registered client with this id is a public one, and has this sponsor.
-    Public(Option<Box<Sponsor>>),
+    /// The registered client with this id is a public one.
+    Public {
+        /// Its sponsor, if it has one.
+        sponsor: Option<Box<Sponsor>>,
+        /// What is kept of the verifiable credential of the sponsor.
+        sponsor_credential: Option<Box<ClientCredential>>,
+    },
     /// The keys at the client's `jwks_uri` could not be fetched.
     KeysElsewhere {
         /// Why.
@@ -112,6 +119,33 @@ pub enum Facts {
 }
 
 impl Facts {
+    /// The verifiable credential from which the registered client of these facts has its rights.
+    pub fn known_credential(&self) -> Option<KnownCredential<'_>> {
+        match self {
+            Facts::Client(client) => {
+                KnownCredential::of_client(&client.authority, client.credential.as_deref()).or_else(|| {
+                    KnownCredential::of_sponsor(
+                        client.sponsor.as_deref(),
+                        client.sponsor_credential.as_deref(),
+                    )
+                })
+            }
+            Facts::Public {
+                sponsor,
+                sponsor_credential,
+            } => KnownCredential::of_sponsor(sponsor.as_deref(), sponsor_credential.as_deref()),
+            Facts::Keys(_)
+            | Facts::Issuer(..)
+            | Facts::SeveralIssuers(_)
+            | Facts::Clusters(_)
+            | Facts::NoKeysOf(_)
+            | Facts::NoKeys
+            | Facts::Disabled
+            | Facts::KeysElsewhere { .. }
+            | Facts::Nothing => None,
+        }
+    }
+
     /// The keys of this authority, if the credential was verified with such keys.
     pub fn keys_of(&self, authority: &Authority) -> Option<&AuthorityKeys> {
         match self {
@@ -127,7 +161,7 @@ impl Facts {
             | Facts::NoKeysOf(_)
             | Facts::Disabled
             | Facts::Client(_)
-            | Facts::Public(_)
+            | Facts::Public { .. }
             | Facts::KeysElsewhere { .. }
             | Facts::Nothing => None,
         }
@@ -185,7 +219,7 @@ pub(crate) fn policy_and_keys<'a>(
         | Facts::Clusters(_)
         | Facts::NoKeysOf(_)
         | Facts::Client(_)
-        | Facts::Public(_)
+        | Facts::Public { .. }
         | Facts::KeysElsewhere { .. }
         | Facts::Nothing => {
             return Err(CredentialReason::BundleUnavailable {

@@ -2,11 +2,63 @@
 //! accept it. What an administrator or the issuer withdraws ends for registered clients too, and not only for new ones.
 
 use super::authority_keys::AuthorityKeys;
-use crate::identity::Authority;
+use crate::identity::{Authority, Sponsor};
 use crate::policy::{AuthorityPolicy, HolderBinding, Unbound};
 use crate::records::{AcceptedCredential, Client, ClientCredential, OriginOfKeys};
-use crate::rejection::VerifiableReason;
+use crate::rejection::{AdmissionReason, Rejection, SponsorCredentialRefused, VerifiableReason};
 use testudo_protocol::{Seconds, Timestamp};
+
+/// A verifiable credential from which a client has its rights, and which is judged at its requests: its own, or that of the
+/// sponsor that registered it. Otherwise a sponsor could register clients that outlive the withdrawal of its credential.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownCredential<'a> {
+    /// The entry that issued it.
+    pub issuer: &'a Authority,
+    /// What is kept of it.
+    pub credential: &'a ClientCredential,
+    /// The sponsor, if it is the credential of the sponsor.
+    pub sponsor: Option<&'a Sponsor>,
+}
+
+impl<'a> KnownCredential<'a> {
+    /// The credential of a client of `authority`, if it has one.
+    pub fn of_client(
+        authority: &'a Authority,
+        credential: Option<&'a ClientCredential>,
+    ) -> Option<KnownCredential<'a>> {
+        Some(KnownCredential {
+            issuer: authority,
+            credential: credential?,
+            sponsor: None,
+        })
+    }
+
+    /// The credential of the sponsor, if it had one.
+    pub fn of_sponsor(
+        sponsor: Option<&'a Sponsor>,
+        credential: Option<&'a ClientCredential>,
+    ) -> Option<KnownCredential<'a>> {
+        let sponsor = sponsor?;
+        Some(KnownCredential {
+            issuer: &sponsor.authority,
+            credential: credential?,
+            sponsor: Some(sponsor),
+        })
+    }
+
+    /// The refusal of the client whose credential is refused for this reason. That of a sponsor is named.
+    pub fn refused(self, why: Rejection) -> Rejection {
+        match self.sponsor {
+            None => why,
+            Some(sponsor) => AdmissionReason::SponsorCredential(Box::new(SponsorCredentialRefused {
+                sponsor: sponsor.subject.clone(),
+                why: why.to_string(),
+                hint: why.hint(),
+            }))
+            .into(),
+        }
+    }
+}
 
 /// Longest lifetime of a credential if the entry has no `lifetime_max`. The registration ends with the credential.
 pub const CREDENTIAL_LIFETIME_MAX: Seconds = Seconds(86_400);
@@ -20,7 +72,7 @@ pub(in crate::doors) fn lifetime_max(entry: &AuthorityPolicy) -> Seconds {
 /// `lifetime_max` of the entry of its issuer was reduced since. Its tokens are not valid for longer.
 pub fn end_of_credential(client: &Client, entry: Option<&AuthorityPolicy>) -> Option<Timestamp> {
     let registered = client.end_of_credential()?;
-    let accepted = client.credential.as_deref().and_then(ClientCredential::accepted);
+    let accepted = client.judged_credential().and_then(ClientCredential::accepted);
     let issued = accepted.and_then(|accepted| accepted.issued);
     let longest = entry
         .zip(issued)

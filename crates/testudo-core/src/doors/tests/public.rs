@@ -48,6 +48,13 @@ fn name(world: &World, client_id: &str, facts: &Facts) -> Result<AttestedIdentit
     world.check(recognise(&Presented::named(client_id))?, facts)
 }
 
+fn public(sponsor: Option<Box<Sponsor>>) -> Facts {
+    Facts::Public {
+        sponsor,
+        sponsor_credential: None,
+    }
+}
+
 fn sponsor() -> Sponsor {
     Sponsor {
         authority: trust_domain("a.example"),
@@ -70,7 +77,7 @@ fn public_client_of_the_configuration_needs_no_credential() {
 #[test]
 fn client_that_registered_as_public_needs_no_credential_and_keeps_its_sponsor() {
     for sponsor in [None, Some(Box::new(sponsor()))] {
-        let identity = name(&world(), "c_1", &Facts::Public(sponsor.clone())).unwrap();
+        let identity = name(&world(), "c_1", &public(sponsor.clone())).unwrap();
         assert_eq!(identity.authority, Authority::registration());
         assert_eq!(
             (&*identity.subject, identity.kind),
@@ -88,7 +95,7 @@ fn every_other_client_must_send_its_credential() {
     for (client_id, facts) in [
         ("c6", Facts::Nothing),
         // A registration cannot take over the id of a configured client.
-        ("c6", Facts::Public(None)),
+        ("c6", public(None)),
         ("c_1", Facts::Nothing),
         ("c_1", Facts::NoKeys),
         ("unknown", Facts::Nothing),
@@ -121,10 +128,10 @@ fn public_client_that_sends_a_credential_is_refused() {
 #[test]
 fn certificate_of_a_public_client_is_what_its_tokens_may_be_bound_to() {
     let (world, own) = (world(), certificate(-60, 3_600));
-    let registered = Facts::Public(Some(Box::new(sponsor())));
+    let registered = public(Some(Box::new(sponsor())));
     for (client_id, facts, authority) in [
         (APP, Facts::Nothing, Authority::configuration()),
-        ("c_1", Facts::Public(None), Authority::registration()),
+        ("c_1", public(None), Authority::registration()),
         ("c_1", registered, Authority::registration()),
     ] {
         let identity = connect(&world, client_id, &own, &facts).unwrap();
@@ -138,7 +145,7 @@ fn certificate_of_a_public_client_is_what_its_tokens_may_be_bound_to() {
         assert_eq!(identity.proof.expires, Timestamp(NOW + 3_600));
         assert_eq!(
             identity.sponsor.is_some(),
-            matches!(facts, Facts::Public(Some(_)))
+            matches!(facts, Facts::Public { sponsor: Some(_), .. })
         );
         assert!(!identity.shows(CredentialKind::X509Svid), "it proves no workload");
     }
@@ -154,7 +161,7 @@ fn certificate_beside_the_name_of_a_public_client_must_be_valid_now() {
         ("no certificate", vec![0x30, 0x00]),
         ("empty", Vec::new()),
     ] {
-        for (client_id, facts) in [(APP, Facts::Nothing), ("c_1", Facts::Public(None))] {
+        for (client_id, facts) in [(APP, Facts::Nothing), ("c_1", public(None))] {
             let refused = connect(&world, client_id, &bad, &facts);
             assert!(refused.is_err(), "{case}");
             refusal(refused);
@@ -167,7 +174,7 @@ fn certificate_makes_no_public_client_of_one_that_has_a_credential_or_does_not_e
     let (world, own) = (world(), certificate(-60, 3_600));
     for (client_id, facts) in [
         // A registration cannot take over the id of a configured client.
-        ("c6", Facts::Public(None)),
+        ("c6", public(None)),
         ("c6", Facts::Nothing),
         ("c_1", Facts::Nothing),
         ("unknown", Facts::Nothing),

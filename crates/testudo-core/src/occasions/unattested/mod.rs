@@ -21,7 +21,9 @@ use crate::occasions::occasion::Occasion;
 use crate::occasions::registered::Registered;
 use crate::possession::Possession;
 use crate::records::RequestRef;
-use crate::records::{Batch, Client, Conflict, EventKind, Loaded, ManagementToken, Needs, Versioned};
+use crate::records::{
+    Batch, Client, ClientCredential, Conflict, EventKind, Loaded, ManagementToken, Needs, Versioned,
+};
 use crate::rejection::{MetadataReason, Rejection};
 use crate::trace::Trace;
 use defaults::lifetimes;
@@ -48,6 +50,8 @@ pub struct RegistrationWithoutEvidence<'a> {
     pub governed: &'a GovernedIdentity<'a>,
     /// The requested metadata.
     pub asked: RegistrationRequest<'a>,
+    /// What is kept of the verifiable credential of the sponsor, if it registered with one.
+    pub sponsor_credential: Option<&'a ClientCredential>,
     /// The key to which the initial access token is bound, if the request proved it.
     pub possession: &'a Possession,
 }
@@ -83,6 +87,7 @@ impl Occasion for RegistrationWithoutEvidence<'_> {
                 previous: None,
                 unused: Vec::new(),
             }),
+            sponsor_credential: self.sponsor_credential.map(ClientCredential::of_sponsor),
             lifetimes: lifetimes(governed),
         };
         let (client, mut batch) = create(governed, StoredClient::default(), asked.request, creation, at);

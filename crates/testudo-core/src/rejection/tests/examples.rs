@@ -5,7 +5,8 @@ use super::{
     AdmissionReason, AttestationReason, Authority, AuthorizationReason, CertificateUse, ClaimDifference,
     CredentialFormat, CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy,
     PasskeyFault, PasskeyReason, Presented, ProofReason, Rejection, RequestReason, SenderConstraint,
-    ServiceAccountReason, SignInReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
+    ServiceAccountReason, SignInReason, SponsorCredentialRefused, StatusEntry, StatusReason,
+    VerifiableReason, WorkloadProofReason,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -382,6 +383,11 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             found: Some("\"999\"".to_owned()),
         })),
         AdmissionReason::ClaimsUnknown { rule: "x".to_owned() },
+        AdmissionReason::SponsorCredential(Box::new(SponsorCredentialRefused {
+            sponsor: "agents:x".to_owned(),
+            why: "the credential is revoked".to_owned(),
+            hint: "register with a credential that is valid".to_owned(),
+        })),
         AdmissionReason::RuleDisabled { rule: "x".to_owned() },
         AdmissionReason::CredentialNotAccepted {
             kind: CredentialKind::JwtSvid,

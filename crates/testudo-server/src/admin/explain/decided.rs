@@ -298,6 +298,8 @@ async fn registration(
         governed,
         asked,
         possession,
+        // It changes nothing of what is decided.
+        sponsor_credential: None,
     };
     Ok(rehearse(app, &asked, at, trace).await?)
 }

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::admission::attested_by::{BesideAttestation, may_be_beside};
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
-use testudo_core::doors::{self, Facts, Presented, Purpose};
+use testudo_core::doors::{self, Facts, KnownCredential, Presented, Purpose};
 use testudo_core::occasions::Caller;
 use testudo_core::occasions::revoked::Revocation;
 use testudo_core::policy::Policy;
@@ -141,15 +141,12 @@ impl Authenticated {
         // After the rule, so that an identity that no rule governs causes no request to the API server of its cluster.
         review(app, in_force, &self.presented, identity).await?;
         take_share(app, &self.possession, self.taker(&governed))?;
-        // A credential may be revoked after its client registered with it.
-        if let Some(credential) = self.proven.credential() {
-            credential_status::still_accepted(in_force, &identity.authority, credential, app.now())?;
-            let checked =
-                credential_status::check(app, in_force, &identity.authority, &credential.status).await;
-            if let Err(refused) = checked {
-                freeze_if_revoked(app, policy, &governed, credential, &refused).await?;
-                return Err(refused.into());
-            }
+        // A credential may be revoked after its client, or a client of its sponsor, registered with it.
+        if let Some(known) = self.proven.known_credential()
+            && let Err(refused) = credential_status::judge(app, in_force, known).await
+        {
+            freeze_if_revoked(app, policy, &governed, known.credential, &refused).await?;
+            return Err(known.refused(refused).into());
         }
         Ok(governed)
     }
@@ -224,24 +221,9 @@ impl Proven {
         }))
     }
 
-    /// What is kept of the verifiable credential with which the client registered, if it did.
-    fn credential(&self) -> Option<&ClientCredential> {
-        match &self.facts {
-            Some(Facts::Client(client)) => client.credential.as_deref(),
-            Some(
-                Facts::Keys(_)
-                | Facts::Issuer(..)
-                | Facts::SeveralIssuers(_)
-                | Facts::Clusters(_)
-                | Facts::NoKeysOf(_)
-                | Facts::NoKeys
-                | Facts::Disabled
-                | Facts::Public(_)
-                | Facts::KeysElsewhere { .. }
-                | Facts::Nothing,
-            )
-            | None => None,
-        }
+    /// What is kept of the verifiable credential with which the client, or its sponsor, registered, if one did.
+    fn known_credential(&self) -> Option<KnownCredential<'_>> {
+        self.facts.as_ref()?.known_credential()
     }
 
     /// Keeps the verdict.

@@ -8,13 +8,20 @@ use crate::fault::Stop;
 use crate::own_tokens::{ProvenKeys, holder, identity_of, verify_own};
 use crate::state::app::App;
 use crate::state::in_force::InForce;
-use testudo_core::{AttestedIdentity, Authority};
 use testudo_core::doors::end_of_credential;
 use testudo_core::identity::{SCOPE_REGISTER, Sponsor, SponsorLimits};
 use testudo_core::policy::Policy;
-use testudo_core::records::Client;
+use testudo_core::records::{Client, ClientCredential};
 use testudo_core::rejection::{CredentialReason, Rejection};
+use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::oauth::access_token::VerifiedToken;
+
+/// The sponsor of a client that is registered.
+pub(super) struct VouchedFor {
+    pub(super) sponsor: Box<Sponsor>,
+    /// What is kept of its verifiable credential, if it registered with one.
+    pub(super) credential: Option<Box<ClientCredential>>,
+}
 
 /// The sponsor, found by its initial access token. A token that is bound to a key or a certificate is refused without
 /// its proof.
@@ -23,7 +30,7 @@ pub(super) async fn sponsor(
     in_force: &InForce,
     token: &str,
     proven: ProvenKeys<'_>,
-) -> Result<Box<Sponsor>, Stop> {
+) -> Result<VouchedFor, Stop> {
     let refused = |why: &str| {
         Rejection::Credential(CredentialReason::InitialAccessTokenRefused { why: why.to_owned() })
     };
@@ -55,8 +62,12 @@ pub(super) async fn sponsor(
         limits.ok_or_else(|| refused("its authority may attest further limits since it was issued"))
     });
     let limits = client.limits_as_sponsor(stated.transpose()?, app.now());
-    Ok(vouching(&client, policy, &verified, limits)
-        .ok_or_else(|| refused("the client to which it was issued cannot register other clients"))?)
+    let sponsor = vouching(&client, policy, &verified, limits)
+        .ok_or_else(|| refused("the client to which it was issued cannot register other clients"))?;
+    Ok(VouchedFor {
+        sponsor,
+        credential: client.credential,
+    })
 }
 
 /// A client that has a sponsor cannot become a sponsor itself.

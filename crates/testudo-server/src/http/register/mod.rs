@@ -33,7 +33,7 @@ use answer::{Extra, client_uri, render};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode, header};
-use initial_access::{refusal_of, sponsor};
+use initial_access::{VouchedFor, refusal_of, sponsor};
 use std::net::IpAddr;
 use std::sync::Arc;
 use testudo_core::admission::governed::{GovernedIdentity, is_switched_on};
@@ -133,6 +133,7 @@ async fn serve_registration<B: RequestBody>(
     let has_certificate = arrived.certificates.is_some() && sponsor.is_none();
     let has_attestation = !arrived.attestations.is_empty();
     if arrived.requested.software_statement.is_some() || has_certificate || has_attestation {
+        let sponsor = sponsor.map(|vouched| vouched.sponsor);
         by_evidence(app, in_force, arrived, sponsor, trail).await
     } else if sponsor.is_some() || in_force.policy.registration.open.is_some() {
         without_evidence(app, in_force, &arrived, sponsor, trail).await
@@ -147,7 +148,7 @@ async fn vouched_for(
     in_force: &InForce,
     arrived: &Arrived,
     token: &ShownToken,
-) -> Result<Box<Sponsor>, Stop> {
+) -> Result<VouchedFor, Stop> {
     let possession = match token.needs_proof {
         true => prove(app, in_force, &arrived.proofs, arrived.sender(in_force, None))?,
         false => Possession::default(),
@@ -315,9 +316,13 @@ async fn without_evidence(
     app: &App,
     in_force: &InForce,
     arrived: &Arrived,
-    sponsor: Option<Box<Sponsor>>,
+    vouched: Option<VouchedFor>,
     trail: &mut RequestTrail<'_>,
 ) -> Result<Vec<u8>, Stop> {
+    let (sponsor, credential) = match vouched {
+        Some(vouched) => (Some(vouched.sponsor), vouched.credential),
+        None => (None, None),
+    };
     let (policy, requested) = (&in_force.policy, &arrived.requested);
     let kind = unattested::kind(requested)?;
     let entropy = app.clock.entropy().ok_or(Fault::NoEntropy)?;
@@ -334,6 +339,7 @@ async fn without_evidence(
     let registration = RegistrationWithoutEvidence {
         governed: &governed,
         possession: &possession,
+        sponsor_credential: credential.as_deref(),
         asked: RegistrationRequest {
             requested,
             request: trail.request(),

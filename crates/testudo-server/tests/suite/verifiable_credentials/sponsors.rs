@@ -253,3 +253,158 @@ async fn initial_access_token_of_a_client_whose_credential_was_revoked_registers
     let reason = site.world.reason_of(&answer).await;
     assert_eq!(reason, "initial_access_token_refused");
 }
+
+/// Registers a client with a key and a public one, and answers with their ids.
+async fn both_sponsored(site: &Site, key: &SigningKey) -> (String, String) {
+    let with_key = sponsored(site, key, "with-key").await;
+    let token = token_of_portal(site, "public", "client.register", ENDPOINT).await;
+    let body = json!({
+        "token_endpoint_auth_method": "none", "grant_types": ["authorization_code"],
+        "redirect_uris": ["https://app.example/cb"],
+    });
+    let public = send(site, "POST", "/register", &token, &body).await;
+    assert_eq!(public.status, 201, "{public:?}");
+    let id = |client: Value| client["client_id"].as_str().unwrap().to_owned();
+    (id(with_key), id(public.json()))
+}
+
+/// A request of a public client that needs no person: to revoke a token.
+async fn revoke(site: &Site, client_id: &str) -> Answer {
+    let body = format!("client_id={client_id}&token=x");
+    site.world.connect().await.post("/revoke", body).await
+}
+
+/// Asks as both clients, and checks that both are served, or refused because of the sponsor.
+async fn check_both(site: &Site, key: &SigningKey, ids: &(String, String), served: bool, case: &str) {
+    let with_key = ask(site, key, &ids.0, case, &[]).await;
+    let public = revoke(site, &ids.1).await;
+    for (kind, answer) in [("key", with_key), ("public", public)] {
+        if served {
+            assert_eq!(answer.status, 200, "{case}, {kind}: {answer:?}");
+            continue;
+        }
+        assert_eq!(answer.error(), "invalid_client", "{case}, {kind}: {answer:?}");
+        let reason = site.world.reason_of(&answer).await;
+        assert_eq!(reason, "sponsor_credential_refused", "{case}, {kind}");
+    }
+}
+
+async fn shown(site: &Site, client_id: &str) -> Value {
+    let client = json!({ "client_id": client_id });
+    site.world.admin("POST", "/admin/v1/clients/show", client).await
+}
+
+/// A server that checks the status of the credential of the portal, which is at index 0 of the list `/1`.
+async fn with_status(settings: &str) -> super::status::Lists {
+    let lists = super::status::Lists::start("").await;
+    configure(&lists.site, super::status::OUTBOUND, &lists.issuers(settings)).await;
+    lists.publish("/1", &[0]);
+    portal_with(&lists.site, json!({ "status": lists.status("/1", 0) })).await;
+    lists
+}
+
+// Rows TSL-31, VC-34.
+#[tokio::test]
+async fn clients_of_a_sponsor_are_refused_and_frozen_when_the_credential_of_the_sponsor_is_revoked() {
+    let lists = with_status("").await;
+    let (site, key) = (&lists.site, generate_key(Algorithm::ES256, Some("k")));
+    let ids = both_sponsored(site, &key).await;
+    check_both(site, &key, &ids, true, "valid").await;
+    lists.publish("/1", &[1]);
+    lists.later(61);
+    check_both(site, &key, &ids, false, "revoked").await;
+    check_both(site, &key, &ids, false, "still revoked").await;
+    let events = site.world.events("client.frozen").await;
+    assert_eq!(events.len(), 2, "{events:?}");
+    for id in [&ids.0, &ids.1] {
+        let client = shown(site, id).await;
+        assert_eq!(client["state"], "frozen", "{client}");
+        let why = client["frozen_because"].as_str().unwrap();
+        assert!(why.contains("revoked"), "{client}");
+        assert_eq!(client["sponsor"]["subject"], PORTAL);
+    }
+    // A list that does not state it any more does not end the freeze: an administrator does.
+    lists.publish("/1", &[0]);
+    lists.later(61);
+    let answer = ask(site, &key, &ids.0, "frozen", &[]).await;
+    assert_eq!(site.world.reason_of(&answer).await, "client_frozen");
+    for id in [&ids.0, &ids.1] {
+        let client = json!({ "client_id": id });
+        site.world.admin("POST", "/admin/v1/clients/thaw", client).await;
+        assert!(
+            shown(site, id)
+                .await
+                .get("frozen_because")
+                .is_none_or(Value::is_null)
+        );
+    }
+    check_both(site, &key, &ids, true, "thawed").await;
+}
+
+// Row VC-34.
+#[tokio::test]
+async fn clients_of_a_sponsor_are_refused_and_not_frozen_while_its_credential_is_suspended_or_its_list_is_away()
+ {
+    let lists = with_status("status_max_stale = \"100s\"").await;
+    let (site, key) = (&lists.site, generate_key(Algorithm::ES256, Some("k")));
+    let ids = both_sponsored(site, &key).await;
+    lists.publish("/1", &[2]);
+    lists.later(61);
+    check_both(site, &key, &ids, false, "suspended").await;
+    lists.publish("/1", &[0]);
+    lists.later(61);
+    check_both(site, &key, &ids, true, "not suspended any more").await;
+    lists.web.answers_at("/1", 500, "");
+    lists.later(70);
+    check_both(site, &key, &ids, true, "within status_max_stale").await;
+    lists.later(100);
+    check_both(site, &key, &ids, false, "unknown").await;
+    lists.publish("/1", &[0]);
+    lists.later(31);
+    check_both(site, &key, &ids, true, "published again").await;
+    assert!(site.world.events("client.frozen").await.is_empty());
+}
+
+#[tokio::test]
+async fn clients_of_a_sponsor_are_served_without_a_read_of_the_store_and_one_fetch_of_the_list() {
+    let lists = with_status("").await;
+    let (site, key) = (&lists.site, generate_key(Algorithm::ES256, Some("k")));
+    let ids = both_sponsored(site, &key).await;
+    check_both(site, &key, &ids, true, "first").await;
+    let number = std::cell::Cell::new(0);
+    let reads = site.world.reads_of(async || {
+        number.set(number.get() + 1);
+        let answer = ask(site, &key, &ids.0, &format!("n{}", number.get()), &[]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    });
+    assert_eq!(reads.await, 0);
+    assert_eq!(lists.web.take_requests().len(), 1);
+}
+
+#[tokio::test]
+async fn clients_of_a_sponsor_are_refused_while_the_entry_of_its_issuer_would_not_accept_its_credential() {
+    let site = start().await;
+    portal_with(&site, json!({})).await;
+    let key = generate_key(Algorithm::ES256, Some("k"));
+    let ids = both_sponsored(&site, &key).await;
+    check_both(&site, &key, &ids, true, "accepted").await;
+    let other = generate_key(Algorithm::ES256, Some("k2"));
+    site.world.publish_keys("agents", &[&other]).await;
+    check_both(&site, &key, &ids, false, "key withdrawn").await;
+    site.world.publish_keys("agents", &[&site.issuer]).await;
+    check_both(&site, &key, &ids, true, "key published again").await;
+    let types = format!("types = [\"{}\"]", super::TYPE);
+    let listed = "types = [\"https://vct.example/oauth-client/1\", \"OAuthClientCredential\"]";
+    assert!(ISSUERS.contains(listed));
+    configure(&site, "", &ISSUERS.replacen(listed, &types, 1)).await;
+    check_both(&site, &key, &ids, false, "type not accepted").await;
+    configure(&site, "", ISSUERS).await;
+    check_both(&site, &key, &ids, true, "type accepted again").await;
+    assert!(site.world.events("client.frozen").await.is_empty());
+    // Without the entry, no rule governs the sponsor.
+    let registration = "[registration]\ninitial_access_tokens = true\n";
+    let sections = format!("{registration}{}", domains(""));
+    site.world.reload_with(&sections, RULES).await;
+    let answer = ask(&site, &key, &ids.0, "removed", &[]).await;
+    assert_eq!(answer.error(), "invalid_client", "{answer:?}");
+}
