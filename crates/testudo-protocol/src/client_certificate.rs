@@ -6,7 +6,7 @@
 use crate::certificate::Validity;
 use crate::der;
 use crate::distinguished_name::DistinguishedName;
-use crate::jose::{Algorithm, Jwk, KeyError, KeyOwner, PublicKey, sha256};
+use crate::jose::{Algorithm, Jwk, KeyError, KeyOwner, PublicKey, length_prefixed, sha256};
 use crate::limits::{CHAIN_CERTIFICATES_MAX, CREDENTIAL_AUTHORITIES_MAX};
 use crate::spiffe::{X509Error, check_client_key};
 use crate::time::Timestamp;
@@ -62,6 +62,24 @@ impl ExpectedName {
             | GeneralName::Invalid(..) => None,
         });
         named.collect()
+    }
+
+    /// SHA-256 of the kind and the value, equal for equal names.
+    pub fn digest(&self) -> [u8; 32] {
+        let of = |kind: &str, value: &[u8]| sha256(&length_prefixed([kind.as_bytes(), value]));
+        match self {
+            ExpectedName::Subject(name) => {
+                let parts = name.parts();
+                of(
+                    "subject",
+                    &length_prefixed(parts.iter().map(|part| part.as_bytes())),
+                )
+            }
+            ExpectedName::Dns(host) => of("dns", host.to_ascii_lowercase().as_bytes()),
+            ExpectedName::Uri(uri) => of("uri", uri.as_bytes()),
+            ExpectedName::Ip(address) => of("ip", address.to_string().as_bytes()),
+            ExpectedName::Email(address) => of("email", address.as_bytes()),
+        }
     }
 
     /// True if the certificate has the name.

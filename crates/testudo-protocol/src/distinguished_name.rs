@@ -27,6 +27,19 @@ const SPECIAL: &str = " \"#+,;<=>\\";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DistinguishedName(Vec<Vec<(String, String)>>);
 
+impl DistinguishedName {
+    /// Its types and values, with an empty text after each relative name.
+    pub(crate) fn parts(&self) -> Vec<&str> {
+        let mut parts = Vec::new();
+        for relative in &self.0 {
+            let values = relative.iter();
+            parts.extend(values.flat_map(|(kind, value)| [kind.as_str(), value.as_str()]));
+            parts.push("");
+        }
+        parts
+    }
+}
+
 /// Why a text is not a distinguished name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences in Display are the documentation")]

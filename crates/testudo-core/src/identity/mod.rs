@@ -22,7 +22,7 @@ pub use credential_format::CredentialFormat;
 pub use scheme::AuthorityKind;
 pub use sender_constraint::SenderConstraint;
 pub use sponsor::{SCOPE_REGISTER, Sponsor, SponsorLimits};
-pub use verified_credential::{Holder, IssuedCredential, VerifiedCredential};
+pub use verified_credential::{Holder, IssuedCredential, Signer, VerifiedCredential};
 
 use serde::{Deserialize, Serialize};
 

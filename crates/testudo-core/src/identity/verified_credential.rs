@@ -2,6 +2,7 @@
 //! of it.
 
 use super::CredentialFormat;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
@@ -30,8 +31,8 @@ pub struct VerifiedCredential {
 /// The properties of a credential that the entry of its issuer accepted.
 #[derive(Debug, Clone)]
 pub struct IssuedCredential {
-    /// The key of the issuer: its JWK thumbprint, or SHA-256 of the public key of the authority that certified it.
-    pub signer: [u8; 32],
+    /// The key of the issuer.
+    pub signer: Signer,
     /// Its format.
     pub format: CredentialFormat,
     /// Those of its types that the entry lists.
@@ -40,6 +41,18 @@ pub struct IssuedCredential {
     pub at: Timestamp,
     /// The end that it states.
     pub expires: Option<Timestamp>,
+}
+
+/// What is kept of the key that verified a signature of an issuer, to compare it later with what the entry of the issuer
+/// trusts then. Of a certificate, this is what the entry names: an issuer may have a new certificate for every signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signer {
+    /// Its JWK thumbprint, or SHA-256 of the public key of the authority that certified it.
+    #[serde(rename = "signer")]
+    pub key: [u8; 32],
+    /// Digest of the name of the issuer in its certificate, if it has one. Absent in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub certificate_name: Option<[u8; 32]>,
 }
 
 /// How the sender of a credential proves that it is its holder.

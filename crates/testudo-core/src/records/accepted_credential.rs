@@ -2,7 +2,7 @@
 //! of the issuer at later token requests, so that what an administrator or the issuer withdraws also ends for clients that
 //! are registered already.
 
-use crate::identity::{AttestedIdentity, CredentialFormat, Holder};
+use crate::identity::{AttestedIdentity, CredentialFormat, Holder, Signer};
 use serde::{Deserialize, Serialize};
 use testudo_protocol::Timestamp;
 
@@ -13,8 +13,9 @@ const MEMBERS: [&str; 2] = ["redirect_uris", "jwks"];
 /// Properties of a credential that the entry of its issuer accepted at the registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedCredential {
-    /// The key of the issuer: its JWK thumbprint, or SHA-256 of the public key of the authority that certified it.
-    pub signer: [u8; 32],
+    /// The key of the issuer.
+    #[serde(flatten)]
+    pub signer: Signer,
     /// Its format.
     pub format: CredentialFormat,
     /// Those of its types that `types` listed.

@@ -17,6 +17,8 @@ pub struct CertifiedKey {
     pub key: PublicKey,
     /// SHA-256 of the public key of the authority to which the certificate leads.
     pub authority: [u8; 32],
+    /// [`ExpectedName::digest`] of the name of the issuer, which the certificate has.
+    pub name: [u8; 32],
 }
 
 /// The key of the leaf of the chain in `x5c`, if it is valid, leads to one of `authorities`, and has the name of the
@@ -39,6 +41,7 @@ pub fn key_of_chain(
         .map(|leaf| CertifiedKey {
             key: leaf.key,
             authority: leaf.authority,
+            name: issuer.digest(),
         })
         .map_err(|error| match error {
             ClientCertificateError::Path(_) if usage.found_tls_only.get() => refused(

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testudo_core::doors::{AuthorityKeys, ListFailure, ListForm, ListFound, StatusNeeded, fresh_for};
+use testudo_core::identity::Signer;
 use testudo_fetch::{Fetcher, Held, Kept, NotFetched};
 use testudo_protocol::credentials::status::StatusList;
 use testudo_protocol::{Seconds, Timestamp};
@@ -93,8 +94,8 @@ struct Good {
     /// The keys with which it was verified: after a change, the list is fetched again, since it may be signed with a key
     /// that its issuer withdrew.
     keys: AuthorityKeys,
-    /// The thumbprint of the key that verified it; none if that is the key of a certificate.
-    signer: Option<[u8; 32]>,
+    /// What is kept of the key that verified it.
+    signer: Option<Signer>,
     fetched: Moment,
     fresh_for: Seconds,
     /// True if an event states that the list is used although it is not fresh.
@@ -115,7 +116,7 @@ impl Good {
     /// True if the key that signed the list is still one of its issuer. An attacker with a stolen key, which was withdrawn
     /// for that, could have signed the list.
     fn is_signed_with(&self, keys: &AuthorityKeys) -> bool {
-        self.keys.are(keys) || self.signer.is_some_and(|signer| keys.have_key(&signer))
+        self.keys.are(keys) || self.signer.is_some_and(|signer| keys.have_signer(&signer))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::rejection::{AdmissionReason, CredentialReason, NotAcceptedBy, Rejecti
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::{ClientAuthorities, ClientAuthority};
-use testudo_protocol::jose::{JoseError, Jws, KeySet, PublicKey};
+use testudo_protocol::jose::{JoseError, KeySet, PublicKey};
 use testudo_protocol::spiffe::{Bundle, PathError, X509Authority, X509Error};
 
 /// The current keys of an authority. A credential is verified only with the keys of its own authority. [decision 0007]
@@ -112,19 +112,6 @@ impl AuthorityKeys {
             }
             (AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) | AuthorityKeys::Certificates(_), _) => false,
         }
-    }
-
-    /// The JWK thumbprint of the key with which this signature was made, if it is one of these keys.
-    pub fn signer_of(&self, signed: &Jws) -> Option<[u8; 32]> {
-        let mut keys = self.signing_keys();
-        let (_, key) = keys.find(|(_, key)| signed.verify_with(key).is_ok())?;
-        Some(key.thumbprint())
-    }
-
-    /// True if the key with this JWK thumbprint signs tokens.
-    pub fn have_key(&self, thumbprint: &[u8; 32]) -> bool {
-        self.signing_keys()
-            .any(|(_, key)| key.thumbprint() == *thumbprint)
     }
 
     /// True if a signed token with this `kid` can be verified with these keys.

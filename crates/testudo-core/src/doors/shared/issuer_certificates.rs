@@ -36,6 +36,11 @@ impl IssuerCertificates {
         key_of_chain(jws, &self.authorities, &self.name, now)
     }
 
+    /// The name that the certificate of the issuer has.
+    pub(super) fn name(&self) -> &ExpectedName {
+        &self.name
+    }
+
     /// The authorities.
     pub fn authorities(&self) -> &ClientAuthorities {
         &self.authorities

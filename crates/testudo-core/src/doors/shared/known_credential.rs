@@ -138,7 +138,7 @@ pub fn is_still_accepted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::CredentialFormat;
+    use crate::identity::{CredentialFormat, Signer};
     use crate::policy::VerifiableCredentialPolicy;
     use std::sync::Arc;
     use testudo_protocol::jose::{KeySet, PublicKey};
@@ -160,7 +160,7 @@ mod tests {
         }
     }
 
-    fn keys(count: usize) -> (AuthorityKeys, [u8; 32]) {
+    fn keys(count: usize) -> (AuthorityKeys, Signer) {
         let mut set = KeySet::default();
         let mut last = [0; 32];
         for _ in 0..count {
@@ -170,7 +170,11 @@ mod tests {
             last = key.thumbprint();
             set.push(key);
         }
-        (AuthorityKeys::Keys(Arc::new(set)), last)
+        let signer = Signer {
+            key: last,
+            certificate_name: None,
+        };
+        (AuthorityKeys::Keys(Arc::new(set)), signer)
     }
 
     #[test]
@@ -255,7 +259,10 @@ mod tests {
         let issuer = Authority::issuer("agents").unwrap();
         let check = |allowed: Option<i64>, expires: Option<i64>, now: i64| {
             let accepted = AcceptedCredential {
-                signer: [0; 32],
+                signer: Signer {
+                    key: [0; 32],
+                    certificate_name: None,
+                },
                 format: CredentialFormat::VcJwt,
                 types: vec!["a".into()],
                 members: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::authority_keys::AuthorityKeys;
 use super::issuer_certificates::IssuerCertificates;
-use crate::identity::AuthorityKind;
+use crate::identity::{AuthorityKind, Signer};
 use std::sync::Arc;
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ExpectedName;
@@ -93,12 +93,16 @@ impl CredentialKeys<'_> {
         }
     }
 
-    /// What is kept of the key that verified this signature ([`AuthorityKeys::have_signer`]): its JWK thumbprint, or SHA-256
-    /// of the public key of the authority that certified it.
-    pub fn signer_of(&self, verified: &Jws) -> Option<[u8; 32]> {
+    /// What is kept of the key that verified this signature, for [`AuthorityKeys::have_signer`].
+    pub fn signer_of(&self, verified: &Jws) -> Option<Signer> {
         let keys = match self {
             CredentialKeys::Set(keys) => keys,
-            CredentialKeys::Certificate(certified) => return Some(certified.authority),
+            CredentialKeys::Certificate(certified) => {
+                return Some(Signer {
+                    key: certified.authority,
+                    certificate_name: Some(certified.name),
+                });
+            }
         };
         let algorithm = verified.algorithm().ok()?;
         let candidates = || keys.candidates(verified.header.kid.as_deref(), algorithm);
@@ -108,7 +112,10 @@ impl CredentialKeys<'_> {
             (Some(only), None) => only,
             (Some(_) | None, Some(_) | None) => candidates().find(|key| verified.verify_with(key).is_ok())?,
         };
-        Some(signer.thumbprint())
+        Some(Signer {
+            key: signer.thumbprint(),
+            certificate_name: None,
+        })
     }
 }
 
@@ -129,13 +136,19 @@ impl AuthorityKeys {
         }
     }
 
-    /// True if the keys have the one of which [`CredentialKeys::signer_of`] was kept.
-    pub fn have_signer(&self, signer: &[u8; 32]) -> bool {
+    /// True if the keys have the one of which [`CredentialKeys::signer_of`] was kept. The key of a certificate is one of them
+    /// while its authority is, by its key, which it keeps when its certificate is renewed, and while the issuer has the
+    /// name that the certificate had. The certificate itself is in no configuration, and may change with each signature.
+    pub fn have_signer(&self, signer: &Signer) -> bool {
         match self {
-            AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) => self.token_keys().has_thumbprint(signer),
+            AuthorityKeys::Bundle(_) | AuthorityKeys::Keys(_) => {
+                self.token_keys().has_thumbprint(&signer.key)
+            }
             AuthorityKeys::Certificates(certificates) => {
+                let is_named = |name: &[u8; 32]| *name == certificates.name().digest();
                 let mut authorities = certificates.authorities().iter();
-                authorities.any(|known| known.key_digest == *signer)
+                authorities.any(|known| known.key_digest == signer.key)
+                    && signer.certificate_name.as_ref().is_none_or(is_named)
             }
         }
     }

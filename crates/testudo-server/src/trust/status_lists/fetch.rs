@@ -5,6 +5,7 @@ use crate::state::moment::Moment;
 use std::sync::Arc;
 use std::time::Duration;
 use testudo_core::doors::{AuthorityKeys, ListFailure, ListForm, ListSource};
+use testudo_core::identity::Signer;
 use testudo_fetch::{Access, FetchFault, FetchLimits, Fetched, Fetcher, Outgoing};
 use testudo_protocol::Seconds;
 use testudo_protocol::credentials::CredentialError;
@@ -71,8 +72,8 @@ impl Fault {
 pub(super) struct Verified {
     pub(super) list: StatusList,
     pub(super) keys: AuthorityKeys,
-    /// The thumbprint of the key; none if that is the key of a certificate.
-    pub(super) signer: Option<[u8; 32]>,
+    /// What is kept of the key.
+    pub(super) signer: Option<Signer>,
 }
 
 /// Fetches the list and verifies it.
@@ -86,7 +87,7 @@ pub(super) async fn fetch(fetcher: &Fetcher, asked: &Asked) -> Result<Verified, 
     let read = tokio::task::spawn_blocking(move || {
         let (url, issuer) = (&*url, &*issuer);
         let read = ListSource { issuer, url, form }.read(&list, &with, now)?;
-        Ok((read, with.signer_of(&list)))
+        Ok((read, with.for_credential(&list, now)?.signer_of(&list)))
     });
     let read: Result<Result<_, CredentialError>, _> = read.await;
     match read {

@@ -54,6 +54,24 @@ async fn certificate_in_the_header_must_lead_to_a_configured_authority_and_name_
         issuer.refresh().await;
         assert_eq!(issuer.ask(case).await.status, status, "{case}");
     }
+    // And on the name that the issuer has in its certificate, but not on the certificate, which the issuer may renew.
+    for (case, name, status) in [
+        ("other name", "https://issuer9.example", 400),
+        ("name again", NAME, 200),
+    ] {
+        let x5c = format!("x5c = {{ anchors = \"anchors.pem\", uri_san = \"{name}\" }}");
+        issuer.configure(&x5c).await;
+        issuer.refresh().await;
+        let answer = issuer.ask(case).await;
+        assert_eq!(answer.status, status, "{case}");
+        if status == 400 {
+            let reason = issuer.site.world.reason_of(&answer).await;
+            assert_eq!(reason, "credential_key_withdrawn");
+        }
+    }
+    let answer = register(&ca.leaf(NAME, |_| {})).await;
+    assert_eq!(answer.status, 201, "a new certificate: {answer:?}");
+    assert_eq!(issuer.ask("new certificate").await.status, 200);
     let expired = ca.leaf(NAME, |leaf| leaf.not_after = rcgen::date_time_ymd(2026, 1, 1));
     let authority = ca.leaf(NAME, |leaf| {
         leaf.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)

@@ -77,6 +77,60 @@ fn key_that_is_not_pinned_is_ignored_with_its_thumbprint() {
     assert!(none.token_keys().is_empty() && !none.is_empty_document());
 }
 
+#[test]
+fn key_of_a_certificate_is_one_of_its_issuer_while_the_authority_and_the_name_are_configured() {
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000);
+    let [ca, other] = [(); 2].map(|()| X509Issuer::new("ca.example").at(at));
+    let now = Timestamp(1_800_000_000);
+    let read = |pem: &str, name: ExpectedName| {
+        let keys = KeysForm::Certificates(&name).read(pem.as_bytes(), &[]);
+        keys.unwrap()
+    };
+    let (pem, name) = (ca.as_chain().chain_pem(), ExpectedName::Uri(NAME.to_owned()));
+    let keys = read(&pem, name.clone());
+    let signer = |chain: &X509Chain| {
+        let jws = credential(chain);
+        let found = keys.for_credential(&jws, now).unwrap();
+        found.signer_of(&jws).unwrap()
+    };
+    let (one, next) = (ca.leaf(NAME, |_| {}), ca.leaf(NAME, |_| {}));
+    assert_ne!(one.key, next.key);
+    let kept = signer(&one);
+    assert_eq!(kept, signer(&next), "the leaf may change");
+    let renewed = X509Chain {
+        chain: vec![ca.reissued(|ca| ca.serial_number = Some(7_u64.into()))],
+        ..ca.as_chain()
+    };
+    assert_ne!(renewed.chain, ca.as_chain().chain);
+    let others = other.as_chain().chain_pem();
+    let same_host = ExpectedName::Dns(NAME.to_owned());
+    let other_name = ExpectedName::Uri("https://issuer5.example".to_owned());
+    for (case, pem, name, is_trusted) in [
+        ("as before", pem.clone(), name.clone(), true),
+        ("renewed with its key", renewed.chain_pem(), name.clone(), true),
+        ("another beside it", format!("{others}{pem}"), name.clone(), true),
+        ("another of the same name", others.clone(), name.clone(), false),
+        ("other name", pem.clone(), other_name, false),
+        ("name of another kind", pem.clone(), same_host, false),
+    ] {
+        assert_eq!(read(&pem, name).have_signer(&kept), is_trusted, "{case}");
+    }
+    // A record of an earlier version has no name, and a key of a set is no key of a certificate.
+    let earlier = Signer {
+        certificate_name: None,
+        ..kept
+    };
+    assert!(keys.have_signer(&earlier));
+    let set = generate_key(Algorithm::ES256, Some("k")).public_jwk("sig", true);
+    let set = json!({ "keys": [set] }).to_string();
+    assert!(
+        !KeysForm::KeySet
+            .read(set.as_bytes(), &[])
+            .unwrap()
+            .have_signer(&kept)
+    );
+}
+
 /// A credential that the key of this chain signs, with the chain in its header.
 fn credential(chain: &X509Chain) -> Jws {
     use base64::Engine as _;

@@ -1,6 +1,10 @@
 //! Lists that must not be used any more: older ones, and those of a key that was withdrawn; and the turns of fetches.
 
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use testudo_protocol::client_certificate::ExpectedName;
+use testudo_testkit::x509::X509Issuer;
 
 #[tokio::test]
 async fn list_that_is_older_than_the_one_before_is_refused() {
@@ -42,6 +46,47 @@ async fn list_of_a_withdrawn_key_is_not_used_while_fetches_fail() {
         "a key was added"
     );
     publisher.trusts(&[&other]);
+    publisher.clock.shift(31);
+    let decided = publisher.decide("/1", 0).await;
+    assert!(is_unavailable(&decided), "{decided:?}");
+}
+
+#[tokio::test]
+async fn list_that_a_certificate_signed_is_used_while_fetches_fail_if_its_authority_is_still_trusted() {
+    let mut publisher = Publisher::start().await;
+    publisher.max_stale = 1_000;
+    let source = BundleSource {
+        origin: BundleOrigin::Certificates {
+            file: "absent.pem".into(),
+            name: ExpectedName::Uri(ISSUER.to_owned()),
+        },
+        ..publisher.anchor.source().clone()
+    };
+    publisher.anchor = Arc::new(Anchor::new(source, Arc::default()));
+    let trusts = |publisher: &Publisher, authorities: &[&X509Issuer]| {
+        let pems = authorities.iter().map(|known| known.as_chain().chain_pem());
+        let read = publisher
+            .anchor
+            .read(pems.collect::<String>().into_bytes())
+            .unwrap();
+        publisher.anchor.put_in_force(read, Moment::now(&publisher.clock));
+    };
+    let [ca, other] = [(); 2].map(|()| X509Issuer::new("ca.example"));
+    trusts(&publisher, &[&ca]);
+    let leaf = ca.leaf(ISSUER, |_| {});
+    let key = SigningKey::from_pkcs8(Algorithm::ES256, &leaf.key, None).unwrap();
+    let chain: Vec<String> = leaf.chain.iter().map(|der| STANDARD.encode(der)).collect();
+    let draft = Draft::token_list(&key, &publisher.url("/1"), &[0], publisher.clock.now().0);
+    publisher.publish("/1", &draft.without_header("kid").header("x5c", chain));
+    assert_eq!(publisher.decide("/1", 0).await, Ok(ListAge::Fresh));
+    publisher.web.answers_at("/1", 500, "");
+    trusts(&publisher, &[&other, &ca]);
+    assert_eq!(
+        publisher.decide("/1", 0).await,
+        Ok(ListAge::Stale),
+        "an authority was added"
+    );
+    trusts(&publisher, &[&other]);
     publisher.clock.shift(31);
     let decided = publisher.decide("/1", 0).await;
     assert!(is_unavailable(&decided), "{decided:?}");
