@@ -49,7 +49,7 @@ pub fn server_metadata(
         names.map(|name| (*name).to_owned()).collect()
     };
     // A WIT-SVID is sent in the same header fields and needs the same proofs. [SPIFFE-AUTH §3.3]
-    let has_pops = is_attested || usable.contains(&CredentialKind::WitSvid);
+    let has_pops = usable.iter().any(|kind| kind.is_sent_with_pop());
     let of_attestations: Vec<&str> = Algorithm::ALL
         .into_iter()
         .filter(|algorithm| is_attested || algorithm.is_legal_in_svid())

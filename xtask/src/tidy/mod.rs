@@ -1,9 +1,10 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
-//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, outbound
+//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, names of kinds of credential, outbound
 //! connections, pages of doors, banned crates.
 
 mod crates;
 mod cycles;
+mod kinds;
 mod layers;
 mod log_lines;
 mod modules;
@@ -40,6 +41,7 @@ pub fn run() -> Result<(), String> {
     log_lines::check(&texts, &mut complaints)?;
     secrets::check(&texts, &mut complaints)?;
     spiffe::check(&texts, &mut complaints)?;
+    kinds::check(&texts, &mut complaints)?;
     outbound::check(&texts, &mut complaints)?;
     for text in texts.iter().filter(|text| text.name.ends_with(".rs")) {
         sources::length(&text.name, &text.text, &mut complaints);

@@ -55,7 +55,30 @@ struct Row {
     /// True if `iss` names the `[[issuers]]` entry that issued it: it is sent as an assertion of the type jwt-bearer, or
     /// as a software statement, and the entry determines its kind.
     is_found_by_issuer: bool,
+    /// True if several `[[issuers]]` entries may have the same `issuer`: the key of a token determines its entry.
+    shares_issuer: bool,
+    /// True if it registers a client, which then authenticates with the key that it names.
+    only_registers: bool,
+    /// True if it is sent in `OAuth-Client-Attestation`, with a PoP of its key beside it. [ABCA §6] [SPIFFE-AUTH §3.3]
+    is_sent_with_pop: bool,
+    /// True if a Workload Proof Token can prove its key in the place of the PoP. [WPT §2]
+    takes_workload_proof: bool,
 }
+
+/// The properties of a kind that a client creates itself, and that has none of the others.
+const PLAIN: Row = Row {
+    auth_method: "",
+    assertion_type: None,
+    issued_by: None,
+    verified_by: None,
+    statement: None,
+    names_instances: false,
+    is_found_by_issuer: false,
+    shares_issuer: false,
+    only_registers: false,
+    is_sent_with_pop: false,
+    takes_workload_proof: false,
+};
 
 /// True if the unverified `sub` of a token begins with the name of an authority of this kind.
 fn names_an_identity(statement: &str, kind: AuthorityKind) -> bool {
@@ -90,109 +113,86 @@ credential_kinds! {
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(|statement| names_an_identity(statement, AuthorityKind::Spiffe)),
-        names_instances: false,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
     /// A SPIFFE X.509-SVID. [X509-SVID]
     X509Svid "x509_svid" Row {
         auth_method: "spiffe_x509",
-        assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::Certificates),
-        statement: None,
-        names_instances: false,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
     /// A SPIFFE WIT-SVID. [WIT-SVID]
     WitSvid "wit_svid" Row {
         auth_method: "spiffe_wit",
-        assertion_type: None,
         issued_by: Some(AuthorityKind::Spiffe),
         verified_by: Some(VerifiedBy::WitKeys),
-        statement: None,
         names_instances: true,
-        is_found_by_issuer: false,
+        is_sent_with_pop: true,
+        takes_workload_proof: true,
+        ..PLAIN
     };
     /// An attestation of the client's key by a configured attester. [ABCA §4]
     Attestation "attestation" Row {
         auth_method: "attest_jwt_client_auth",
-        assertion_type: None,
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
-        statement: None,
         names_instances: true,
-        is_found_by_issuer: false,
+        is_sent_with_pop: true,
+        ..PLAIN
     };
     /// A token of a configured issuer, such as a CI system or a cloud. [RFC7523 §2.2]
     IssuerJwt "issuer_jwt" Row {
         auth_method: "issuer_jwt",
-        assertion_type: None,
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
-        statement: None,
-        names_instances: false,
         is_found_by_issuer: true,
+        ..PLAIN
     };
     /// A token of a Kubernetes service account. [K8S-ACCOUNTS]
     Kubernetes "kubernetes" Row {
         auth_method: "kubernetes_service_account",
-        assertion_type: None,
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
-        statement: None,
         names_instances: true,
         is_found_by_issuer: true,
+        shares_issuer: true,
+        ..PLAIN
     };
     /// A verifiable credential as a software statement. Its client authenticates with the key that the credential names.
     /// [SD-JWT-VC §2] [VC-JOSE-COSE §3]
     VerifiableCredential "verifiable_credential" Row {
         auth_method: "private_key_jwt",
-        assertion_type: None,
         issued_by: Some(AuthorityKind::Issuer),
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(credentials::has_form_of_one),
-        names_instances: false,
         is_found_by_issuer: true,
+        only_registers: true,
+        ..PLAIN
     };
     /// A client's own signed assertion. [RFC7523 §2.2]
     PrivateKeyJwt "private_key_jwt" Row {
         auth_method: "private_key_jwt",
         assertion_type: Some(ASSERTION_TYPE_JWT_BEARER),
-        issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
-        statement: None,
-        names_instances: false,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
     /// A certificate that an authority issued which is configured for the client. [RFC8705 §2.1]
     TlsClientAuth "tls_client_auth" Row {
         auth_method: "tls_client_auth",
-        assertion_type: None,
-        issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
-        statement: None,
-        names_instances: false,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
     /// A certificate that the client itself registered, or that is configured for it. [RFC8705 §2.2]
     SelfSignedTlsClientAuth "self_signed_tls_client_auth" Row {
         auth_method: "self_signed_tls_client_auth",
-        assertion_type: None,
-        issued_by: None,
         verified_by: Some(VerifiedBy::ClientKeys),
-        statement: None,
-        names_instances: false,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
     /// No credential: a public client, which sends only its `client_id`. [RFC6749 §2.1]
     Public "none" Row {
         auth_method: "none",
-        assertion_type: None,
-        issued_by: None,
-        verified_by: None,
-        statement: None,
-        names_instances: false,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
     /// A token of an issuer that exists in tests only.
     #[cfg(feature = "test-door")]
@@ -203,7 +203,7 @@ credential_kinds! {
         verified_by: Some(VerifiedBy::TokenKeys),
         statement: Some(|statement| names_an_identity(statement, AuthorityKind::Issuer)),
         names_instances: true,
-        is_found_by_issuer: false,
+        ..PLAIN
     };
 }
 
@@ -246,7 +246,28 @@ impl CredentialKind {
     /// True if an authority issues it and a client authenticates with it. A verifiable credential only registers a client,
     /// which then authenticates with its own key.
     pub(super) fn is_method(self) -> bool {
-        self.issued_by().is_some() && self != CredentialKind::VerifiableCredential
+        self.issued_by().is_some() && !self.only_registers()
+    }
+
+    /// True if it registers a client, which then authenticates with the key that it names.
+    pub fn only_registers(self) -> bool {
+        self.row().only_registers
+    }
+
+    /// True if several entries of the configuration may have the same `issuer`: they are found by the key of a token, and
+    /// are clusters, which the same program starts with the same settings.
+    pub fn shares_issuer(self) -> bool {
+        self.row().shares_issuer
+    }
+
+    /// True if it is sent in `OAuth-Client-Attestation`, with a PoP of its key beside it.
+    pub fn is_sent_with_pop(self) -> bool {
+        self.row().is_sent_with_pop
+    }
+
+    /// True if a Workload Proof Token can prove its key in the place of the PoP.
+    pub fn takes_workload_proof(self) -> bool {
+        self.row().takes_workload_proof
     }
 
     /// The kind of authority that issues it; `None` if the client creates it itself.

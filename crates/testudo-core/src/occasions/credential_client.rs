@@ -2,7 +2,7 @@
 
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::known::StoredClient;
-use crate::identity::{AttestedIdentity, CredentialKind, Holder};
+use crate::identity::{AttestedIdentity, Holder};
 use crate::metadata::keys::known_members;
 use crate::metadata::requested::RequestedMetadata;
 use crate::rejection::{MetadataReason, Rejection, VerifiableReason};
@@ -13,7 +13,7 @@ use testudo_protocol::Timestamp;
 pub(crate) fn has_its_own_id(governed: &GovernedIdentity<'_>) -> Result<(), Rejection> {
     let identity = governed.identity;
     let is_own = governed.name.client_id == identity.subject && governed.name.subject == identity.subject;
-    if identity.kind != CredentialKind::VerifiableCredential || is_own {
+    if !identity.kind.only_registers() || is_own {
         return Ok(());
     }
     let rule = governed.found.rule.name.clone();

@@ -95,7 +95,7 @@ pub(crate) fn stated_method(
 
 /// The method of this name, if a client with this evidence can have it.
 fn method_named(identity: &AttestedIdentity, name: &str) -> Option<AuthMethod> {
-    match identity.kind == CredentialKind::VerifiableCredential {
+    match identity.kind.only_registers() {
         true => AuthMethod::of_holder(name),
         false => AuthMethod::attested(name),
     }
@@ -110,7 +110,7 @@ pub(crate) fn is_shown(
     method: Option<AuthMethod>,
 ) -> Result<(), Rejection> {
     let identity = governed.identity;
-    let names_key = identity.kind == CredentialKind::VerifiableCredential;
+    let names_key = identity.kind.only_registers();
     let shows = |kind| {
         let by_certificate = kind == CredentialKind::SelfSignedTlsClientAuth && identity.has_certificate();
         let by_own_key = kind == CredentialKind::PrivateKeyJwt || by_certificate;

@@ -112,6 +112,11 @@ impl AuthorityPolicy {
         self.credentials.contains(&kind) || of_holder
     }
 
+    /// True for a cluster: other entries may have the same issuer.
+    pub fn shares_issuer(&self) -> bool {
+        self.credentials.iter().any(|kind| kind.shares_issuer())
+    }
+
     /// The claims of a credential that are about client metadata. [SPIFFE-ID §4.1.3] They have no effect unless
     /// `attested_metadata` lists them.
     pub fn claimed(&self, claims: BTreeMap<String, serde_json::Value>) -> Claimed {

@@ -2,7 +2,7 @@
 //! is an experiment of the configuration. [WPT §2]
 
 use super::{Possession, ProofTerms};
-use crate::identity::{CredentialKind, SingleUse};
+use crate::identity::SingleUse;
 use crate::policy::ChallengeUse;
 use crate::rejection::{Rejection, WorkloadProofReason};
 use crate::trace::Trace;
@@ -19,7 +19,7 @@ pub(super) fn verify(
 ) -> Result<(), Rejection> {
     let identity = terms
         .identity
-        .filter(|identity| identity.kind == CredentialKind::WitSvid);
+        .filter(|identity| identity.kind.takes_workload_proof());
     let wit = identity.and_then(|identity| identity.proof.digest.as_ref());
     let (Some(key), Some(wit)) = (key, wit) else {
         return Err(WorkloadProofReason::WithoutWit.into());

@@ -6,18 +6,20 @@ use super::issuers::{IssuerEntry, Issuers};
 use testudo_core::CredentialKind;
 use testudo_core::policy::{ATTESTATION_AGE_MAX, AuthorityPolicy, AuthorityUse};
 
-const ATTESTER: IssuerKind = IssuerKind {
+/// The kind.
+pub(super) const KIND: IssuerKind = IssuerKind {
     name: "attester",
     credential: CredentialKind::Attestation,
     uses: &[AuthorityUse::Client],
     keys: &["challenge", "attestation_age_max", "attested_metadata"],
-    shares_issuer: false,
+    has_documents: false,
+    add: |checker, entry, found| checker.attester(entry, found),
 };
 
 impl Checker<'_> {
     /// Checks an entry and adds it to those that were found.
-    pub(super) fn attester(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &ATTESTER, found);
+    fn attester(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
+        let policy = self.issuer_entry(entry, &KIND, found);
         let IssuerEntry {
             key,
             authority,

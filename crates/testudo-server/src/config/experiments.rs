@@ -5,7 +5,6 @@ use super::checker::Checker;
 use super::trust::TrustDomainSection;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use testudo_core::CredentialKind;
 use testudo_core::policy::{ChallengeUse, Experiments};
 
 /// `[experiments]`
@@ -34,7 +33,7 @@ impl Checker<'_> {
         let is_enabled = section.workload_proof_token.is_some();
         let takes_them = |domain: &TrustDomainSection| {
             let kinds = domain.credentials.iter().flatten();
-            let has_wits = kinds.clone().any(|kind| *kind == CredentialKind::WitSvid);
+            let has_wits = kinds.clone().any(|kind| kind.takes_workload_proof());
             has_wits && domain.challenge == Some(ChallengeUse::None)
         };
         if is_enabled && !trust_domains.iter().any(takes_them) {

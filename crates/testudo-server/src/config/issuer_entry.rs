@@ -1,7 +1,7 @@
 //! What all kinds of `[[issuers]]` entries have that have a door.
 
 use super::checker::Checker;
-use super::issuers::{IssuerEntry, IssuerSection, Issuers, VERIFIABLE_CREDENTIAL};
+use super::issuers::{IssuerEntry, IssuerSection, Issuers};
 use super::trust::{CLIENTS_MAX, PREFIX_SEGMENTS, REGISTRATIONS_PER_MINUTE, TO_REGISTER_NONE};
 use testudo_core::CredentialKind;
 use testudo_core::identity::ClaimSource;
@@ -20,8 +20,10 @@ pub(super) struct IssuerKind {
     pub(super) uses: &'static [AuthorityUse],
     /// The keys that not every kind has, and that have an effect for this one.
     pub(super) keys: &'static [&'static str],
-    /// True if several entries of the kind may have the same `issuer`.
-    pub(super) shares_issuer: bool,
+    /// True if its keys may also come from a DID, from the metadata of the issuer, or from a certificate (`x5c`).
+    pub(super) has_documents: bool,
+    /// Checks an entry and adds it to those that were found.
+    pub(super) add: fn(&mut Checker<'_>, IssuerEntry<'_>, &mut Issuers),
 }
 
 impl Checker<'_> {
@@ -95,11 +97,7 @@ impl Checker<'_> {
 
     /// Refuses the sources of keys that are for credentials only: tokens of other kinds are verified with key sets.
     fn keys_are_of_kind(&mut self, key: &str, section: &IssuerSection, kind: &IssuerKind) -> bool {
-        let Some(keys) = section
-            .jwks
-            .as_ref()
-            .filter(|_| kind.name != VERIFIABLE_CREDENTIAL)
-        else {
+        let Some(keys) = section.jwks.as_ref().filter(|_| !kind.has_documents) else {
             return true;
         };
         let mut is_of_kind = true;
@@ -109,10 +107,7 @@ impl Checker<'_> {
             ("x5c", keys.x5c.is_some()),
         ] {
             if is_written {
-                let problem = format!(
-                    "is for kind {VERIFIABLE_CREDENTIAL:?} and not for {:?}",
-                    kind.name
-                );
+                let problem = format!("is not for kind {:?}", kind.name);
                 let hint = Some("set file, url or discovery in its place");
                 self.report.error(format!("{key}.jwks.{name}"), problem, hint);
                 is_of_kind = false;
@@ -193,7 +188,8 @@ impl Checker<'_> {
             .iter()
             .filter(|(_, policy)| policy.issuer.as_ref() == Some(issuer));
         let is_of_this_kind = |policy: &AuthorityPolicy| policy.credentials == [kind.credential];
-        if let Some((other, _)) = others.find(|(_, policy)| !(kind.shares_issuer && is_of_this_kind(policy)))
+        if let Some((other, _)) =
+            others.find(|(_, policy)| !(kind.credential.shares_issuer() && is_of_this_kind(policy)))
         {
             let problem = format!("is also the issuer of `{other}`: a credential must name one entry");
             self.report.error(key, problem, None);

@@ -48,7 +48,7 @@ pub struct IssuerKeysSection {
     pub key_change: Option<KeyChange>,
 }
 
-const EXACTLY_ONE: &str = "must have exactly one of file, url, discovery = true; or, for verifiable_credential, did = true, jwt_vc_issuer = true, x5c";
+const EXACTLY_ONE: &str = "must have exactly one of file, url, discovery = true; or, if `kind` allows it, did = true, jwt_vc_issuer = true, x5c";
 
 impl Checker<'_> {
     /// The source of the keys of an issuer.

@@ -1,7 +1,6 @@
 //! `[[issuers]]`: authorities other than SPIFFE trust domains.
 
 use super::bundle_origin::BundleSource;
-use super::checker::Checker;
 use super::issuer_keys::IssuerKeysSection;
 use super::token_review::{ReviewSource, TokenReviewSection};
 use schemars::JsonSchema;
@@ -118,62 +117,3 @@ pub(super) struct IssuerEntry<'e> {
 
 /// Where tokens of clusters are reviewed.
 pub type Reviews = HashMap<Authority, Arc<ReviewSource>>;
-
-const ATTESTER: &str = "attester";
-const JWT: &str = "jwt";
-const KUBERNETES: &str = "kubernetes";
-pub(super) const VERIFIABLE_CREDENTIAL: &str = "verifiable_credential";
-
-impl Checker<'_> {
-    /// Checks the names: the first part of an identity or a record key must name exactly one entry. Client ids that this
-    /// server assigns, and those that begin with the name of an issuer, are reserved.
-    pub(super) fn issuers(&mut self, ours: Option<&str>, sections: &[IssuerSection]) -> Issuers {
-        let mut found = Issuers {
-            ours: ours.map(str::to_owned),
-            ..Issuers::default()
-        };
-        let issuers = sections.iter().filter_map(|section| section.issuer.as_deref());
-        found.reserved.issuers = ours.into_iter().chain(issuers).map(Box::from).collect();
-        for (position, section) in sections.iter().enumerate() {
-            let key = format!("issuers[{position}]");
-            let Some(authority) = Authority::issuer(&section.name) else {
-                self.knows_all_authorities = false;
-                self.report.error(
-                    format!("{key}.name"),
-                    format!("{:?} is not the name of an issuer", section.name),
-                    Some("expected: a-z, then a-z, 0-9 and -, and none of spiffe, http, https, urn, did, vc"),
-                );
-                continue;
-            };
-            let prefix = Box::from(authority.key());
-            let mut before = sections.iter().take(position);
-            if let Some(first) = before.position(|known| known.name == section.name) {
-                let first = format!("issuers[{first}].name");
-                self.report.twice(&format!("{key}.name"), &section.name, &first);
-                continue;
-            }
-            found.reserved.prefixes.push(prefix);
-            let entry = IssuerEntry {
-                key: &key,
-                authority: &authority,
-                section,
-            };
-            match section.kind.as_str() {
-                ATTESTER => self.attester(entry, &mut found),
-                KUBERNETES => self.kubernetes(entry, &mut found),
-                JWT => self.jwt_issuer(entry, &mut found),
-                VERIFIABLE_CREDENTIAL => self.verifiable_credentials(entry, &mut found),
-                "" => {
-                    let problem = format!("{authority} has no kind: its credentials are refused");
-                    self.report.warn(key, problem, Some("add `kind`"));
-                }
-                other => {
-                    let problem = format!("{other:?} is not a kind of issuer");
-                    self.report.error(format!("{key}.kind"), problem, None);
-                }
-            }
-        }
-        self.attesters_of_credentials(sections, &found);
-        found
-    }
-}

@@ -8,7 +8,8 @@ use testudo_core::CredentialKind;
 use testudo_core::identity::ClaimSource;
 use testudo_core::policy::{AuthorityPolicy, AuthorityUse};
 
-const JWT: IssuerKind = IssuerKind {
+/// The kind.
+pub(super) const KIND: IssuerKind = IssuerKind {
     name: "jwt",
     credential: CredentialKind::IssuerJwt,
     uses: &[AuthorityUse::Client, AuthorityUse::Registration],
@@ -18,13 +19,14 @@ const JWT: IssuerKind = IssuerKind {
         "subject_claim",
         "attested_metadata",
     ],
-    shares_issuer: false,
+    has_documents: false,
+    add: |checker, entry, found| checker.jwt_issuer(entry, found),
 };
 
 impl Checker<'_> {
     /// Checks an entry and adds it to those that were found.
-    pub(super) fn jwt_issuer(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &JWT, found);
+    fn jwt_issuer(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
+        let policy = self.issuer_entry(entry, &KIND, found);
         let IssuerEntry {
             key,
             authority,

@@ -8,7 +8,8 @@ use testudo_core::CredentialKind;
 use testudo_core::identity::ClaimSource;
 use testudo_core::policy::{AuthorityPolicy, AuthorityUse};
 
-const KUBERNETES: IssuerKind = IssuerKind {
+/// The kind.
+pub(super) const KIND: IssuerKind = IssuerKind {
     name: "kubernetes",
     credential: CredentialKind::Kubernetes,
     uses: &[AuthorityUse::Client],
@@ -18,7 +19,8 @@ const KUBERNETES: IssuerKind = IssuerKind {
         "lifetime_max",
         "accept_audiences",
     ],
-    shares_issuer: true,
+    has_documents: false,
+    add: |checker, entry, found| checker.kubernetes(entry, found),
 };
 
 /// What every cluster captures, and where it is in the claims. Namespace and account are in the identity. [K8S-ACCOUNTS]
@@ -29,8 +31,8 @@ const CAPTURES: [(&str, &str); 2] = [
 
 impl Checker<'_> {
     /// Checks an entry and adds it to those that were found.
-    pub(super) fn kubernetes(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &KUBERNETES, found);
+    fn kubernetes(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
+        let policy = self.issuer_entry(entry, &KIND, found);
         let IssuerEntry {
             key,
             authority,

@@ -25,6 +25,7 @@ mod issuer;
 mod issuer_documents;
 mod issuer_entry;
 mod issuer_keys;
+mod issuer_kinds;
 mod issuers;
 mod jwt_issuers;
 mod key;

@@ -3,15 +3,16 @@
 
 use super::checker::Checker;
 use super::issuer_entry::IssuerKind;
-use super::issuers::{IssuerEntry, IssuerSection, Issuers, VERIFIABLE_CREDENTIAL};
+use super::issuers::{IssuerEntry, IssuerSection, Issuers};
 use testudo_core::identity::CredentialFormat;
 use testudo_core::policy::{AuthorityPolicy, AuthorityUse, Unbound, VerifiableCredentialPolicy};
 use testudo_core::rules::FirstUse;
 use testudo_core::{Authority, CredentialKind};
 use testudo_protocol::credentials::did::Did;
 
-const CREDENTIALS: IssuerKind = IssuerKind {
-    name: VERIFIABLE_CREDENTIAL,
+/// The kind.
+pub(super) const KIND: IssuerKind = IssuerKind {
+    name: "verifiable_credential",
     credential: CredentialKind::VerifiableCredential,
     uses: &[AuthorityUse::Registration],
     keys: &[
@@ -27,7 +28,8 @@ const CREDENTIALS: IssuerKind = IssuerKind {
         "lifetime_max",
         "challenge",
     ],
-    shares_issuer: false,
+    has_documents: true,
+    add: |checker, entry, found| checker.verifiable_credentials(entry, found),
 };
 
 /// The formats of an entry that names none. Credentials of data model 1.1 have no `typ` of their own, so they are
@@ -39,8 +41,8 @@ const EVERY_CREDENTIAL: &str = "VerifiableCredential";
 
 impl Checker<'_> {
     /// Checks an entry and adds it to those that were found.
-    pub(super) fn verifiable_credentials(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &CREDENTIALS, found);
+    fn verifiable_credentials(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
+        let policy = self.issuer_entry(entry, &KIND, found);
         let IssuerEntry {
             key,
             authority,

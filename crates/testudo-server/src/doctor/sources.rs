@@ -10,6 +10,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::time::SystemTime;
 use testudo_core::doors::AuthorityKeys;
 use testudo_core::identity::VerifiedBy;
+use testudo_core::policy::AuthorityPolicy;
 use testudo_core::records::counted;
 use testudo_core::{AuthorityKind, CredentialKind};
 use testudo_fetch::Fetcher;
@@ -71,7 +72,7 @@ enum Published {
 impl Published {
     fn of(source: &BundleSource, configuration: &Configuration) -> Published {
         let policy = configuration.policy.authority(&source.authority);
-        let is_cluster = policy.is_some_and(|settings| settings.credentials == [CredentialKind::Kubernetes]);
+        let is_cluster = policy.is_some_and(AuthorityPolicy::shares_issuer);
         match source.authority.kind() {
             AuthorityKind::Spiffe => Published::Spire,
             AuthorityKind::Issuer | AuthorityKind::Configuration | AuthorityKind::Registration => {
@@ -215,7 +216,7 @@ fn credential_kinds(checked: &Checked<'_>, source: &BundleSource, keys: &Authori
         .any(|kind| kind.verified_by() == Some(VerifiedBy::TokenKeys));
     let found = kinds.iter().filter_map(|kind| match kind.verified_by() {
         Some(VerifiedBy::TokenKeys) => Some((*kind, tokens(*kind, source, keys))),
-        Some(VerifiedBy::WitKeys) => Some((*kind, wit_keys(source, keys))),
+        Some(VerifiedBy::WitKeys) => Some((*kind, wit_keys(*kind, source, keys))),
         Some(VerifiedBy::Certificates) => Some((*kind, certificates(checked, source, keys, accepts_tokens))),
         // `check` reports kinds without a door as not supported; the others are not issued by an authority.
         Some(VerifiedBy::ClientKeys) | None => None,
@@ -249,14 +250,13 @@ fn tokens(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> 
     ))
 }
 
-fn wit_keys(source: &BundleSource, keys: &AuthorityKeys) -> Outcome {
+fn wit_keys(kind: CredentialKind, source: &BundleSource, keys: &AuthorityKeys) -> Outcome {
     let found = keys.bundle().map_or(0, |bundle| bundle.wit_keys.len());
     let found = counted(found, "WIT-SVID key");
     if keys.can_verify(VerifiedBy::WitKeys, Timestamp(0)) {
         return Ok(format!("{found} from {}", source.origin));
     }
     let detail = format!("{found} from {}: no WIT-SVID will be accepted", source.origin);
-    let kind = CredentialKind::WitSvid;
     Err(none_usable(source, keys, keys.ignored(), kind, detail))
 }
 

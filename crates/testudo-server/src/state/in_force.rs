@@ -26,8 +26,8 @@ pub fn cluster_groups(policy: &Policy, anchors: &Anchors, changes: &Arc<BundleCh
     let mut groups: HashMap<Box<str>, Vec<Arc<Anchor>>> = HashMap::new();
     for (authority, settings) in &policy.authorities {
         let issuer = settings.issuer.as_deref();
-        let is_cluster = settings.credentials.contains(&CredentialKind::Kubernetes);
-        if let (Some(issuer), true, Some(anchor)) = (issuer, is_cluster, anchors.get(authority)) {
+        if let (Some(issuer), true, Some(anchor)) = (issuer, settings.shares_issuer(), anchors.get(authority))
+        {
             groups.entry(issuer.into()).or_default().push(anchor.clone());
         }
     }

@@ -155,10 +155,7 @@ fn source_of_keys_that_could_not_work_is_refused_with_the_key() {
     ] {
         let text = entry("https://issuer.example", jwks, "").replace("verifiable_credential", "jwt");
         let name = jwks.split(' ').next().unwrap();
-        let (key, problem) = (
-            format!("issuers[0].jwks.{name}"),
-            "is for kind \"verifiable_credential\"",
-        );
+        let (key, problem) = (format!("issuers[0].jwks.{name}"), "is not for kind \"jwt\"");
         refused(&text.replace("types = [\"t\"]\n", ""), &key, problem);
     }
 }
