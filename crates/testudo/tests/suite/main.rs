@@ -44,6 +44,7 @@ mod logs;
 mod many;
 mod metrics;
 mod output;
+mod page_names;
 mod pages;
 mod people;
 mod people_crashes;
