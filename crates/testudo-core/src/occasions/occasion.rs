@@ -32,4 +32,10 @@ pub trait Occasion: Sync {
     fn may_guess(&self) -> bool {
         false
     }
+
+    /// True if requests that need the same client wait for each other while it is not in memory: of many first uses at
+    /// once, one registers the client, and the others find it. A request that never registers a client must not wait.
+    fn waits_for_others(&self) -> bool {
+        true
+    }
 }

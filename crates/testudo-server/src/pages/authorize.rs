@@ -213,9 +213,12 @@ async fn decide(visit: &Visit<'_>, step: &Step, trail: &mut RequestTrail<'_>) ->
         answer: step.answer,
         request: trail.request(),
     });
-    let settled = settle(app, policy, &request, |outcome, _| Ok(outcome)).await;
-    drop(turn);
-    settled
+    // A request that writes has a session, and its commit keeps no other request waiting for its turn.
+    settle(app, policy, &request, |outcome, _| {
+        turn.end();
+        Ok(outcome)
+    })
+    .await
 }
 
 /// What the event of the visit keeps of the request.

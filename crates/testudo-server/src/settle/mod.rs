@@ -78,6 +78,7 @@ where
         let known = remembered(app, &needs, now);
         let lock = match &known {
             Some(_) => None,
+            None if !occasion.waits_for_others() => None,
             None => match queue.next().await? {
                 Next::Proceed(lock) => lock,
                 Next::LookAgain => {

@@ -1,6 +1,7 @@
 //! Limits the reads of the store that requests cause before they are verified: an attacker can name any number of
 //! clients, and must not occupy the connections of the store that verified requests need.
 
+use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Most reads at the same time: fewer than the store has connections.
@@ -15,10 +16,16 @@ pub(crate) struct ClientLookUps {
     places: Semaphore,
 }
 
-/// The right to read one record. Dropping it gives the next request its turn.
+/// The right to read records. Ending or dropping it gives the next request its turn.
 pub(crate) struct Turn<'l> {
-    _running: SemaphorePermit<'l>,
-    _place: SemaphorePermit<'l>,
+    permits: Mutex<Option<[SemaphorePermit<'l>; 2]>>,
+}
+
+impl Turn<'_> {
+    /// Ends the turn: what follows is no read for an unverified request.
+    pub(crate) fn end(&self) {
+        drop(self.permits.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 impl Default for ClientLookUps {
@@ -41,8 +48,7 @@ impl ClientLookUps {
         // The semaphore is never closed.
         let running = self.running.acquire().await.ok()?;
         Some(Turn {
-            _running: running,
-            _place: place,
+            permits: Mutex::new(Some([running, place])),
         })
     }
 }
@@ -63,7 +69,11 @@ mod tests {
         assert!(is_waiting);
         assert!(look_ups.turn().await.is_none(), "the queue has one place");
         drop(first);
-        drop(second.await.unwrap());
-        assert!(look_ups.turn().await.is_some());
+        let second = second.await.unwrap();
+        second.end();
+        assert!(
+            look_ups.turn().await.is_some(),
+            "an ended turn is free although it is not dropped"
+        );
     }
 }

@@ -199,6 +199,11 @@ impl Occasion for AuthorizeRequest<'_> {
         }
     }
 
+    fn waits_for_others(&self) -> bool {
+        // All people of an application need its client.
+        false
+    }
+
     fn decide(
         &self,
         loaded: &Loaded<'_>,

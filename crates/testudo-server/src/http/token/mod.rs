@@ -150,8 +150,11 @@ async fn burn(
     if let Some(code) = code.filter(|_| !rejection.may_be_repeated()) {
         let turn = look_up_turn(app).await?;
         // Boxed: only these requests need the memory of this future.
-        Box::pin(settle(app, &in_force.policy, &BurnCode { code }, |(), _| Ok(()))).await?;
-        drop(turn);
+        let found = |(), _: &Moment<'_>| {
+            turn.end();
+            Ok(())
+        };
+        Box::pin(settle(app, &in_force.policy, &BurnCode { code }, found)).await?;
     }
     Err(rejection.into())
 }

@@ -2,6 +2,7 @@
 //! every person.
 
 use super::world::{CALLBACK, CLIENT, People, VERIFIER, WEB_RULE, form_of, parameter};
+use std::time::Duration;
 use testudo_testkit::form;
 use testudo_testkit::http::Answer;
 
@@ -81,5 +82,36 @@ async fn each_step_of_a_sign_in_writes_one_batch_and_questions_write_none() {
     ];
     for (step, written, expected) in counts {
         assert_eq!(written, expected, "{step}: {counts:?}");
+    }
+}
+
+/// More than the requests that may read at the same time before anything of them is verified.
+const AT_ONCE: usize = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn visit_does_not_wait_for_the_commits_of_other_people() {
+    let people = People::start(WEB_RULE).await;
+    let mut signed_in = Vec::new();
+    for _ in 0..AT_ONCE {
+        let mut alice = people.signed_in("alice").await;
+        let remembered = alice.walk(&visit_of(&people.push(&[]).await)).await;
+        assert!(remembered.is_ok(), "{remembered:?}");
+        signed_in.push((alice, visit_of(&people.push(&[]).await)));
+    }
+    let visit = visit_of(&people.push(&[]).await);
+    let lock = rusqlite::Connection::open(people.folder.join("test.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut committing = tokio::task::JoinSet::new();
+    for (mut alice, visit) in signed_in {
+        committing.spawn(async move { alice.open(&visit).await });
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut stranger = people.person();
+    let page = tokio::time::timeout(Duration::from_secs(3), stranger.open(&visit)).await;
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(page.expect("an answer before the commits").status, 200);
+    for answer in committing.join_all().await {
+        let response = answer.header("location").unwrap_or_default();
+        assert!(response.contains("code="), "{answer:?}");
     }
 }
