@@ -106,8 +106,8 @@ async fn visit_does_not_wait_for_the_commits_of_other_people() {
         committing.spawn(async move { alice.open(&visit).await });
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let mut stranger = people.person();
-    let page = tokio::time::timeout(Duration::from_secs(3), stranger.open(&visit)).await;
+    let mut visitor = people.person();
+    let page = tokio::time::timeout(Duration::from_secs(3), visitor.open(&visit)).await;
     lock.execute_batch("ROLLBACK").unwrap();
     assert_eq!(page.expect("an answer before the commits").status, 200);
     for answer in committing.join_all().await {
