@@ -15,7 +15,8 @@ const SHARE: Rate = Rate {
 };
 
 /// Any caller can name a public client. The callers at one address have a tenth of its share. A caller with ten addresses can
-/// use up the whole share; then the callers of each other network still have one proof per second.
+/// use up the whole share; then the callers of each other network still have one proof per second, and all together as much
+/// again: at most 540,000 marks for one public client.
 const SHARES: ShareRates = ShareRates {
     client: SHARE,
     public_client: SHARE,
@@ -27,6 +28,7 @@ const SHARES: ShareRates = ShareRates {
         per_minute: 60,
         burst: 60,
     },
+    public_reserves: SHARE,
 };
 
 /// The shares that clients have used.
@@ -109,5 +111,22 @@ mod tests {
             let granted = (0..100).filter(|_| take(network).is_ok());
             assert_eq!(granted.count(), 60, "{network}");
         }
+    }
+
+    #[test]
+    fn callers_of_ever_new_networks_use_twice_the_share_of_one_client_at_most() {
+        let shares = ProofShares::default();
+        let taken = (0..70_000_usize).filter(|network| {
+            let taker = Taker::Public {
+                client_id: "app",
+                address: Some(
+                    format!("2001:{:x}:{:x}::1", network >> 16, network & 0xffff)
+                        .parse()
+                        .unwrap(),
+                ),
+            };
+            shares.take(taker, 1_000).is_ok()
+        });
+        assert_eq!(taken.count(), 60_000);
     }
 }

@@ -13,7 +13,8 @@ use testudo_core::velocity::Rate;
 /// - A public client, which any caller can name: one per second from an address, and 60 at once, so at most 3,800 records
 ///   of one caller: some 2.3 MB. All callers together: 20 per second, and 1,000 at once, so at most 75,400 records: some
 ///   45 MB, or 680 MB if all are as long as they may be. When these are used up, the callers of each network still have 6 a
-///   minute, so each network of an attacker adds at most 380 records.
+///   minute, and those of all networks together 30 per second, and 2,000 at once: at most 113,600 records. However
+///   many addresses its callers have, a public client has at most the 189,000 records of one that proves who it is.
 const SHARES: ShareRates = ShareRates {
     client: Rate {
         per_minute: 3_000,
@@ -30,6 +31,10 @@ const SHARES: ShareRates = ShareRates {
     public_reserve: Rate {
         per_minute: 6,
         burst: 6,
+    },
+    public_reserves: Rate {
+        per_minute: 1_800,
+        burst: 2_000,
     },
 };
 
@@ -99,5 +104,23 @@ mod tests {
             assert_eq!(take(1_000, number), Ok(()), "{number}");
         }
         assert_eq!(take(1_001, 0), Err(expected));
+    }
+
+    // Row AZ-16.
+    #[test]
+    fn callers_of_ever_new_networks_push_no_more_for_a_public_client_than_one_with_a_credential_may() {
+        let shares = PushShares::default();
+        let taken_at = |network: usize, now| {
+            let address = format!("2001:{:x}:{:x}::1", network >> 16, network & 0xffff);
+            let taker = Taker::Public {
+                client_id: "app",
+                address: Some(address.parse().unwrap()),
+            };
+            shares.take(taker, now).is_ok()
+        };
+        let taken = (0..70_000).filter(|network| taken_at(*network, 1_000));
+        assert_eq!(taken.count(), 3_000, "at once");
+        let taken = (70_000..140_000).filter(|network| taken_at(*network, 11_000));
+        assert_eq!(taken.count(), 10 * 50, "in ten seconds");
     }
 }

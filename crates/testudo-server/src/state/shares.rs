@@ -45,12 +45,32 @@ pub struct ShareRates {
     /// What the callers at one IPv4 address or IPv6 /48 can take of a public client when `public_client` is used up: a
     /// caller with many addresses must not make this server refuse the users of the client.
     pub public_reserve: Rate,
+    /// All reserves of a public client together: a caller can have tens of thousands of networks. One that uses up this as
+    /// well makes this server refuse the users of the client, but what it costs is bounded.
+    pub public_reserves: Rate,
 }
 
 /// The shares that clients have used.
 pub struct Shares {
     rates: ShareRates,
-    used: Mutex<Buckets>,
+    used: Mutex<Used>,
+}
+
+/// Where there are too many buckets, some are dropped, and are full again. A caller with many addresses makes many buckets of
+/// places, and must not refill those of a client with them, so the two are apart.
+#[derive(Default)]
+struct Used {
+    clients: Buckets,
+    places: Buckets,
+}
+
+impl Used {
+    /// Takes one from each bucket, or from none.
+    fn take(&mut self, client: Limit, places: &[Limit], now_millis: u64) -> Result<(), i64> {
+        self.places.check(places, now_millis).map_err(seconds)?;
+        self.clients.take(&[client], now_millis).map_err(seconds)?;
+        self.places.take(places, now_millis).map_err(seconds)
+    }
 }
 
 impl Shares {
@@ -69,15 +89,15 @@ impl Shares {
             public_client,
             public_address,
             public_reserve,
+            public_reserves,
         } = self.rates;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut take = |limits: &[Limit]| used.take(limits, now_millis).map_err(seconds);
         match taker {
-            Taker::Proven(client_id) => take(&[limit(client_id.to_owned(), client)]),
+            Taker::Proven(client_id) => used.take(limit(client_id.to_owned(), client), &[], now_millis),
             Taker::Public {
                 client_id,
                 address: None,
-            } => take(&[limit(client_id.to_owned(), public_client)]),
+            } => used.take(limit(client_id.to_owned(), public_client), &[], now_millis),
             Taker::Public {
                 client_id,
                 address: Some(address),
@@ -85,9 +105,13 @@ impl Shares {
                 // No client id has a line break.
                 let of_place = limit(format!("{client_id}\n{}", place_of(address)), public_address);
                 let of_all = limit(client_id.to_owned(), public_client);
-                let reserve = limit(format!("{client_id}\n{}\n", network_of(address)), public_reserve);
-                let usual = take(&[of_place.clone(), of_all]);
-                usual.or_else(|seconds| take(&[of_place, reserve]).map_err(|_| seconds))
+                let usual = used.take(of_all, std::slice::from_ref(&of_place), now_millis);
+                usual.or_else(|seconds| {
+                    let reserve = limit(format!("{client_id}\n{}\n", network_of(address)), public_reserve);
+                    let reserves = limit(format!("{client_id}\n"), public_reserves);
+                    let taken = used.take(reserves, &[of_place, reserve], now_millis);
+                    taken.map_err(|_| seconds)
+                })
             }
         }
     }
@@ -137,6 +161,10 @@ mod tests {
         public_reserve: Rate {
             per_minute: 60,
             burst: 2,
+        },
+        public_reserves: Rate {
+            per_minute: 120,
+            burst: 12,
         },
     };
 
@@ -233,5 +261,64 @@ mod tests {
         let granted = (0..100).filter(|network| shares.take(public("app", &of_48(*network)), 1_000).is_ok());
         assert_eq!(granted.count(), 2);
         assert_eq!(count(&shares, public("app", "2001:db8:2::1")), 2);
+    }
+
+    /// An IPv6 /32 has 65,536 networks of 48 bits.
+    #[test]
+    fn reserves_of_all_networks_together_are_bounded_and_leave_each_its_own_until_they_are_used_up() {
+        let shares = Shares::of(RATES);
+        use_up(&shares);
+        let of_network = |network: usize| format!("2001:db8:{network:x}::1");
+        // Two are used, and eight networks take one each.
+        for network in 0..8 {
+            assert_eq!(shares.take(public("app", &of_network(network)), 1_000), Ok(()));
+        }
+        assert_eq!(
+            count(&shares, public("app", "192.0.2.9")),
+            2,
+            "a user beside them"
+        );
+        let granted = (8..1_000).filter(|network| {
+            let address = of_network(*network);
+            shares.take(public("app", &address), 1_000).is_ok()
+        });
+        assert_eq!(granted.count(), 0, "12 of all reserves");
+        assert_eq!(
+            shares.take(public("other", &of_network(0)), 1_000),
+            Ok(()),
+            "other clients"
+        );
+        let later = (1_000..2_000).filter(|network| {
+            let address = of_network(*network);
+            shares.take(public("app", &address), 2_000).is_ok()
+        });
+        assert_eq!(later.count(), 5 + 2, "what is refilled in a second");
+    }
+
+    #[test]
+    fn callers_at_more_places_than_there_are_buckets_do_not_refill_the_shares_of_their_client() {
+        let once_a_minute = Rate {
+            per_minute: 1,
+            burst: 1,
+        };
+        // These are full sooner than the buckets of the places, so they would be dropped first.
+        let shares = Shares::of(ShareRates {
+            public_client: Rate {
+                per_minute: 60_000,
+                burst: 15_000,
+            },
+            public_address: once_a_minute,
+            public_reserve: once_a_minute,
+            public_reserves: Rate {
+                per_minute: 60_000,
+                burst: 9_000,
+            },
+            ..RATES
+        });
+        let granted = (0..60_000).filter(|network| {
+            let address = format!("2001:db8:{network:x}::1");
+            shares.take(public("app", &address), 1_000).is_ok()
+        });
+        assert_eq!(granted.count(), 15_000 + 9_000);
     }
 }
