@@ -89,8 +89,13 @@ impl InvitationUse<'_> {
         if loaded.find::<PersonName>(invitation.name.as_bytes()).is_some() {
             return Err(PasskeyReason::InvitationUnknown.into());
         }
-        // From now on the account has the name.
         if let Some(invited) = loaded.find::<InvitedName>(invitation.name.as_bytes()) {
+            // Of several links for the name, only the last one can be used. One that an earlier version made may have no such
+            // record.
+            if invited.record.digest != invitation.digest {
+                return Err(PasskeyReason::InvitationUnknown.into());
+            }
+            // From now on the account has the name.
             batch.delete(&invited.record, invited.version);
         }
         batch.insert(&person);

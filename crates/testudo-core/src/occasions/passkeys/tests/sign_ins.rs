@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::occasions::ceremonies::CeremonyEnd;
-use crate::records::{Kind, PersonLink, PersonName, PersonState};
+use crate::records::{InvitedName, Kind, PersonLink, PersonName, PersonState};
 use crate::rejection::PasskeyFault;
 
 #[track_caller]
@@ -155,6 +155,27 @@ fn invitation_makes_an_account_with_its_name_and_groups_once() {
     assert_eq!(world.store.count(Kind::Invitation), 0);
     let again = world.use_invitation(&invitation, NOW);
     assert_eq!(again, Err(PasskeyReason::InvitationUnknown.into()));
+}
+
+#[test]
+fn invitation_is_refused_where_the_record_of_its_name_states_another_one() {
+    let mut world = World::with(&alice(&["a"]));
+    let invitation = invitation(false);
+    world.store.put(&invitation);
+    let invited = |digest| InvitedName {
+        name: invitation.name.clone(),
+        digest,
+        expires: invitation.expires,
+    };
+    world.store.put(&invited(SecretDigest::of("a later invitation")));
+    let refused = world.use_invitation(&invitation, NOW);
+    assert_eq!(refused, Err(PasskeyReason::InvitationUnknown.into()));
+    assert_eq!(world.store.count(Kind::Person), 1);
+    assert_eq!(world.store.count(Kind::InvitedName), 1);
+    world.store.put(&invited(invitation.digest));
+    let session = begun(world.use_invitation(&invitation, NOW));
+    assert_eq!(world.person(session.person).name.as_deref(), Some("carol"));
+    assert_eq!(world.store.count(Kind::InvitedName), 0);
 }
 
 #[test]
