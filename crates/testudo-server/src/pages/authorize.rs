@@ -213,7 +213,8 @@ async fn decide(visit: &Visit<'_>, step: &Step, trail: &mut RequestTrail<'_>) ->
         answer: step.answer,
         request: trail.request(),
     });
-    // A request that writes has a session, and its commit keeps no other request waiting for its turn.
+    // A request that writes has a session, and its commit keeps no other request waiting for its turn. Where another request
+    // changed the records at the same moment, they are read again without a turn.
     settle(app, policy, &request, |outcome, _| {
         turn.end();
         Ok(outcome)

@@ -22,7 +22,8 @@ pub(crate) struct Turn<'l> {
 }
 
 impl Turn<'_> {
-    /// Ends the turn: what follows is no read for an unverified request.
+    /// Ends the turn before the commit. Where another request changed the records at the same moment, they are read again
+    /// without a turn; only a request with a session or a code that exists comes that far.
     pub(crate) fn end(&self) {
         drop(self.permits.lock().unwrap_or_else(PoisonError::into_inner).take());
     }

@@ -2,6 +2,7 @@
 //! every person.
 
 use super::world::{CALLBACK, CLIENT, People, VERIFIER, WEB_RULE, form_of, parameter};
+use crate::nodes::until;
 use std::time::Duration;
 use testudo_testkit::form;
 use testudo_testkit::http::Answer;
@@ -92,20 +93,29 @@ const AT_ONCE: usize = 6;
 async fn visit_does_not_wait_for_the_commits_of_other_people() {
     let people = People::start(WEB_RULE).await;
     let mut signed_in = Vec::new();
-    for _ in 0..AT_ONCE {
-        let mut alice = people.signed_in("alice").await;
-        let remembered = alice.walk(&visit_of(&people.push(&[]).await)).await;
-        assert!(remembered.is_ok(), "{remembered:?}");
-        signed_in.push((alice, visit_of(&people.push(&[]).await)));
+    let store = &people.running.app.store;
+    let mut reads_of_a_visit = 0;
+    for name in ["alice", "bob"].into_iter().cycle().take(AT_ONCE) {
+        let mut person = people.signed_in(name).await;
+        let consented = person.walk(&visit_of(&people.push(&[]).await)).await;
+        assert!(consented.is_ok(), "{consented:?}");
+        let visit = visit_of(&people.push(&[]).await);
+        let before = store.reads();
+        let answer = person.open(&visit).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        reads_of_a_visit = store.reads() - before;
+        signed_in.push((person, visit_of(&people.push(&[]).await)));
     }
     let visit = visit_of(&people.push(&[]).await);
     let lock = rusqlite::Connection::open(people.folder.join("test.db")).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let before = store.reads();
     let mut committing = tokio::task::JoinSet::new();
-    for (mut alice, visit) in signed_in {
-        committing.spawn(async move { alice.open(&visit).await });
+    for (mut person, visit) in signed_in {
+        committing.spawn(async move { person.open(&visit).await });
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // All of them have read what they need, so each of them waits for its commit.
+    until(async || store.reads() - before >= AT_ONCE as u64 * reads_of_a_visit).await;
     let mut visitor = people.person();
     let page = tokio::time::timeout(Duration::from_secs(3), visitor.open(&visit)).await;
     lock.execute_batch("ROLLBACK").unwrap();
