@@ -20,17 +20,17 @@ use testudo_protocol::client_certificate::ClientChain;
 pub struct PublicClient {
     unverified_client_id: String,
     /// The certificate of the connection, if the client presented one. The handshake proved that it has the private key.
-    certificate: Option<ClientChain>,
+    /// The error states which limit it exceeds.
+    certificate: Option<Result<ClientChain, String>>,
 }
 
 impl PublicClient {
     /// Takes the name, and checks the limits of the certificates.
     pub fn recognise(presented: &Presented) -> Result<PublicClient, Rejection> {
         let (client_id, chain) = presented.named_client()?;
-        let certificate = chain.map(ClientChain::new).transpose();
         Ok(PublicClient {
             unverified_client_id: client_id.to_owned(),
-            certificate: certificate.map_err(CredentialReason::Certificate)?,
+            certificate: chain.map(|chain| ClientChain::new(chain).map_err(|why| why.to_string())),
         })
     }
 
@@ -61,9 +61,11 @@ impl PublicClient {
             authority,
             ..AttestedIdentity::named_here(client_id, CredentialKind::Public, sponsor)
         };
-        match &self.certificate {
-            Some(chain) => with_certificate(identity, chain, terms.now, trace),
-            None => Ok(identity),
-        }
+        Ok(match &self.certificate {
+            Some(chain) => {
+                with_certificate(identity, chain.as_ref().map_err(String::clone), terms.now, trace)
+            }
+            None => identity,
+        })
     }
 }

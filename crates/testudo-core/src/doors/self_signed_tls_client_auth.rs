@@ -13,18 +13,28 @@ use crate::rejection::{CredentialReason, Rejection};
 use crate::trace::Trace;
 use testudo_protocol::client_certificate::ClientCertificateError;
 
-/// A certificate within its limits; it is not compared yet.
-pub struct SelfSignedTlsClientAuth(PresentedChain);
+/// A certificate that is not compared yet.
+pub struct SelfSignedTlsClientAuth {
+    unverified_client_id: String,
+    /// The error means that it is beyond the limits. A client that turns out to need no certificate is not refused for it.
+    shown: Result<PresentedChain, Rejection>,
+}
 
 impl SelfSignedTlsClientAuth {
     /// Checks the limits of the certificates.
     pub fn recognise(presented: &Presented) -> Result<SelfSignedTlsClientAuth, Rejection> {
-        PresentedChain::recognise(presented).map(SelfSignedTlsClientAuth)
+        let (client_id, _) = presented.client_chain()?;
+        Ok(SelfSignedTlsClientAuth {
+            unverified_client_id: client_id.to_owned(),
+            shown: PresentedChain::recognise(presented),
+        })
     }
 
     /// The certificates of configured clients are in the policy, so only those of registered clients are looked up.
     pub fn lookups(&self) -> Lookup<'_> {
-        self.0.lookups()
+        Lookup::Certificates {
+            unverified_client_id: &self.unverified_client_id,
+        }
     }
 
     /// Compares the certificate with those of the client.
@@ -34,14 +44,16 @@ impl SelfSignedTlsClientAuth {
         terms: Terms<'_>,
         trace: &mut Trace,
     ) -> Result<AttestedIdentity, Rejection> {
-        let shown = self.0;
-        let configured = terms.policy.clients.get(shown.unverified_client_id.as_str());
+        let configured = terms.policy.clients.get(&*self.unverified_client_id);
         // [RFC8705 §4] The client registered as one without a credential: its certificate may only bind its tokens.
         if let (None, Facts::Public { sponsor, .. }) = (configured, facts) {
             let kind = CredentialKind::Public;
-            let named = AttestedIdentity::named_here(&shown.unverified_client_id, kind, sponsor.clone());
-            return with_certificate(named, &shown.chain, terms.now, trace);
+            let named = AttestedIdentity::named_here(&self.unverified_client_id, kind, sponsor.clone());
+            let shown = self.shown.as_ref();
+            let chain = shown.map(|shown| &shown.chain).map_err(Rejection::to_string);
+            return Ok(with_certificate(named, chain, terms.now, trace));
         }
+        let shown = self.shown?;
         let (known, registered) = match (configured.map(|client| &client.method), facts) {
             (Some(ClientMethod::SelfSigned(known)), _) => (known, None),
             (None, Facts::Client(client)) => (&client.certificates, Some(client)),

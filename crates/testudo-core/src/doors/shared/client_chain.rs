@@ -45,21 +45,30 @@ impl PresentedChain {
 
 /// A client without a credential, with the certificate to which its tokens may be bound. Who issued the certificate does
 /// not matter: only the holder of its private key can use the tokens. [RFC8705 §4]
+///
+/// The certificate is no credential, so one that is not valid now, or that cannot be used, is left out: a client whose tokens
+/// must be bound is refused then like one that presented none.
 pub(crate) fn with_certificate(
     mut identity: AttestedIdentity,
-    chain: &ClientChain,
+    chain: Result<&ClientChain, String>,
     now: Timestamp,
     trace: &mut Trace,
-) -> Result<AttestedIdentity, Rejection> {
-    let expires = chain
-        .valid_until(now)
-        .map_err(CredentialReason::ClientCertificate)?;
-    trace.passed("certificate that may bind tokens", || {
-        format!("valid until {expires}")
+) -> AttestedIdentity {
+    let valid = chain.and_then(|chain| match chain.valid_until(now) {
+        Ok(expires) => Ok((chain, expires)),
+        Err(why) => Err(why.to_string()),
     });
-    identity.proof = Proof {
-        certificate_thumbprint: Some(chain.thumbprint()),
-        ..Proof::until(expires)
-    };
-    Ok(identity)
+    match valid {
+        Ok((chain, expires)) => {
+            trace.passed("certificate that may bind tokens", || {
+                format!("valid until {expires}")
+            });
+            identity.proof = Proof {
+                certificate_thumbprint: Some(chain.thumbprint()),
+                ..Proof::until(expires)
+            };
+        }
+        Err(why) => trace.passed("certificate that binds no tokens", || why),
+    }
+    identity
 }

@@ -151,21 +151,37 @@ fn certificate_of_a_public_client_is_what_its_tokens_may_be_bound_to() {
     }
 }
 
+/// It proves nothing about the client, so it is not refused for it: what needs a certificate finds none.
 #[test]
-fn certificate_beside_the_name_of_a_public_client_must_be_valid_now() {
+fn certificate_that_is_not_valid_now_or_malformed_is_left_out_of_the_identity_of_a_public_client() {
     let world = world();
-    assert!(connect(&world, APP, &certificate(-60, 60), &Facts::Nothing).is_ok());
-    for (case, bad) in [
+    let bad = [
         ("expired", certificate(-3_600, -1)),
         ("not yet valid", certificate(60, 3_600)),
         ("no certificate", vec![0x30, 0x00]),
         ("empty", Vec::new()),
-    ] {
-        for (client_id, facts) in [(APP, Facts::Nothing), ("c_1", public(None))] {
-            let refused = connect(&world, client_id, &bad, &facts);
-            assert!(refused.is_err(), "{case}");
-            refusal(refused);
+    ];
+    for (client_id, facts) in [(APP, Facts::Nothing), ("c_1", public(None))] {
+        let valid = connect(&world, client_id, &certificate(-60, 60), &facts).unwrap();
+        assert!(valid.proof.certificate_thumbprint.is_some());
+        let without = name(&world, client_id, &facts).unwrap();
+        for (case, bad) in &bad {
+            let identity = connect(&world, client_id, bad, &facts).unwrap();
+            assert_eq!(identity.proof.certificate_thumbprint, None, "{case}");
+            assert_eq!(identity.proof.expires, without.proof.expires, "{case}");
         }
+    }
+}
+
+#[test]
+fn certificate_that_is_not_valid_now_or_malformed_is_refused_of_every_client_that_is_not_public() {
+    let world = world();
+    let known = certificate(-3_600, -1);
+    for bad in [known, certificate(60, 3_600), vec![0x30, 0x00], Vec::new()] {
+        for facts in [Facts::Nothing, Facts::NoKeys] {
+            refusal(connect(&world, "c_1", &bad, &facts));
+        }
+        refusal(connect(&world, "c6", &bad, &public(None)));
     }
 }
 

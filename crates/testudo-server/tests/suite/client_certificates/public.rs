@@ -54,30 +54,32 @@ async fn certificate_of_a_public_client_must_be_valid_and_may_be_of_anyone() {
         let answer = redeem(&world, &tls, Some(&certificate)).await;
         assert_refused(&answer, "invalid_grant", case);
     }
-    for (case, certificate) in [
-        (
-            "expired",
-            self_signed(|own| own.not_after = date_time_ymd(2020, 1, 1)),
-        ),
-        (
-            "not yet valid",
-            self_signed(|own| own.not_before = date_time_ymd(2100, 1, 1)),
-        ),
-    ] {
+    for (case, certificate) in invalid() {
         let answer = redeem(&world, &tls, Some(&certificate)).await;
-        assert_refused(&answer, "invalid_client", case);
+        assert_refused(&answer, "invalid_request", case);
+        assert_eq!(world.reason_of(&answer).await, "binding_missing", "{case}");
     }
     let answer = redeem(&world, &tls, None).await;
     assert_refused(&answer, "invalid_request", "no certificate");
     assert_eq!(world.reason_of(&answer).await, "binding_missing");
 }
 
+/// Certificates that cannot bind tokens now.
+fn invalid() -> [(&'static str, X509Chain); 2] {
+    let expired = self_signed(|own| own.not_after = date_time_ymd(2020, 1, 1));
+    let future = self_signed(|own| own.not_before = date_time_ymd(2100, 1, 1));
+    [("expired", expired), ("not yet valid", future)]
+}
+
 #[tokio::test]
-async fn certificate_of_a_public_client_that_binds_no_tokens_has_no_effect() {
+async fn certificate_of_a_public_client_that_binds_no_tokens_has_no_effect_even_if_it_is_not_valid() {
     let (world, tls) = start(TLS, &app("none")).await;
-    for certificate in [None, Some(self_signed(|_| {}))] {
-        let answer = redeem(&world, &tls, certificate.as_ref()).await;
-        assert_refused(&answer, "invalid_grant", "the client is recognised");
+    let answer = redeem(&world, &tls, None).await;
+    assert_refused(&answer, "invalid_grant", "the client is recognised");
+    let valid = ("valid", self_signed(|_| {}));
+    for (case, certificate) in invalid().into_iter().chain([valid]) {
+        let answer = redeem(&world, &tls, Some(&certificate)).await;
+        assert_refused(&answer, "invalid_grant", case);
     }
 }
 
