@@ -39,12 +39,15 @@ impl ClientSection {
         self.grant_types.clone().or_else(of_public)
     }
 
-    /// True if the client presents a certificate: as its credential, or to have tokens bound to it. [RFC8705 §4]
-    pub(super) fn presents_certificates(&self) -> bool {
-        let binds = self
-            .sender_constraint
-            .is_some_and(SenderConstraint::takes_certificates);
+    /// True if the client must present a certificate: as its credential, or to have tokens bound to it. [RFC8705 §4]
+    pub(super) fn needs_certificates(&self) -> bool {
+        let binds = self.sender_constraint == Some(SenderConstraint::Mtls);
         self.method().is_some_and(CredentialKind::is_certificate) || (binds && self.is_public())
+    }
+
+    /// True if the client may present a certificate to have tokens bound to it, or a key in its place.
+    pub(super) fn takes_certificates(&self) -> bool {
+        self.sender_constraint == Some(SenderConstraint::Any) && self.is_public()
     }
 
     /// The members of which `tls_client_auth` needs exactly one. [RFC8705 §2.1.2]

@@ -22,7 +22,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsFiles>,
     pub mtls: Option<MtlsSettings>,
     pub proxy: Option<Proxy>,
-    /// True if a trust domain accepts X.509-SVIDs: then the TLS listeners request client certificates.
+    /// True if a trust domain accepts X.509-SVIDs or a client presents certificates: then the TLS listeners request them, or
+    /// those of `mtls` alone.
     pub asks_for_certificates: bool,
     pub connections: ConnectionLimits,
     pub clients_in_memory: usize,
@@ -90,8 +91,13 @@ impl Checker<'_> {
             .iter()
             .filter_map(|domain| domain.credentials.as_ref())
             .any(|kinds| kinds.contains(&CredentialKind::X509Svid));
-        let asks_for_certificates = has_svids || clients.iter().any(ClientSection::presents_certificates);
         let mtls = self.mtls(section);
+        // Of a client that can use a key in place of a certificate, the listeners at which people sign in request none:
+        // their browsers would show them a choice of certificates.
+        let is_asked_elsewhere = section.mtls.is_some() || section.tls.is_none();
+        let asks_for_certificates = has_svids
+            || clients.iter().any(ClientSection::needs_certificates)
+            || (is_asked_elsewhere && clients.iter().any(ClientSection::takes_certificates));
         let proxy = self.proxy(section);
         let is_forwarded = proxy.as_ref().is_some_and(Proxy::forwards_certificates);
         if asks_for_certificates && !is_encrypted && !is_forwarded {

@@ -3,6 +3,7 @@
 
 use super::*;
 use rcgen::date_time_ymd;
+use testudo_server::Running;
 use testudo_testkit::http::Connection;
 
 const LOGIN: &str = "[login]\n[registration]\nopen = { scopes = [\"r\"] }";
@@ -83,36 +84,60 @@ async fn certificate_of_a_public_client_that_binds_no_tokens_has_no_effect_even_
     }
 }
 
+/// A server where no trust domain accepts X.509-SVIDs.
+async fn start_without_svids(server: &str, clients: &str) -> (Running, MutualTls) {
+    let tls = MutualTls::new();
+    let folder = testudo_testkit::scratch::folder("public");
+    tls.write(&folder);
+    let text = format!(
+        "issuer = \"{ISSUER}\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n{server}\n[store]\nurl = \"memory:\"\n\
+         [admin]\nsocket = \"admin.sock\"\n[login]\n{clients}"
+    );
+    std::fs::write(folder.join("testudo.toml"), text).unwrap();
+    let running = crate::world::run_in(&folder).await.unwrap();
+    (running, tls)
+}
+
+/// What the metadata at this listener says about binding, and the answer to a token request with an invented code.
+async fn bind(running: &Running, tls: &MutualTls, listener: usize) -> (Value, Answer) {
+    let own = self_signed(|_| {});
+    let address = running.addresses[listener];
+    let mut connection = tls.connect(address, Some(&own)).await.unwrap();
+    let shown = metadata(&mut connection).await;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "app"),
+        ("code", "x"),
+    ];
+    let answer = connection.post("/token", form(&fields)).await;
+    (shown[BINDING].clone(), answer)
+}
+
 #[tokio::test]
-async fn listeners_ask_for_certificates_where_a_public_client_binds_its_tokens_and_the_metadata_says_so() {
-    // No trust domain accepts X.509-SVIDs here.
-    for (constraint, is_asked) in [("mtls", true), ("any", true), ("dpop", false), ("none", false)] {
-        let tls = MutualTls::new();
-        let folder = testudo_testkit::scratch::folder("public");
-        tls.write(&folder);
-        let text = format!(
-            "issuer = \"{ISSUER}\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n{TLS}\n[store]\nurl = \"memory:\"\n\
-             [admin]\nsocket = \"admin.sock\"\n[login]\n{}",
-            app(constraint)
-        );
-        std::fs::write(folder.join("testudo.toml"), text).unwrap();
-        let running = crate::world::run_in(&folder).await.unwrap();
-        let own = self_signed(|_| {});
-        let mut connection = tls.connect(running.addresses[0], Some(&own)).await.unwrap();
-        let shown = metadata(&mut connection).await;
-        assert_eq!(shown[BINDING], json!(is_asked), "{constraint}");
-        let fields = [
-            ("grant_type", "authorization_code"),
-            ("client_id", "app"),
-            ("code", "x"),
-        ];
-        let answer = connection.post("/token", form(&fields)).await;
-        // Without a certificate, a key would be missing for "mtls" and "any".
-        let expected = match constraint {
-            "dpop" => "invalid_dpop_proof",
-            _ => "invalid_grant",
-        };
+async fn listeners_ask_for_certificates_where_a_public_client_must_bind_its_tokens_and_the_metadata_says_so()
+{
+    for (constraint, is_asked, expected) in [
+        ("mtls", true, "invalid_grant"),
+        // It can send a DPoP proof: the browsers of people are asked for no certificate where they sign in.
+        ("any", false, "invalid_request"),
+        ("dpop", false, "invalid_dpop_proof"),
+        ("none", false, "invalid_grant"),
+    ] {
+        let (running, tls) = start_without_svids(TLS, &app(constraint)).await;
+        let (shown, answer) = bind(&running, &tls, 0).await;
+        assert_eq!(shown, json!(is_asked), "{constraint}");
         assert_refused(&answer, expected, constraint);
+    }
+}
+
+#[tokio::test]
+async fn listener_for_certificates_takes_one_of_a_public_client_that_could_send_a_dpop_proof_instead() {
+    let mtls = "mtls = { listen = [\"127.0.0.1:0\"], url = \"https://mtls.as.example\" }";
+    let (running, tls) = start_without_svids(&format!("{TLS}\n{mtls}"), &app("any")).await;
+    for (listener, expected) in [(0, "invalid_request"), (1, "invalid_grant")] {
+        let (shown, answer) = bind(&running, &tls, listener).await;
+        assert_eq!(shown, json!(true));
+        assert_refused(&answer, expected, &format!("listener {listener}"));
     }
 }
 
