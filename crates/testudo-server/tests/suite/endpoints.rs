@@ -2,6 +2,7 @@
 //! browsers.
 
 use crate::world::World;
+use testudo_core::grants;
 use testudo_testkit::http::Answer;
 
 /// Checks the common form of an error answer.
@@ -188,5 +189,44 @@ fn document_of_the_public_endpoints_describes_each_of_them_with_its_methods() {
                 "{method} {path}"
             );
         }
+    }
+}
+
+#[test]
+fn document_of_the_public_endpoints_has_every_grant_and_both_ways_to_name_a_client_and_429() {
+    let text = include_str!("../../../../docs/reference/public-api.json");
+    let document: serde_json::Value = serde_json::from_str(text).unwrap();
+    let schema = |path: &str| {
+        let content = &document["paths"][path]["post"]["requestBody"]["content"];
+        &content["application/x-www-form-urlencoded"]["schema"]
+    };
+    let described = schema("/token")["properties"]["grant_type"]["enum"].as_array();
+    let mut described: Vec<&str> = described
+        .unwrap()
+        .iter()
+        .filter_map(|name| name.as_str())
+        .collect();
+    let mut served: Vec<&str> = grants::served().collect();
+    described.sort_unstable();
+    served.sort_unstable();
+    assert_eq!(described, served);
+    let assertion = serde_json::json!(["client_assertion_type", "client_assertion"]);
+    let named = serde_json::json!(["client_id"]);
+    for (path, ways) in [
+        ("/token", &schema("/token")["allOf"][0]["anyOf"]),
+        ("/revoke", &schema("/revoke")["anyOf"]),
+        ("/introspect", &schema("/introspect")["anyOf"]),
+    ] {
+        let required: Vec<_> = ways
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|way| &way["required"])
+            .collect();
+        assert_eq!(required, [&assertion, &named], "{path}");
+    }
+    for path in ["/token", "/par", "/revoke", "/introspect"] {
+        let limited = &document["paths"][path]["post"]["responses"]["429"]["headers"];
+        assert!(limited["Retry-After"].is_object(), "{path}");
     }
 }
