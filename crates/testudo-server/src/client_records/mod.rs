@@ -11,4 +11,4 @@ pub(crate) use find::{client_by_id, known_client};
 pub(crate) use last_uses::FLUSH_PAUSE;
 pub use last_uses::flush_last_used;
 pub(crate) use left::left_by;
-pub use sweep::{Swept, sweep};
+pub use sweep::{Swept, sweep, sweep_within};

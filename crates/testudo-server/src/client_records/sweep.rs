@@ -33,6 +33,9 @@ pub struct Swept {
     pub removed: usize,
     /// The client ids of the first 100 of them.
     pub client_ids: Vec<String>,
+    /// Number of idle clients that stay because what people granted could not be read in the ten minutes that a sweep has for
+    /// this: removing one could end what a person granted.
+    pub idle_left: usize,
 }
 
 /// Removes clients that are idle or past their lifetime, page by page. An idle client stays while a person has a valid
@@ -41,6 +44,16 @@ pub struct Swept {
 ///
 /// The events name who ordered the sweep: the server, or an administrator.
 pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept, StoreFault> {
+    sweep_within(app, is_dry_run, note, GRANTED_READ_MAX).await
+}
+
+/// The same with this time for reading what people granted.
+pub async fn sweep_within(
+    app: &App,
+    is_dry_run: bool,
+    note: Note<'_>,
+    within: Duration,
+) -> Result<Swept, StoreFault> {
     flush_last_used(app).await;
     let now = earlier_now(app, app.now()).await?;
     let unwritten_age_max = match app.store.is_shared() {
@@ -71,9 +84,13 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
             if why == EndOfLife::Idle {
                 let granted = match granted {
                     Some(ref granted) => granted,
-                    None => &*granted.insert(granted_within(app, now).await?),
+                    None => &*granted.insert(granted_within(app, now, within).await?),
                 };
-                if granted.as_ref().is_none_or(|granted| granted.has(&client.record)) {
+                let Some(granted) = granted else {
+                    swept.idle_left += 1;
+                    continue;
+                };
+                if granted.has(&client.record) {
                     continue;
                 }
             }
@@ -93,10 +110,10 @@ pub async fn sweep(app: &App, is_dry_run: bool, note: Note<'_>) -> Result<Swept,
 }
 
 /// What people granted, which is read once for a whole sweep. `None`: it is too much to read, so no idle client is removed.
-async fn granted_within(app: &App, now: Timestamp) -> Result<Option<Granted>, StoreFault> {
-    let granted = Granted::read(app, now, GRANTED_READ_MAX).await?;
+async fn granted_within(app: &App, now: Timestamp, within: Duration) -> Result<Option<Granted>, StoreFault> {
+    let granted = Granted::read(app, now, within).await?;
     if granted.is_none() {
-        let fault = "what people granted could not be read in ten minutes; no idle client is removed";
+        let fault = "what people granted could not be read in time; no idle client is removed";
         tracing::warn!(
             event = "upkeep.failed",
             work = "sweep",

@@ -2,6 +2,12 @@
 
 use crate::world::{ISSUER, RULES, World, domains, slower_rules};
 use serde_json::json;
+use std::time::Duration;
+use testudo_core::Actor;
+use testudo_core::people::{PersonId, SecretDigest};
+use testudo_core::records::{Batch, Consent, GrantedClient};
+use testudo_server::Note;
+use testudo_server::client_records::sweep_within;
 use testudo_testkit::svid_form;
 
 const PAY: &str = "/ns/pay/sa/api";
@@ -112,6 +118,43 @@ async fn idle_clients_are_removed_by_the_sweep_and_a_dry_run_changes_nothing() {
     assert_eq!(world.events("client.removed").await[0]["reason"], "idle");
     assert_eq!(world.ask(PAY, &[]).await.status, 200);
     assert_eq!(world.events("client.returned").await.len(), 1);
+}
+
+#[tokio::test]
+async fn sweep_states_how_many_idle_clients_stay_where_it_has_no_time_to_read_what_people_granted() {
+    let world = World::start().await;
+    for path in [PAY, "/ns/pay/sa/other", "/x/1", "/mortal/1"] {
+        assert_eq!(world.ask(path, &[]).await.status, 200, "{path}");
+    }
+    let app = &world.running.app;
+    app.clock.shift(31 * 86_400);
+    // Something to read: a consent for another client.
+    let other = format!("{PAY_ID}/other");
+    let mut batch = Batch::default();
+    batch.insert(&Consent {
+        person: PersonId::of_random(&[1; 16]),
+        client: GrantedClient {
+            authority: "spiffe://a.example".into(),
+            subject: other.clone(),
+            client_id: other,
+            generation: None,
+        },
+        scope: Default::default(),
+        shown: SecretDigest::of("page"),
+        given: app.now(),
+        until: None,
+    });
+    app.store.commit(batch).await.unwrap();
+    for (within, is_dry_run, expected) in [
+        (Duration::ZERO, true, (1, 2)),
+        (Duration::ZERO, false, (1, 2)),
+        (Duration::from_secs(60), true, (2, 0)),
+        (Duration::from_secs(60), false, (2, 0)),
+    ] {
+        let swept = sweep_within(app, is_dry_run, Note::by(&Actor::Sweep), within).await;
+        let swept = swept.unwrap();
+        assert_eq!((swept.removed, swept.idle_left), expected, "{swept:?}");
+    }
 }
 
 /// Otherwise the next request would register it again, active: the freeze would end by itself.

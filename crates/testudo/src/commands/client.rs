@@ -131,6 +131,9 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
             let visited = counted(visited.unwrap_or_default(), "client");
             let verb = if dry_run { "would be removed" } else { "removed" };
             note(&format!("{} of {visited} {verb}", swept["removed"]));
+            if let Some(left) = idle_left(&swept) {
+                note(&left);
+            }
             for client_id in swept["client_ids"]
                 .as_array()
                 .into_iter()
@@ -142,6 +145,15 @@ pub async fn run(place: &Place, command: Client) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The line about idle clients that a sweep could not judge.
+fn idle_left(swept: &Value) -> Option<String> {
+    let left = swept["idle_left"].as_u64().filter(|left| *left > 0)?;
+    let idle = counted(usize::try_from(left).unwrap_or(usize::MAX), "idle client");
+    Some(format!(
+        "{idle} not judged: what people granted could not be read in ten minutes"
+    ))
 }
 
 fn print_clients(clients: &[Value], each_instance: bool, is_wide: bool) -> Result<(), Failed> {
@@ -342,6 +354,17 @@ fn registered(registration: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn idle_clients_that_a_sweep_could_not_judge_have_a_line_of_their_own() {
+        let line = |left: Value| idle_left(&json!({ "removed": 1, "idle_left": left }));
+        let why = "not judged: what people granted could not be read in ten minutes";
+        assert_eq!(line(json!(1)), Some(format!("1 idle client {why}")));
+        assert_eq!(line(json!(2)), Some(format!("2 idle clients {why}")));
+        for nothing in [json!(0), Value::Null] {
+            assert_eq!(line(nothing), None);
+        }
+    }
 
     #[test]
     fn instances_of_one_workload_are_one_row_and_other_clients_one_each() {
