@@ -106,7 +106,9 @@ pub struct RequestDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sponsor: Option<Sponsor>,
     /// What an authorization request contained, at the authorization endpoint or pushed. Absent if that is more than
-    /// 2 KiB, and where a parameter is wrong.
+    /// 2 KiB, where a parameter is wrong, and where the request was refused before its parameters were read: those of a
+    /// signed one are read after its signature is verified, those of a pushed one at the authorization endpoint are read
+    /// from the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Box<AuthorizationDetails>>,
 }

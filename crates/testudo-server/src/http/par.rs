@@ -80,6 +80,9 @@ async fn serve<B: RequestBody>(
     proxy::note_ids(&mut trail.details, &in_force.arrival, peer, request.headers());
     let parsed = receive(&in_force.arrival, peer, request, |form| parse(form));
     let (sent, arrived) = parsed.await?; // parse
+    if let Pushing::Plain(asked) = &sent {
+        note(trail, asked, false);
+    }
     let client = Client {
         app,
         in_force,
@@ -91,18 +94,17 @@ async fn serve<B: RequestBody>(
     app.push_shares
         .take(proven.taker(&governed), app.clock.steady_millis())?;
     let (asked, is_signed) = match sent {
-        Pushing::Plain(asked) => (*asked, false),
+        Pushing::Plain(asked) => (asked, false),
         Pushing::Signed(object) => {
             // [RFC9126 §3] The client that authenticated must have signed it.
             let signed = SignedRequest::parse(&governed.name.client_id, &object)?;
             let facts = Box::pin(keys_of_signed(app, in_force, &signed)).await?;
             let parameters = signed.verify(&facts, policy, app.now())?;
-            (parsed_request(&parameters)?, true)
+            let asked = Box::new(parsed_request(&parameters)?);
+            note(trail, &asked, true);
+            (asked, true)
         }
     };
-    trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
-    trail.resource = asked.resources.first().map(Resource::to_string);
-    trail.details.authorization = AuthorizationDetails::of(&asked, is_signed);
     let push = PushRequest {
         caller: proven.caller(&governed, trail),
         asked: &asked,
@@ -114,6 +116,13 @@ async fn serve<B: RequestBody>(
         proven.remember(app, policy);
     }
     Ok(outcome)
+}
+
+/// What the event of the request keeps of it, also where the client is refused before the request is decided.
+fn note(trail: &mut RequestTrail<'_>, asked: &AuthorizationRequest, is_signed: bool) {
+    trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
+    trail.resource = asked.resources.first().map(Resource::to_string);
+    trail.details.authorization = AuthorizationDetails::of(asked, is_signed);
 }
 
 /// What a client pushes.

@@ -104,6 +104,41 @@ async fn pushed_request_is_decided_again_with_the_rule_of_today() {
     assert_explained(&people, &malformed, (reason, reason), "").await;
 }
 
+/// Such a request is refused before its own checks.
+#[tokio::test]
+async fn pushed_request_of_a_client_that_was_not_admitted_is_decided_again() {
+    let people = people().await;
+    let push = async || {
+        let url = asking(&[("client_id", ""), ("scope", "orders.write")]);
+        let (_, query) = url.split_once('?').unwrap();
+        let own = people.body("/later/shop", &[]);
+        let mut connection = Connection::open(people.running.addresses[0]).await;
+        connection.post("/par", format!("{query}&{own}")).await
+    };
+    let refused = push().await;
+    assert_explained(&people, &refused, ("no_rule", "no_rule"), "").await;
+    people
+        .reload(|text| text.replace("/web/{name}", "/later/{name}"))
+        .await;
+    let again = explained(&people, &refused).await;
+    assert_is(&again, ("no_rule", "allowed"), "");
+    assert_eq!(again["event"]["scope"], "orders.write", "{again:#}");
+    let only_read = |text: String| {
+        text.replace(
+            r#"scopes = ["orders.read", "orders.write"]"#,
+            r#"scopes = ["orders.read"]"#,
+        )
+    };
+    people.reload(only_read).await;
+    assert_explained(&people, &refused, ("no_rule", SCOPE), "").await;
+    admin(&people, "/admin/v1/trust/a.example/disable", json!({})).await;
+    let disabled = push().await;
+    let reason = "authority_disabled";
+    assert_explained(&people, &disabled, (reason, reason), "").await;
+    admin(&people, "/admin/v1/trust/a.example/enable", json!({})).await;
+    assert_explained(&people, &disabled, (reason, SCOPE), "").await;
+}
+
 #[tokio::test]
 async fn pushed_request_of_a_client_without_credential_is_decided_again_with_its_entry_of_today() {
     let people = people().await;
