@@ -181,9 +181,7 @@ impl Occasion for PasskeyChange<'_> {
             Change::Rename(name) => known.name = name.to_owned(),
             Change::Remove { issuers } => {
                 must_be_recent(session, at.now)?;
-                let mut links = changed.links.iter();
-                let has_provider = links.any(|link| issuers.contains(&link.issuer.as_str()));
-                if changed.passkeys.len() == 1 && !has_provider {
+                if changed.passkeys.len() == 1 && !changed.has_provider(issuers) {
                     return Err(PasskeyReason::LastPasskey.into());
                 }
                 changed.passkeys.retain(|known| known.id != self.passkey);

@@ -161,6 +161,13 @@ impl Person {
             .collect()
     }
 
+    /// True if the person can sign in at a provider with one of these issuers: those that are configured.
+    pub fn has_provider(&self, issuers: &[&str]) -> bool {
+        self.links
+            .iter()
+            .any(|link| issuers.contains(&link.issuer.as_str()))
+    }
+
     /// How administrators read whose account it is: its name, or else its `sub`.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.id.sub())

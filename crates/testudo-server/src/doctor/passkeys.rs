@@ -1,9 +1,10 @@
-//! Checks of what passkeys need: an RP ID and an origin at which browsers make and use them, and a configuration that takes
-//! those which people have already. [WEBAUTHN §5.1.3]
+//! Checks of passkeys. If people sign in with them: browsers make and use them for the RP ID and at the origin of the
+//! configuration; the passkeys that people have are not looked at. If not: no account needs them to sign in.
+//! [WEBAUTHN §5.1.3]
 
 use super::finding::{Finding, Outcome, finding, problem};
 use super::store::Opened;
-use crate::config::{Configuration, RelyingParty};
+use crate::config::{Configuration, LoginSettings, RelyingParty};
 use crate::pages::passkeys::relying_party::options_to_sign_in;
 use testudo_core::records::Person;
 use testudo_store::{Store, StoreFault};
@@ -15,7 +16,7 @@ pub(super) async fn examine(configuration: &Configuration, opened: Option<&Opene
     };
     let outcome = match (&login.passkeys, opened) {
         (Some(party), _) => usable(party),
-        (None, Some(opened)) => unused(&opened.store).await,
+        (None, Some(opened)) => unused(login, &opened.store).await,
         (None, None) => return Vec::new(),
     };
     vec![finding("passkeys", outcome)]
@@ -56,8 +57,8 @@ fn usable(party: &RelyingParty) -> Outcome {
 }
 
 /// People do not sign in with passkeys: the sign-in of those who have no other way is refused.
-async fn unused(store: &Store) -> Outcome {
-    match with_passkeys_alone(store).await {
+async fn unused(login: &LoginSettings, store: &Store) -> Outcome {
+    match with_passkeys_alone(login, store).await {
         Ok(0) => Ok("people do not sign in with passkeys, and no account needs them".to_owned()),
         Ok(count) => Err(problem(
             format!(
@@ -69,13 +70,17 @@ async fn unused(store: &Store) -> Outcome {
     }
 }
 
-async fn with_passkeys_alone(store: &Store) -> Result<usize, StoreFault> {
+/// The accounts that have passkeys and no account at a provider that is configured now.
+async fn with_passkeys_alone(login: &LoginSettings, store: &Store) -> Result<usize, StoreFault> {
+    let issuers = login.issuers();
     let mut count = 0;
     let mut pages = store.pages::<Person>(Vec::new());
     while let Some(page) = pages.next().await? {
         let people = page.into_iter().filter_map(|row| row.record.ok());
         count += people
-            .filter(|person| person.is_active() && person.links.is_empty() && !person.passkeys.is_empty())
+            .filter(|person| {
+                person.is_active() && !person.passkeys.is_empty() && !person.has_provider(&issuers)
+            })
             .count();
     }
     Ok(count)

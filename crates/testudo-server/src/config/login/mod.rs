@@ -49,6 +49,14 @@ pub struct LoginSettings {
 }
 
 impl LoginSettings {
+    /// The issuers of the providers.
+    pub fn issuers(&self) -> Vec<&str> {
+        self.providers
+            .iter()
+            .map(|provider| provider.issuer.as_str())
+            .collect()
+    }
+
     /// The provider of this name.
     pub fn provider(&self, name: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.name == name)

@@ -69,8 +69,7 @@ async fn changed(
             settle_change(visit, own, passkey, Change::Rename(&given_name()?)).await?;
         }
         (Some("remove_passkey"), Some(passkey)) => {
-            let providers = login.providers.iter();
-            let issuers: Vec<&str> = providers.map(|provider| provider.issuer.as_str()).collect();
+            let issuers = login.issuers();
             let change = Change::Remove { issuers: &issuers };
             settle_change(visit, own, passkey, change).await?;
         }

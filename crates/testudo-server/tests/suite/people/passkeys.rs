@@ -4,7 +4,9 @@ use super::world::{ISSUER, People, SESSION, SQLITE, WEB_RULE, asking, assert_ref
 use crate::nodes::postgres;
 use serde_json::{Value, json};
 use std::path::Path;
-use testudo_core::records::{Ceremony, Invitation, InvitedName, Person as Account, Session};
+use testudo_core::records::{
+    Batch, Ceremony, Invitation, InvitedName, Person as Account, ProviderAccount, Session,
+};
 use testudo_testkit::http::{Answer, over_socket};
 use testudo_testkit::passkey::Authenticator;
 use testudo_testkit::passkey_pages::{PasskeyForm, accept, add, sign_in};
@@ -240,6 +242,18 @@ async fn doctor_says_for_which_host_passkeys_are_and_who_has_no_other_way_to_sig
         !refused.is_good && refused.detail.starts_with("1 of the accounts"),
         "{refused:?}"
     );
+    // An account at a provider is a way to sign in only while the provider is configured.
+    let store = &people.running.app.store;
+    let id = account(&people, "carol").await.id;
+    let mut carol = store.read::<Account>(id.key()).await.unwrap().unwrap();
+    carol.record.links = vec![ProviderAccount {
+        issuer: "https://old.example".into(),
+        sub: "1".into(),
+    }];
+    let mut batch = Batch::default();
+    batch.replace(&carol.record, carol.version);
+    store.commit(batch).await.unwrap();
+    assert!(!found().await.is_good);
     order(&people.folder, "lock", json!({ "user": "carol" })).await;
     assert!(found().await.is_good, "a locked account is refused in any case");
 }
