@@ -7,8 +7,9 @@ use testudo_protocol::oauth::authorization::{AuthorizationRequest, KeyThumbprint
 use testudo_protocol::oauth::pkce::CodeChallenge;
 use testudo_protocol::oauth::{RedirectUri, Resource, ScopeSet};
 
-/// Most bytes of an authorization request that one event keeps. Any browser can send such a request, and up to 200 of them
-/// have events in a minute.
+/// Most bytes of an authorization request that one event keeps. Any browser can send such a request, and up to 200 refused
+/// ones have events in a minute. A request that registers a client has one as well, and so has the answer of a person who
+/// consents or does not.
 pub const AUTHORIZATION_KEPT_BYTES_MAX: usize = 2 * 1024;
 
 /// The parameters of an authorization request that decide whether the client may ask. `state` and `login_hint` are never

@@ -90,6 +90,15 @@ impl Grant {
         }
     }
 
+    /// True if this is the record of its client, in the life in which it was granted. Another record is of a client that
+    /// was removed and registered again, and absent is the record of one that was removed: then the grant has ended.
+    pub fn is_of(&self, client: Option<&Client>) -> bool {
+        match self.client.generation {
+            Some(generation) => client.is_some_and(|client| client.generation == generation),
+            None => true,
+        }
+    }
+
     /// True if the authorization has ended.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.terms.ends.is_some_and(|ends| now >= ends)
@@ -145,6 +154,23 @@ mod tests {
     use super::*;
     use crate::grants::tests::world::{DAY, START, World, web};
     use crate::records::client_tests::whole;
+
+    #[test]
+    fn grant_ends_with_the_life_of_its_client() {
+        let mut world = World::new();
+        world.redeem(&web(), "").unwrap();
+        let mut grant = world.grant().unwrap();
+        let generation = grant.client.generation.unwrap();
+        let of = |generation: u32| Client {
+            generation,
+            ..whole()
+        };
+        assert!(grant.is_of(Some(&of(generation))));
+        assert!(!grant.is_of(Some(&of(generation + 1))));
+        assert!(!grant.is_of(None));
+        grant.client.generation = None;
+        assert!(grant.is_of(None) && grant.is_of(Some(&of(generation))));
+    }
 
     #[test]
     fn grant_ends_with_the_earliest_of_its_last_token_its_authorization_and_its_client() {

@@ -130,8 +130,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, Query(filter): Query<Filte
     let deadlines = deadlines_of(&app, &grants).await?;
     let all = grants.into_iter().zip(accounts).zip(deadlines);
     let grants = all
-        .filter(|(_, deadlines)| now < deadlines.unused)
-        .map(|((grant, (is_usable, name)), deadlines)| GrantView::of(grant, is_usable, name, deadlines))
+        .filter_map(|((grant, (is_usable, name)), deadlines)| {
+            Some(GrantView::of(grant, is_usable, name, deadlines?))
+        })
         .collect();
     Ok(Json(Page { grants, next }))
 }

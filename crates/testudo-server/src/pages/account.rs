@@ -19,7 +19,7 @@ use hyper::{Response, StatusCode};
 use testudo_core::occasions::grant_end::GrantEnd;
 use testudo_core::occasions::sessions::{SessionEnd, SessionUse};
 use testudo_core::people::{GrantId, PersonId, SessionName};
-use testudo_core::records::{Grant, Passkey, Person, Record, Session};
+use testudo_core::records::{Grant, GrantDeadlines, Passkey, Person, Record, Session};
 use testudo_core::rejection::RequestReason;
 use testudo_protocol::Timestamp;
 use testudo_store::typed;
@@ -71,6 +71,19 @@ struct ShownGrant {
     ends: Option<Timestamp>,
 }
 
+impl ShownGrant {
+    fn of(grant: &Grant, deadlines: GrantDeadlines) -> ShownGrant {
+        ShownGrant {
+            id: grant.id.to_string(),
+            client_id: grant.client.client_id.clone(),
+            scope: grant.terms.scope.to_string(),
+            began: grant.created,
+            unused: (deadlines.at_the_latest != Some(deadlines.unused)).then_some(deadlines.unused),
+            ends: deadlines.at_the_latest,
+        }
+    }
+}
+
 /// Most sessions and most grants that the page lists. The others end by themselves, or are listed when these ended.
 const LISTED_MAX: usize = 50;
 
@@ -109,21 +122,18 @@ async fn grants_of(visit: &Visit<'_>, person: PersonId) -> Result<Vec<ShownGrant
     let now = visit.app.now();
     let grants = listed::<Grant>(visit, person).await?.into_iter();
     let grants: Vec<Grant> = grants.filter(|grant| now < grant.live_until).collect();
-    let deadlines = deadlines_of(visit.app, &grants).await.map_err(Fault::Store)?;
-    let shown = grants
-        .into_iter()
-        .zip(deadlines)
-        .filter(|(_, deadlines)| now < deadlines.unused)
-        .take(LISTED_MAX)
-        .map(|(grant, deadlines)| ShownGrant {
-            id: grant.id.to_string(),
-            client_id: grant.client.client_id,
-            scope: grant.terms.scope.to_string(),
-            began: grant.created,
-            unused: (deadlines.at_the_latest != Some(deadlines.unused)).then_some(deadlines.unused),
-            ends: deadlines.at_the_latest,
-        });
-    Ok(shown.collect())
+    let mut shown = Vec::new();
+    // Usually the first part is enough: only grants that ended with their client are left out.
+    for part in grants.chunks(LISTED_MAX) {
+        let deadlines = deadlines_of(visit.app, part).await.map_err(Fault::Store)?;
+        let in_force = part.iter().zip(deadlines);
+        shown.extend(in_force.filter_map(|(grant, deadlines)| Some(ShownGrant::of(grant, deadlines?))));
+        if shown.len() >= LISTED_MAX {
+            break;
+        }
+    }
+    shown.truncate(LISTED_MAX);
+    Ok(shown)
 }
 
 /// GET `/account`

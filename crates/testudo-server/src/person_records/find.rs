@@ -72,8 +72,12 @@ pub(crate) async fn accounts_of(
     Ok(accounts)
 }
 
-/// When these grants end, in their order, in one call of the store. A consent or client that cannot be read is left out.
-pub(crate) async fn deadlines_of(app: &App, grants: &[Grant]) -> Result<Vec<GrantDeadlines>, StoreFault> {
+/// When these grants end, in their order, in one call of the store. `None`: the grant has ended, by itself or with its client.
+/// A consent that cannot be read is left out. If the client cannot be read, the grant may be in force.
+pub(crate) async fn deadlines_of(
+    app: &App,
+    grants: &[Grant],
+) -> Result<Vec<Option<GrantDeadlines>>, StoreFault> {
     let keys = grants.iter().flat_map(|grant| {
         let client = grant.client.key();
         let consent = Consent::key_of(grant.id.person(), &client);
@@ -81,17 +85,22 @@ pub(crate) async fn deadlines_of(app: &App, grants: &[Grant]) -> Result<Vec<Gran
     });
     let found = app.store.get_many(keys.collect()).await?;
     let mut found = found.into_iter();
+    let now = app.now();
     let deadlines = grants.iter().map(|grant| {
-        let client = found
-            .next()
-            .flatten()
-            .and_then(|stored| typed::<Client>(stored).ok());
+        let client = found.next().flatten().map(typed::<Client>);
         let consent = found
             .next()
             .flatten()
             .and_then(|stored| typed::<Consent>(stored).ok());
         let consent = consent.as_ref().map(|found| &found.record);
-        grant.deadlines(consent, client.as_ref().map(|found| &found.record))
+        let (client, is_unreadable) = match &client {
+            Some(Ok(client)) => (Some(&client.record), false),
+            Some(Err(_)) => (None, true),
+            None => (None, false),
+        };
+        let deadlines = grant.deadlines(consent, client);
+        let is_in_force = now < deadlines.unused && (is_unreadable || grant.is_of(client));
+        is_in_force.then_some(deadlines)
     });
     Ok(deadlines.collect())
 }

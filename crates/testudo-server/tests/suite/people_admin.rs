@@ -119,7 +119,8 @@ impl Prepared {
                 authority: "spiffe://a.example".into(),
                 client_id: subject.clone(),
                 subject,
-                generation: Some(1),
+                // It has no record of its own here.
+                generation: None,
             },
             terms: GrantTerms {
                 scope: ScopeSet::parse("r").unwrap(),

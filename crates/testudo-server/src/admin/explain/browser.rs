@@ -4,6 +4,7 @@
 
 use super::unproven::Today;
 use super::{Again, ErrorAnswer, Verdict, decided, then, today};
+use crate::person_records::deadlines_of;
 use crate::settle::{load, rehearse_on};
 use crate::state::app::App;
 use testudo_core::admission::governed::CurrentRules;
@@ -231,11 +232,16 @@ async fn facts(app: &App, event: &Event) -> Result<Vec<String>, ErrorAnswer> {
     }
     if let Some(grant) = event.grant.as_deref().and_then(GrantId::parse) {
         let found = app.store.read::<Grant>(grant.key()).await?;
-        facts.push(match found {
-            Some(found) if !found.record.has_ended(app.now()) => {
-                format!("the grant {grant} is in force now")
-            }
-            Some(_) | None => {
+        let found: Vec<Grant> = found.into_iter().map(|found| found.record).collect();
+        let is_in_force = deadlines_of(app, &found)
+            .await?
+            .into_iter()
+            .flatten()
+            .next()
+            .is_some();
+        facts.push(match is_in_force {
+            true => format!("the grant {grant} is in force now"),
+            false => {
                 format!("the grant {grant} is not in force now: it ended, or its code was not redeemed")
             }
         });

@@ -1,7 +1,8 @@
 //! The account page: a person sees and ends sessions, and what they granted to applications.
 
+use super::expiry::pass;
 use super::world::{People, WEB_RULE, asking, assert_refused_page, text_of};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testudo_core::records::{Client, Consent, Grant, Session};
 use testudo_testkit::http::over_socket;
 use testudo_testkit::person::{PageForm, Person, forms};
@@ -72,13 +73,19 @@ async fn person_ends_what_an_application_may_and_is_asked_again() {
     assert!(text_of(&alice.open(&asking(&[])).await).contains("asks for access"));
 }
 
+/// The grants, as the admin API lists them.
+async fn grants(people: &People) -> Vec<Value> {
+    let socket = people.folder.join("admin.sock");
+    let (status, page) = over_socket(&socket, "GET", "/admin/v1/grants", Value::Null).await;
+    assert_eq!(status, 200, "{page}");
+    page["grants"].as_array().unwrap().clone()
+}
+
 /// The end of what the person granted, of the refresh token, and of the client: the earliest counts.
 #[tokio::test]
 async fn grant_is_shown_with_the_end_that_comes_first() {
     let listed = async |people: &People| {
-        let socket = people.folder.join("admin.sock");
-        let (_, page) = over_socket(&socket, "GET", "/admin/v1/grants", Value::Null).await;
-        let [grant] = <[Value; 1]>::try_from(page["grants"].as_array().unwrap().clone()).unwrap();
+        let [grant] = <[Value; 1]>::try_from(grants(people).await).unwrap();
         let end = |name: &str| grant[name].as_str().map(str::to_owned);
         (end("live_until"), end("ends"))
     };
@@ -118,6 +125,30 @@ async fn grant_is_shown_with_the_end_that_comes_first() {
     let end = Some(end.to_string());
     assert_eq!(listed(&people).await, (end.clone(), end));
     assert_eq!(shown(&people, &mut alice).await, (false, true));
+    // The end of the client is that of the grant, also after the record of the client was removed, and after the client
+    // registered again.
+    pass(&people, 1_800).await;
+    let mut alice = people.signed_in("alice").await;
+    for step in [
+        "the client ended",
+        "its record was removed",
+        "it registered again",
+    ] {
+        match step {
+            "its record was removed" => {
+                let socket = people.folder.join("admin.sock");
+                over_socket(&socket, "POST", "/admin/v1/clients/sweep", json!({})).await;
+                assert_eq!(people.records::<Client>().await, []);
+            }
+            "it registered again" => {
+                assert_eq!(people.post("/token", "/web/shop", &own).await.status, 200);
+                assert_eq!(people.records::<Client>().await.len(), 1);
+            }
+            _ => {}
+        }
+        assert_eq!(grants(&people).await, [Value::Null; 0], "{step}");
+        assert_eq!(shown(&people, &mut alice).await, (false, false), "{step}");
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,11 @@ async fn set_frozen(people: &People, is_frozen: bool) {
     .await;
 }
 
+async fn remove_client(people: &People) {
+    let removed = json!({ "client_id": CLIENT });
+    admin(people, "/admin/v1/clients/delete", removed).await;
+}
+
 const SCOPE: &str = "scope_not_allowed";
 const FROZEN: &str = "client_frozen";
 const NO_SESSION: &str = "no event contains the session";
@@ -250,6 +255,9 @@ async fn consent_is_explained_with_the_account_and_the_grant_of_now() {
     assert_eq!(again["event"]["event"], "consent.given", "{again:#}");
     people.redeem(given.header("location").unwrap()).await;
     assert_explained(&people, &given, ("allowed", "allowed"), "is in force now").await;
+    // It ends also with its client.
+    remove_client(&people).await;
+    assert_explained(&people, &given, ("allowed", "allowed"), "is not in force now").await;
     admin(&people, "/admin/v1/users/lock", json!({ "user": "alice" })).await;
     assert_explained(&people, &given, ("allowed", "allowed"), "is locked now").await;
     let disabled = |text: String| text.replace("name = \"web\"\n", "name = \"web\"\nenabled = false\n");
