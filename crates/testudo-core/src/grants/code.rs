@@ -79,7 +79,7 @@ impl Grant for CodeGrant {
         }
         let (grant, terms) = (code.record.name.grant, &code.record.terms);
         person_may_grant(grant, requester, loaded)?;
-        let scope = scope_of(terms, &self.asked, requester)?;
+        let scope = scope_of(&terms.scope, &self.asked, requester)?;
         let resource = resource_of(terms, &self.asked, requester, at)?;
         let mut batch = Batch::default();
         let redeemed = AuthorizationCode {

@@ -80,22 +80,26 @@ pub(super) fn person_may_grant(
 }
 
 /// What is decided of a redemption or a refresh without its code or refresh token: whether the client may use the grant,
-/// whether it proved the key that its rule requires, and whether its rule allows what it asked for. The scope is the
-/// requested one, or else all that the client may have.
+/// whether it proved the key that its rule requires, and whether its rule allows what it asked for. The scope is what is
+/// left of the granted one where that is known, or else the requested one, or else all that the client may have.
 pub(crate) fn allowed_to_client(
     grant: &str,
     requester: &Requester<'_>,
     asked: &ScopeAndResource,
+    granted: Option<&ScopeSet>,
     at: &Moment<'_>,
 ) -> Result<ScopeSet, Rejection> {
     requester.may_use(grant)?;
     Binding::check(requester)?;
+    if asked.resource.is_some() {
+        asked.resource(requester, at.policy)?;
+    }
+    if let Some(granted) = granted {
+        return scope_of(granted, asked, requester);
+    }
     let ceiling = requester.scope_ceiling()?;
     if let Some(scope) = &asked.scope {
         must_be_within(scope, &ceiling, requester.governed.found.rule)?;
-    }
-    if asked.resource.is_some() {
-        asked.resource(requester, at.policy)?;
     }
     Ok(asked.scope.clone().unwrap_or(ceiling))
 }
@@ -103,7 +107,7 @@ pub(crate) fn allowed_to_client(
 /// The scope of a token: what is requested of the granted scope, or all of it. What the rule, the attester or the
 /// registration does not allow any more is left out; if it is requested, or if nothing is left, the request is refused.
 pub(super) fn scope_of(
-    terms: &GrantTerms,
+    granted: &ScopeSet,
     asked: &ScopeAndResource,
     requester: &Requester<'_>,
 ) -> Result<ScopeSet, Rejection> {
@@ -114,15 +118,15 @@ pub(super) fn scope_of(
     };
     let has = |set: &ScopeSet, value: &str| set.iter().any(|known| known.as_str() == value);
     let Some(asked) = &asked.scope else {
-        let left = terms.scope.intersection(&ceiling);
-        return match terms.scope.iter().next() {
+        let left = granted.intersection(&ceiling);
+        return match granted.iter().next() {
             Some(first) if left.is_empty() => Err(not_allowed(first.as_str()).into()),
             Some(_) | None => Ok(left),
         };
     };
     for value in asked.iter().map(|value| value.as_str()) {
         // [RFC6749 §6] A refresh must not ask for more than was granted.
-        if !has(&terms.scope, value) {
+        if !has(granted, value) {
             let refused = value.to_owned();
             return Err(GrantReason::ScopeNotGranted { refused }.into());
         }

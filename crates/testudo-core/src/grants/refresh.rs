@@ -96,7 +96,7 @@ impl Grant for RefreshGrant {
             ends,
             ..grant.record.terms.clone()
         };
-        let scope = scope_of(&terms, &self.asked, requester)?;
+        let scope = scope_of(&terms.scope, &self.asked, requester)?;
         let resource = resource_of(&terms, &self.asked, requester, at)?;
         let idle = requester.governed.found.rule.people.refresh_token_idle_lifetime;
         let mut batch = Batch::default();

@@ -11,6 +11,7 @@ use crate::grants::{ScopeAndResource, allowed_to_client};
 use crate::records::{Batch, Conflict, Loaded, Needs, RequestRef};
 use crate::rejection::Rejection;
 use crate::trace::Trace;
+use testudo_protocol::oauth::ScopeSet;
 
 /// A token request for a person, without its code or refresh token.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct RequestWithoutSecret<'a> {
     pub grant: &'a str,
     /// What it asked for.
     pub asked: &'a ScopeAndResource,
+    /// The scope that the client got of the grant, where the request was allowed.
+    pub granted: Option<&'a ScopeSet>,
     /// For events.
     pub request: RequestRef<'a>,
 }
@@ -28,7 +31,8 @@ pub struct RequestWithoutSecret<'a> {
 /// The grant that a client may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MayUse {
-    /// The grant, with the requested scope, or else all that the client may have.
+    /// The grant, with what is left of the scope that the client got, or else the requested scope, or else all that the
+    /// client may have.
     pub described: String,
     /// True where the client is new.
     pub is_new: bool,
@@ -55,7 +59,7 @@ impl Occasion for RequestWithoutSecret<'_> {
             at,
         };
         let decided = admission.admit(trace, |requester, _| {
-            let scope = allowed_to_client(self.grant, &requester, self.asked, at)?;
+            let scope = allowed_to_client(self.grant, &requester, self.asked, self.granted, at)?;
             Ok(Given {
                 scope: scope.to_string(),
                 resource: String::new(),

@@ -22,6 +22,7 @@ use testudo_core::possession::Possession;
 use testudo_core::records::RequestDetails;
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, AuthorityKind, Entropy, Moment, OccasionKind, RequestRef, Trace};
+use testudo_protocol::oauth::ScopeSet;
 use testudo_protocol::oauth::authorization::AuthorizationRequest;
 
 /// The request that is decided, with what it contained.
@@ -35,6 +36,8 @@ pub(super) enum ExplainedRequest<'a> {
     ForPerson {
         grant: &'a str,
         asked: &'a ScopeAndResource,
+        /// The scope that the client got, where the request was allowed.
+        granted: Option<&'a ScopeSet>,
         details: &'a RequestDetails,
         attestation: BesideAttestation<'a>,
     },
@@ -137,6 +140,7 @@ pub(super) async fn decide(
         ExplainedRequest::ForPerson {
             grant,
             asked,
+            granted,
             details,
             attestation,
         } => {
@@ -145,6 +149,7 @@ pub(super) async fn decide(
                 caller: explained.caller(details, attestation, &possession),
                 grant,
                 asked,
+                granted,
                 request: request_ref(occasion, details),
             };
             let may_use = rehearse(app, &request, &at, trace).await?.flatten();

@@ -9,7 +9,7 @@ use crate::state::in_force::InForce;
 use testudo_core::admission::attested_by::BesideAttestation;
 use testudo_core::grants::{ClientCredentials, GrantRequest, ScopeAndResource, is_of_people};
 use testudo_core::metadata::requested::RequestedMetadata;
-use testudo_core::records::{Event, RequestDetails};
+use testudo_core::records::{Event, EventClass, RequestDetails};
 use testudo_core::rejection::{Authorization, Endpoint, Rejection, Statement};
 use testudo_core::trace::Step;
 use testudo_core::{AttestedIdentity, OccasionKind, Trace};
@@ -134,8 +134,8 @@ pub(super) async fn of_event(
     }
     let nothing = RequestDetails::default();
     let details = event.request.as_deref().unwrap_or(&nothing);
-    let asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
-    let grant;
+    let mut asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;
+    let (grant, granted);
     let attested = then::attestation(details);
     let attestation = attested
         .as_ref()
@@ -186,9 +186,14 @@ pub(super) async fn of_event(
         };
         (AT_TOKEN, push)
     } else if is_of_people(then::grant_type(event)) {
+        // The event of an allowed request has the scope that the client got, which it may not have asked for.
+        granted = asked
+            .scope
+            .take_if(|_| event.event.class() == EventClass::Granted);
         let for_person = ExplainedRequest::ForPerson {
             grant: then::grant_type(event),
             asked: &asked,
+            granted: granted.as_ref(),
             details,
             attestation,
         };

@@ -240,6 +240,38 @@ async fn visit_with_a_pushed_request_is_decided_as_if_its_client_had_pushed_it_a
 }
 
 #[tokio::test]
+async fn allowed_redemption_is_decided_again_with_what_is_left_of_the_granted_scope() {
+    let people = people().await;
+    let mut alice = people.signed_in("alice").await;
+    let both = asking(&[("scope", "orders.read orders.write")]);
+    let url = alice.walk(&both).await.unwrap();
+    let redeemed = people.redeem(&url).await;
+    let again = explained(&people, &redeemed).await;
+    assert_eq!(then_and_today(&again), ("allowed", "allowed"), "{again:#}");
+    let described = |again: &Value| again["today"]["detail"].as_str().unwrap().to_owned();
+    assert!(
+        described(&again).ends_with("scope `orders.read orders.write`"),
+        "{again:#}"
+    );
+    let only = |allowed: &'static str| {
+        move |text: String| {
+            let start = text.rfind("\nscopes = [").unwrap();
+            let line = text[start + 1..].lines().next().unwrap().to_owned();
+            let text = text.replace(&line, &format!("scopes = [{allowed}]"));
+            text.replace("default_scopes = [\"orders.read\"]", "default_scopes = []")
+        }
+    };
+    people.reload(only("\"orders.read\", \"orders.more\"")).await;
+    let again = explained(&people, &redeemed).await;
+    assert_eq!(then_and_today(&again), ("allowed", "allowed"), "{again:#}");
+    assert!(described(&again).ends_with("scope `orders.read`"), "{again:#}");
+    // Nothing is left.
+    people.reload(only("\"orders.more\"")).await;
+    let again = explained(&people, &redeemed).await;
+    assert_eq!(then_and_today(&again), ("allowed", SCOPE), "{again:#}");
+}
+
+#[tokio::test]
 async fn consent_is_explained_with_the_account_and_the_grant_of_now() {
     let people = people().await;
     let mut alice = people.signed_in("alice").await;
