@@ -180,6 +180,32 @@ fn refusal_because_of_the_session_or_the_person_is_not_one_of_the_client() {
     }
 }
 
+/// The tokens of such a client are bound to its certificate, also if it does not authenticate with it.
+#[tokio::test]
+async fn identity_of_a_client_that_this_server_named_is_read_with_its_certificate() {
+    let mut proven = AttestedIdentity::named_here("c_1", CredentialKind::Public, None);
+    let app = app().await;
+    for certificate in [None, Some([7; 32])] {
+        proven.proof.certificate_thumbprint = certificate;
+        let kind = EventKind::ClientRegistered;
+        let mut event = Event::new(String::new(), Timestamp(0), kind, Timestamp(1));
+        event.identity = Some("c_1".to_owned());
+        event.door = Some(CredentialKind::Public.name().to_owned());
+        event.authority = Some(proven.authority.key().to_owned());
+        event.request = Some(
+            RequestDetails {
+                client_id: Some("c_1".to_owned()),
+                ..RequestDetails::default()
+            }
+            .proven(Some(&proven))
+            .unwrap(),
+        );
+        let read = then::identity(&event, &app.in_force.load().policy).unwrap();
+        assert_eq!(read.proof.certificate_thumbprint, certificate);
+        assert_eq!(read.authority, Authority::registration());
+    }
+}
+
 #[tokio::test]
 async fn refused_grant_is_compared_with_the_grants_that_are_supported_now() {
     let app = app().await;

@@ -76,8 +76,12 @@ pub(super) fn identity(event: &Event, policy: &Policy) -> Option<AttestedIdentit
     let details = event.request.as_deref();
     if authority.kind() == AuthorityKind::Registration {
         // An event of an earlier version does not contain the sponsor of the client.
-        let sponsor = details?.sponsor.clone().map(Box::new);
-        return Some(AttestedIdentity::named_here(subject, kind, sponsor));
+        let details = details?;
+        let sponsor = details.sponsor.clone().map(Box::new);
+        return Some(AttestedIdentity {
+            sponsor,
+            ..AttestedIdentity::proven(authority, subject, kind, details.proof(expires))
+        });
     }
     let is_of_credential = policy.issuer_of_client(subject).as_ref() == Some(&authority);
     let mut proof = match details {
