@@ -6,13 +6,17 @@ use super::admitted::{Admission, Admitted, Given};
 use super::authorize::must_be_signed;
 use super::caller::Caller;
 use super::occasion::Occasion;
+use crate::admission::governing::governing_match;
 use crate::admission::known::StoredClient;
 use crate::decision::{Decision, Moment, Resolution};
 use crate::grants::{Requester, ScopeAndResource, binding_of_refresh, resources_of_rule};
-use crate::metadata::redirect_uris::{derived, is_on_a_host};
+use crate::identity::Authority;
+use crate::metadata::redirect_uris::{derived, is_allowed, is_on_a_host};
 use crate::people::SecretDigest;
+use crate::policy::Policy;
 use crate::records::{
-    Batch, BoundTo, ClientMetadata, Conflict, Event, GrantedClient, Loaded, Needs, PushedRequest, RequestRef,
+    Batch, BoundTo, Client, ClientMetadata, Conflict, Event, GrantedClient, Loaded, Needs, PushedRequest,
+    RequestRef,
 };
 use crate::rejection::{AuthorizationReason, Rejection};
 use crate::rules::Match;
@@ -20,6 +24,7 @@ use crate::trace::Trace;
 use std::fmt;
 use testudo_protocol::Seconds;
 use testudo_protocol::oauth::authorization::{AuthorizationRequest, KeyThumbprint, PushedRequestUri};
+use testudo_protocol::oauth::redirect_uri::is_same;
 use testudo_protocol::oauth::{GRANT_AUTHORIZATION_CODE, RedirectUri};
 
 /// How long the browser may take to arrive at the authorization endpoint. [RFC9126 §2.2]
@@ -175,6 +180,20 @@ fn redirect_uri(
         .chain(on_a_host);
     let found = RedirectUri::find(requested, all);
     found.map_err(|mismatch| AuthorizationReason::RedirectRefused(mismatch).into())
+}
+
+/// True if the client may push this redirect URI today, whatever its credential states. What an attester states of a client
+/// is in no rule.
+pub fn has_redirect_uri(client: &Client, uri: &RedirectUri, policy: &Policy) -> bool {
+    let has_own_rule = Authority::of_key(&client.authority).is_some_and(|known| known.kind().has_own_rule());
+    let of_rule = governing_match(client, policy).filter(|_| has_own_rule);
+    match of_rule {
+        Some(found) => is_allowed(uri.as_str(), &found),
+        None => {
+            let mut registered = client.metadata.redirect_uris.iter();
+            !has_own_rule && registered.any(|known| is_same(known, uri.as_str()))
+        }
+    }
 }
 
 /// What the code will be bound to: the key of the DPoP proof, or the one that the request names, which must be the same if

@@ -12,6 +12,7 @@ use testudo_core::occasions::Occasion as _;
 use testudo_core::occasions::authorize::{
     Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, DirectRequest, PushedName, Visit,
 };
+use testudo_core::occasions::push::has_redirect_uri;
 use testudo_core::people::{GrantId, PersonId, SecretDigest};
 use testudo_core::records::{
     AuthorizationDetails, BoundTo, Client, Event, Grant, GrantedClient, Loaded, Person, PersonState,
@@ -54,21 +55,19 @@ async fn authorization(app: &App, event: &Event) -> Result<Again, ErrorAnswer> {
         entropy: &entropy,
         now: app.now(),
     };
-    let (asked, pushed) = sent(
-        app,
-        event,
-        Sent {
-            client_id,
-            kept,
-            request,
-        },
-        &at,
-    )
-    .await?;
+    let is_sent = Sent {
+        client_id,
+        kept,
+        request,
+    };
+    let Some(arrived) = sent(app, event, is_sent, &at).await? else {
+        return Ok(Again::undecided(then::PUSHED_BY_REMOVED.to_owned()));
+    };
+    let may_push_again = arrived.may_push_again;
     let mut trace = Trace::on();
     let asking = Asking {
-        asked: &asked,
-        pushed,
+        asked: &arrived.asked,
+        pushed: arrived.pushed,
         request: RequestRef {
             occasion: OccasionKind::Authorization,
             id: "explain",
@@ -77,6 +76,10 @@ async fn authorization(app: &App, event: &Event) -> Result<Again, ErrorAnswer> {
     };
     let outcome = visit(app, asking, &at, &mut trace).await?;
     Ok(match outcome {
+        Ok(_) if !may_push_again => Again {
+            steps: trace.into_steps(),
+            ..Again::undecided(then::PUSHED_TO_OTHER.to_owned())
+        },
         Ok(_) if then::depends_on_person(event) => {
             let steps = trace.into_steps();
             let note = "the checks of the client pass now; the request was refused because of the session or of an answer of the person, which are not decided again";
@@ -105,14 +108,22 @@ struct Sent<'e> {
     request: AuthorizationRequest,
 }
 
-/// The request as it arrives at the authorization endpoint. A pushed one is used or has expired, so it is decided as if its
-/// client had pushed it again.
+/// The request as it arrives at the authorization endpoint.
+struct Arrived {
+    asked: Asked,
+    pushed: Option<PushedRequest>,
+    /// False if the redirect URI of a pushed request is not certainly one that its client may push today.
+    may_push_again: bool,
+}
+
+/// The request as it arrives. A pushed one is used or has expired, so it is decided as if its client had pushed it again;
+/// `None` if that client was removed meanwhile.
 async fn sent(
     app: &App,
     event: &Event,
     sent: Sent<'_>,
     at: &Moment<'_>,
-) -> Result<(Asked, Option<PushedRequest>), ErrorAnswer> {
+) -> Result<Option<Arrived>, ErrorAnswer> {
     let client_id = sent.client_id.to_owned();
     let Some(by) = &sent.kept.pushed_by else {
         let direct = DirectRequest {
@@ -120,7 +131,11 @@ async fn sent(
             request: sent.request,
             is_signed: sent.kept.is_signed,
         };
-        return Ok((Asked::Direct(Box::new(direct)), None));
+        return Ok(Some(Arrived {
+            asked: Asked::Direct(Box::new(direct)),
+            pushed: None,
+            may_push_again: true,
+        }));
     };
     let PushedBy {
         authority,
@@ -131,7 +146,10 @@ async fn sent(
         .store
         .read::<Client>(&client_key(&authority, &subject))
         .await?;
-    let alive = stored.filter(|client| !client.record.is_expired(at.now));
+    let Some(client) = stored.filter(|client| !client.record.is_expired(at.now)) else {
+        return Ok(None);
+    };
+    let may_push_again = has_redirect_uri(&client.record, &redirect_uri, at.policy);
     // No `request_uri` has this digest.
     let digest = SecretDigest::of(&event.id);
     let pushed = PushedRequest {
@@ -140,14 +158,18 @@ async fn sent(
             authority,
             subject,
             client_id: client_id.clone(),
-            generation: alive.map(|client| client.record.generation),
+            generation: Some(client.record.generation),
         },
         request: sent.request,
         redirect_uri,
         bound_to: BoundTo::default(),
         expires: at.now + PushedRequest::KEPT,
     };
-    Ok((Asked::Pushed(PushedName { client_id, digest }), Some(pushed)))
+    Ok(Some(Arrived {
+        asked: Asked::Pushed(PushedName { client_id, digest }),
+        pushed: Some(pushed),
+        may_push_again,
+    }))
 }
 
 /// A request that is decided.

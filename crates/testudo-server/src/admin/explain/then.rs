@@ -194,6 +194,12 @@ pub(super) fn depends_on_person(event: &Event) -> bool {
 /// What is not decided of an authorization request that would be allowed.
 pub(super) const PERSON_UNDECIDED: &str = "the sign-in, the groups of the person and the consent are not decided again: no event contains the session";
 
+/// Why a visit with a pushed request is not decided again whose client has no record now.
+pub(super) const PUSHED_BY_REMOVED: &str = "the client that pushed the request was removed: it must push again, and whether it may register then depends on its credential, which is not in the event";
+
+/// Why a visit with a pushed request is not decided again whose redirect URI no rule allows now.
+pub(super) const PUSHED_TO_OTHER: &str = "the rule of now does not allow the redirect URI of the pushed request: the client may push it again only if its credential states it, which is not in the event";
+
 /// Why a sign-in, or another use of a page, is not decided again.
 pub(super) const SIGN_IN_UNDECIDED: &str = "what a person does at a page is not decided again: the event does not contain what the browser sent, which is secret";
 

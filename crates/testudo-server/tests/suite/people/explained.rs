@@ -239,6 +239,35 @@ async fn visit_with_a_pushed_request_is_decided_as_if_its_client_had_pushed_it_a
     assert_explained(&people, &used, (unknown, unknown), "").await;
 }
 
+/// What a client pushes is checked when it pushes it, and not at the visit.
+#[tokio::test]
+async fn visit_with_a_pushed_request_that_its_client_may_not_push_any_more_is_not_decided() {
+    let people = people().await;
+    let visit = async || {
+        let pushed = people.push(&[]).await.json()["request_uri"].clone();
+        let url = asking(&[("request_uri", pushed.as_str().unwrap()), ("state", "")]);
+        set_frozen(&people, true).await;
+        let refused = people.person().open(&url).await;
+        set_frozen(&people, false).await;
+        refused
+    };
+    let refused = visit().await;
+    assert_explained(&people, &refused, (FROZEN, "allowed"), NO_SESSION).await;
+    let other =
+        |text: String| text.replace("https://{name}.apps.example/cb", "https://{name}.new.example/cb");
+    people.reload(other).await;
+    let undecided = (FROZEN, "unknown");
+    assert_explained(&people, &refused, undecided, "does not allow the redirect URI").await;
+    let on_a_host = |text: String| {
+        let uris = "redirect_uris = [\"https://{name}.new.example/cb\"]";
+        text.replace(uris, "redirect_uri_hosts = [\"{name}.apps.example\"]")
+    };
+    people.reload(on_a_host).await;
+    assert_explained(&people, &refused, (FROZEN, "allowed"), NO_SESSION).await;
+    remove_client(&people).await;
+    assert_explained(&people, &refused, undecided, "it must push again").await;
+}
+
 #[tokio::test]
 async fn allowed_redemption_is_decided_again_with_what_is_left_of_the_granted_scope() {
     let people = people().await;
