@@ -46,8 +46,11 @@ async fn authorization(app: &App, event: &Event) -> Result<Again, ErrorAnswer> {
     };
     let in_force = app.in_force.load_full();
     if in_force.policy.login.is_none() {
-        let note = "the configuration has no `[login]` now: people cannot sign in, and every authorization request is refused";
-        return Ok(Again::undecided(note.to_owned()));
+        return Ok(Again {
+            steps: Vec::new(),
+            today: Some(then::no_sign_in()),
+            notes: Vec::new(),
+        });
     }
     let entropy = decided::entropy(app)?;
     let at = Moment {

@@ -19,18 +19,19 @@ use testudo_protocol::Timestamp;
 #[path = "../../../../testudo-core/src/rejection/tests/examples.rs"]
 mod examples;
 
+const AT_TOKEN: Endpoint = Endpoint::Token {
+    authorization: Authorization::Absent,
+};
+
 #[tokio::test]
 async fn explanation_of_a_refused_request_names_each_reason_what_happened_and_the_remedy() {
     let app = app().await;
-    let endpoint = Endpoint::Token {
-        authorization: Authorization::Absent,
-    };
     for rejection in examples::reasons() {
         // The number of events per minute is limited, so each refusal has its own minute.
         app.clock.shift(61);
         let id = app.clock.request_id();
         let trail = RequestTrail::of(OccasionKind::Token, &id);
-        let answer = refuse(&app, &trail, &rejection, endpoint, None).await;
+        let answer = refuse(&app, &trail, &rejection, AT_TOKEN, None).await;
         let explained = of_request(&app, &id).await.unwrap();
         let verdict = &explained.verdict;
         assert_eq!(
@@ -50,9 +51,6 @@ async fn explanation_of_a_refused_request_names_each_reason_what_happened_and_th
 #[tokio::test]
 async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
     let app = app().await;
-    let endpoint = Endpoint::Token {
-        authorization: Authorization::Absent,
-    };
     let authority = Authority::of_key("spiffe://a.example").unwrap();
     let subject = "spiffe://a.example/x";
     let proof = Proof::until(Timestamp(i64::MAX));
@@ -67,7 +65,7 @@ async fn refusal_of_a_proof_is_not_decided_again_for_a_proven_identity() {
         let id = app.clock.request_id();
         let mut trail = RequestTrail::of(OccasionKind::Token, &id);
         trail.identity = Some(identity.clone());
-        refuse(&app, &trail, &rejection, endpoint, None).await;
+        refuse(&app, &trail, &rejection, AT_TOKEN, None).await;
         let explained = of_request(&app, &id).await.unwrap();
         let is_of_proof = match &rejection {
             Rejection::Proof(ProofReason::ShareUsed { .. }) => false,
@@ -177,6 +175,43 @@ fn refusal_because_of_the_session_or_the_person_is_not_one_of_the_client() {
             is_about_people,
             "{reason:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn authorization_request_whose_signature_was_refused_is_not_decided_again_for_a_reason_of_its_own() {
+    let app = app().await;
+    for rejection in examples::reasons() {
+        for (occasion, endpoint) in [
+            (OccasionKind::Authorization, Endpoint::Authorization),
+            (OccasionKind::PushedAuthorization, AT_TOKEN),
+        ] {
+            app.clock.shift(61);
+            let id = app.clock.request_id();
+            let mut trail = RequestTrail::of(occasion, &id);
+            trail.details.client_id = Some("signer".to_owned());
+            refuse(&app, &trail, &rejection, endpoint, None).await;
+            let explained = of_request(&app, &id).await.unwrap();
+            let is_signed = match &rejection {
+                Rejection::Authorization(reason) => matches!(
+                    reason,
+                    AuthorizationReason::ObjectRefused(_)
+                        | AuthorizationReason::ObjectKeysUnavailable { .. }
+                        | AuthorizationReason::ObjectNotTaken
+                ),
+                Rejection::Request(_)
+                | Rejection::Credential(_)
+                | Rejection::Metadata(_)
+                | Rejection::Grant(_)
+                | Rejection::SignIn(_)
+                | Rejection::Admission(_)
+                | Rejection::Attestation(_)
+                | Rejection::Proof(_) => false,
+            };
+            let notes = explained.notes.join("; ");
+            let says_so = explained.today.is_none() && notes.contains("does not contain what was signed");
+            assert_eq!(says_so, is_signed, "{rejection:?}: {notes}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads from the event of a request how it was answered and what it contained.
 
 use super::Verdict;
+use testudo_core::grants::is_of_people;
 use testudo_core::identity::{Proof, VerifiedCredential};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Event, EventClass, EventKind, RequestDetails};
@@ -120,6 +121,10 @@ pub(super) fn undecided(event: &Event) -> String {
         return "a request to introspect or to revoke a token is not decided again: the event does not contain the token"
             .to_owned();
     }
+    if SIGNED_REFUSED.contains(&event.reason.as_deref().unwrap_or_default()) {
+        return "a signed authorization request that was refused because of its signature, of a claim of it or of the keys of the client is not decided again: the event does not contain what was signed"
+            .to_owned();
+    }
     if is_about_push(event) || is_of_browser(event) {
         return "an authorization request is not decided again where the event does not contain its parameters: one of them was wrong, they have more than 2 KiB, or an earlier version wrote the event"
             .to_owned();
@@ -128,6 +133,31 @@ pub(super) fn undecided(event: &Event) -> String {
         "a request with the grant `{}` is not decided again: this version does not support the grant, or the event does not contain all its parameters",
         grant_type(event)
     )
+}
+
+/// The names of reasons that are about a signed authorization request. Its parameters are read after its signature is verified.
+const SIGNED_REFUSED: &[&str] = &[
+    "request_object_refused",
+    "request_object_keys_unavailable",
+    "request_object_not_taken",
+];
+
+/// True if no such request is served where people cannot sign in: an authorization request, and the use of a code or of a
+/// refresh token.
+pub(super) fn needs_sign_in(event: &Event) -> bool {
+    let is_at_token = event.occasion.as_deref() == Some(OccasionKind::Token.name());
+    is_about_push(event) || (is_at_token && is_of_people(grant_type(event)))
+}
+
+/// How a request is answered that is served only where people sign in, while they cannot.
+pub(super) fn no_sign_in() -> Verdict {
+    Verdict {
+        outcome: "refused".into(),
+        rejection: None,
+        error: None,
+        detail: Some("the configuration has no `[login]` now: people cannot sign in, and no request for them is served".into()),
+        hint: Some("add `[login]` to the configuration".into()),
+    }
 }
 
 /// What a request for a person presents, which is secret and in no event.

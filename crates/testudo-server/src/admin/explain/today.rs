@@ -132,6 +132,9 @@ pub(super) async fn of_event(
     if then::is_about_token(event) {
         return Ok(None);
     }
+    if then::needs_sign_in(event) && app.in_force.load().policy.login.is_none() {
+        return Ok(Some((trace.into_steps(), then::no_sign_in())));
+    }
     let nothing = RequestDetails::default();
     let details = event.request.as_deref().unwrap_or(&nothing);
     let mut asked = asked(event.scope.as_deref(), event.resource.as_deref()).map_err(unreadable)?;

@@ -269,6 +269,35 @@ async fn visit_with_a_pushed_request_that_its_client_may_not_push_any_more_is_no
 }
 
 #[tokio::test]
+async fn requests_for_people_are_refused_where_people_cannot_sign_in_any_more() {
+    let people = people().await;
+    let pushed = people.push(&[("scope", "admin")]).await;
+    let mut alice = people.signed_in("alice").await;
+    let visited = alice.open(&asking(&[("scope", "admin")])).await;
+    let redeemed = people.tokens(&mut alice).await;
+    let own = people
+        .post(
+            "/token",
+            "/web/shop",
+            &[("grant_type", "client_credentials"), ("scope", "admin")],
+        )
+        .await;
+    let without_login = |text: String| {
+        let (before, rest) = text.split_once("[login]\n").unwrap();
+        let (_, after) = rest.split_once("passkeys = false\n").unwrap();
+        format!("{before}{after}")
+    };
+    people.reload(without_login).await;
+    for (answer, then) in [(&pushed, SCOPE), (&visited, SCOPE), (&redeemed, "allowed")] {
+        let again = explained(&people, answer).await;
+        assert_eq!(then_and_today(&again), (then, "refused"), "{again:#}");
+        let detail = again["today"]["detail"].as_str().unwrap();
+        assert!(detail.contains("has no `[login]` now"), "{again:#}");
+    }
+    assert_explained(&people, &own, (SCOPE, SCOPE), "").await;
+}
+
+#[tokio::test]
 async fn allowed_redemption_is_decided_again_with_what_is_left_of_the_granted_scope() {
     let people = people().await;
     let mut alice = people.signed_in("alice").await;
