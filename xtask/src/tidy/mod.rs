@@ -1,6 +1,6 @@
 //! Rules of this repository that no compiler checks: which crate and which module may use which, import cycles, file
-//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, names of kinds of credential, outbound
-//! connections, pages of doors, banned crates.
+//! heads and lengths, citations, references, words, parameters, log lines, secrets in `Debug`, SPIFFE types, names of kinds
+//! of credential, outbound connections, pages of doors, banned crates.
 
 mod crates;
 mod cycles;

@@ -192,7 +192,7 @@ impl AttestedIdentity {
         self.kind == CredentialKind::Attestation && self.proof.credential.is_none()
     }
 
-    /// What the authority of its sponsor attested as the most that the sponsor may have.
+    /// The most that its sponsor may have: what the authority of the sponsor attested, and what the sponsor registered.
     pub fn sponsor_limits(&self) -> &SponsorLimits {
         static NONE: SponsorLimits = SponsorLimits::NONE;
         let limits = self

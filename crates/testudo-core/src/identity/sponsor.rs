@@ -33,8 +33,8 @@ pub struct Sponsor {
 /// The scope value that allows its holder to register clients. A client cannot get it by a registration.
 pub const SCOPE_REGISTER: &str = "client.register";
 
-/// The limits of a sponsor: those that its authority attests, and those that it registered. Without them, a sponsor could register a client with rights that it
-/// must not have itself, and use them with the keys of that client.
+/// The limits of a sponsor: those that its authority attests, and those that it registered. Without them, a sponsor could
+/// register a client with rights that it must not have itself, and use them with the keys of that client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SponsorLimits {
     /// The only scope values, separated by spaces. Example: `orders.read`.

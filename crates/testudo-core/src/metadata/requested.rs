@@ -240,7 +240,7 @@ impl RequestedMetadata {
         self
     }
 
-    /// The request, with the demands that the authority of the sponsor attests.
+    /// The request, with the demands on the sponsor: those that its authority attests, and those that it registered.
     pub fn demanding(mut self, limits: &SponsorLimits) -> RequestedMetadata {
         self.dpop_bound_access_tokens |= limits.dpop_bound_access_tokens;
         self.tls_client_certificate_bound_access_tokens |= limits.tls_client_certificate_bound_access_tokens;

@@ -333,6 +333,21 @@ impl Registration {
         })
     }
 
+    /// What remains of these limits of a sponsor that registered this itself. What the sponsor must do is demanded of the
+    /// clients that it registers: otherwise it could use them to do without it.
+    fn narrowing(&self, limits: SponsorLimits) -> SponsorLimits {
+        let narrowed = limits.narrowed(self.scope.as_ref(), self.grant_types.as_ref());
+        SponsorLimits {
+            dpop_bound_access_tokens: narrowed.dpop_bound_access_tokens || self.dpop_bound_access_tokens,
+            tls_client_certificate_bound_access_tokens: narrowed.tls_client_certificate_bound_access_tokens
+                || self.must_bind_tokens,
+            require_pushed_authorization_requests: narrowed.require_pushed_authorization_requests
+                || self.must_push,
+            require_signed_request_object: narrowed.require_signed_request_object || self.must_sign_requests,
+            ..narrowed
+        }
+    }
+
     /// A registration without limits.
     pub fn of_nothing(issued: Timestamp) -> Registration {
         Registration {
@@ -435,7 +450,7 @@ impl Client {
         let stated = stated.filter(|_| self.credential.is_none());
         let attested = stated.unwrap_or_else(|| self.metadata.attested_limits());
         let limits = match self.registration_at(now) {
-            Some(stands) => attested.narrowed(stands.scope.as_ref(), stands.grant_types.as_ref()),
+            Some(stands) => stands.narrowing(attested),
             None => attested,
         };
         (limits != SponsorLimits::default()).then(|| Box::new(limits))

@@ -1,7 +1,8 @@
 //! Tests of the stored form of a client. During a rolling upgrade, nodes of two versions share a store, so each version
 //! must read the records of the other with the same meaning.
 
-use super::{Client, ClientState};
+use super::{Client, ClientMetadata, ClientState, Registration};
+use crate::identity::SponsorLimits;
 use serde_json::{Value, json};
 use testudo_protocol::{Seconds, Timestamp};
 
@@ -114,4 +115,74 @@ fn frozen_client_neither_expires_nor_becomes_idle() {
     assert!(client.is_expired(later) && client.is_idle(later));
     client.state = ClientState::Frozen;
     assert!(!client.is_expired(later) && !client.is_idle(later));
+}
+
+#[test]
+fn what_a_sponsor_registered_that_it_must_do_is_demanded_of_the_clients_that_it_registers() {
+    let now = Timestamp(1);
+    let limits = |metadata: ClientMetadata, registration: Registration| {
+        let client = Client {
+            metadata,
+            registration: Some(Box::new(registration)),
+            ..whole()
+        };
+        client.limits_as_sponsor(None, now).map(|limits| *limits)
+    };
+    let free = || Registration::of_nothing(now);
+    assert_eq!(limits(ClientMetadata::default(), free()), None);
+    let none = SponsorLimits::default;
+    for (registered, demanded) in [
+        (
+            Registration {
+                dpop_bound_access_tokens: true,
+                ..free()
+            },
+            SponsorLimits {
+                dpop_bound_access_tokens: true,
+                ..none()
+            },
+        ),
+        (
+            Registration {
+                must_bind_tokens: true,
+                ..free()
+            },
+            SponsorLimits {
+                tls_client_certificate_bound_access_tokens: true,
+                ..none()
+            },
+        ),
+        (
+            Registration {
+                must_push: true,
+                ..free()
+            },
+            SponsorLimits {
+                require_pushed_authorization_requests: true,
+                ..none()
+            },
+        ),
+        (
+            Registration {
+                must_sign_requests: true,
+                ..free()
+            },
+            SponsorLimits {
+                require_signed_request_object: true,
+                ..none()
+            },
+        ),
+    ] {
+        assert_eq!(limits(ClientMetadata::default(), registered), Some(demanded));
+    }
+    // What its authority attests stays, whatever the sponsor registered.
+    let attested = ClientMetadata {
+        dpop_bound_access_tokens: true,
+        ..ClientMetadata::default()
+    };
+    let demanded = SponsorLimits {
+        dpop_bound_access_tokens: true,
+        ..none()
+    };
+    assert_eq!(limits(attested, free()), Some(demanded));
 }
