@@ -204,6 +204,7 @@ impl CodeGrant {
             replaced: None,
             earlier: Vec::new(),
             number: 1,
+            bound_since: None,
         };
         let ends = requester.authorization_ends(code.terms.ends);
         (members_of(text, idle, ends, at.now), Some(rotation))

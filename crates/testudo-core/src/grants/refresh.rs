@@ -7,8 +7,8 @@
 
 use super::grant::{Allowed, Grant, Refusal};
 use super::person::{
-    claims_of, conflict_of_person, consent_of, end_grant, is_proven, members_of, needs_of, new_refresh_token,
-    person_may_grant, resource_of, scope_of, with_consent,
+    binding_of_refresh, claims_of, conflict_of_person, consent_of, end_grant, is_proven, members_of,
+    needs_of, new_refresh_token, person_may_grant, resource_of, scope_of, with_consent,
 };
 use super::requester::Requester;
 use super::scope_and_resource::ScopeAndResource;
@@ -16,8 +16,8 @@ use crate::decision::{Moment, Resolution};
 use crate::identity::CredentialKind;
 use crate::people::{PresentedSecret, SecretDigest};
 use crate::records::{
-    self, Batch, Conflict, EventKind, GrantTerms, IssuedRefreshToken, Kind, Loaded, Needs, RefreshToken,
-    Rotation,
+    self, Batch, BoundTo, Conflict, EventKind, GrantTerms, IssuedRefreshToken, Kind, Loaded, Needs,
+    RefreshToken, Rotation,
 };
 use crate::rejection::{GrantReason, Presented, Rejection};
 use testudo_protocol::oauth::{Form, GRANT_REFRESH_TOKEN};
@@ -74,6 +74,15 @@ impl Grant for RefreshGrant {
         let grant = grant.ok_or(GrantReason::GrantRevoked)?;
         let rotation = grant.record.refresh.as_ref().ok_or(GrantReason::GrantRevoked)?;
         belongs(&grant.record, requester)?;
+        let is_proven = is_proven(&grant.record.bound_to, requester);
+        // An attacker who used a stolen token that was not bound could bind the grant to a key of its own. The token that the
+        // client then sends shows the theft, and must not be refused for the key alone.
+        let is_older = rotation
+            .bound_since
+            .is_some_and(|since| token.record.issued < since);
+        if !is_proven && !is_older {
+            return Err(GrantReason::KeyNotProven(what).into());
+        }
         if at.now >= token.record.expires {
             return Err(GrantReason::GrantExpired(what).into());
         }
@@ -83,7 +92,8 @@ impl Grant for RefreshGrant {
         if ends.is_some_and(|ends| at.now >= ends) {
             return Err(GrantReason::AuthorizationEnded.into());
         }
-        let Some(use_of) = use_of(presented.digest, rotation, &grant.record, requester, at.now) else {
+        let use_of = use_of(presented.digest, rotation, &grant.record, requester, at.now);
+        let Some(use_of) = use_of.filter(|_| is_proven) else {
             let reason = GrantReason::RefreshTokenUsed;
             let batch = end_grant(grant, EventKind::GrantReused, &reason, requester, at);
             return Err(Refusal {
@@ -103,9 +113,14 @@ impl Grant for RefreshGrant {
         let (text, current) = new_refresh_token(presented.grant, idle, at, &mut batch);
         let token_ends = at.now + requester.token_lifetime(at.policy.tokens.access_token_lifetime, at.now);
         let live_until = grant.record.live_until.max(current.expires).max(token_ends);
-        let refresh = Some(rotated(rotation, current, use_of, at.now, &mut batch));
+        let bound_to = bound_from_now(&grant.record.bound_to, requester);
+        let mut refresh = rotated(rotation, current, use_of, at.now, &mut batch);
+        if bound_to != grant.record.bound_to {
+            refresh.bound_since = Some(at.now);
+        }
         let next = records::Grant {
-            refresh,
+            refresh: Some(refresh),
+            bound_to,
             live_until,
             terms: terms.clone(),
             ..grant.record.clone()
@@ -129,8 +144,7 @@ impl Grant for RefreshGrant {
     }
 }
 
-/// Checks that the grant is of this client, of the same life of it, and that its keys are proven. A refusal here does not
-/// end the grant: otherwise any client that saw a token could end the access of another.
+/// Checks that the grant is of this client, and of the same life of it. A refusal here does not end the grant: otherwise any client that saw a token could end the access of another.
 fn belongs(grant: &records::Grant, requester: &Requester<'_>) -> Result<(), Rejection> {
     let what = Presented::RefreshToken;
     // [RFC6749 §6]
@@ -140,10 +154,19 @@ fn belongs(grant: &records::Grant, requester: &Requester<'_>) -> Result<(), Reje
     if grant.client.generation != Some(requester.generation) {
         return Err(GrantReason::OfEarlierClient(what).into());
     }
-    if !is_proven(&grant.bound_to, requester) {
-        return Err(GrantReason::KeyNotProven(what).into());
-    }
     Ok(())
+}
+
+/// What the next refresh token is bound to: what the grant is bound to, and the key or the certificate that this request
+/// proves, if the grant is not bound to one yet. [RFC9449 §5] [RFC8705 §7.1] Otherwise the refresh tokens of a public client
+/// stayed without binding for as long as the grant lasts, although a binding is demanded since.
+fn bound_from_now(bound: &BoundTo, requester: &Requester<'_>) -> BoundTo {
+    let shown = binding_of_refresh(requester);
+    BoundTo {
+        dpop_key: bound.dpop_key.or(shown.dpop_key),
+        certificate: bound.certificate.or(shown.certificate),
+        instance_key: bound.instance_key,
+    }
 }
 
 /// How a refresh token is used.
@@ -198,5 +221,6 @@ fn rotated(
         },
         earlier,
         number: before.number.saturating_add(1),
+        bound_since: before.bound_since,
     }
 }

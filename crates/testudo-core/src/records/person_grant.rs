@@ -46,6 +46,10 @@ pub struct Rotation {
     pub earlier: Vec<IssuedRefreshToken>,
     /// How many tokens were issued.
     pub number: u32,
+    /// When a refresh bound the grant to a key or a certificate to which it was not bound before. Tokens that were issued
+    /// earlier are bound to none, so any of them that is sent again was reused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bound_since: Option<Timestamp>,
 }
 
 /// A refresh token that was issued.

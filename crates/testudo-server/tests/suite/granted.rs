@@ -84,6 +84,7 @@ pub async fn granted(world: &World, path: &str, random: u8) -> Granted {
             replaced: None,
             earlier: Vec::new(),
             number: 1,
+            bound_since: None,
         }),
         live_until: expires,
     });

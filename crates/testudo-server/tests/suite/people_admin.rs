@@ -140,6 +140,7 @@ impl Prepared {
                 replaced: None,
                 earlier: Vec::new(),
                 number: 1,
+                bound_since: None,
             }),
             live_until: expires,
         }

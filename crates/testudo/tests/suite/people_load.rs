@@ -136,6 +136,7 @@ fn grant(name: PresentedSecret, began: Timestamp) -> Grant {
             replaced: None,
             earlier: Vec::new(),
             number: 1,
+            bound_since: None,
         }),
         live_until: expires,
     }
