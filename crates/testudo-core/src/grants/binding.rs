@@ -22,31 +22,57 @@ pub struct Binding {
     certificate: Option<[u8; 32]>,
 }
 
+/// What the rule, the attester or the registration demands of the tokens of a client.
+struct Demanded {
+    certificate: bool,
+    key: bool,
+    /// One of the two.
+    any: bool,
+}
+
+impl Demanded {
+    fn of(requester: &Requester<'_>) -> Result<Demanded, Rejection> {
+        let of_rule = requester.governed.found.rule.sender_constraint;
+        let registration = requester.registration;
+        let attested = attested_demands(requester.governed.identity)?;
+        Ok(Demanded {
+            certificate: of_rule == SenderConstraint::Mtls
+                || attested.must_bind_tokens
+                || registration.is_some_and(|stands| stands.must_bind_tokens),
+            key: of_rule == SenderConstraint::Dpop
+                || attested.dpop_bound_access_tokens
+                || registration.is_some_and(|stands| stands.dpop_bound_access_tokens),
+            any: of_rule == SenderConstraint::Any,
+        })
+    }
+}
+
+/// The certificate of a request to which its tokens, or those that follow it, are bound. A pushed request may lack the DPoP
+/// proof that the redemption needs: its certificate is demanded all the same. [RFC8705 §4]
+pub(super) fn demanded_certificate(requester: &Requester<'_>) -> Option<[u8; 32]> {
+    // A request with an error in what is attested is refused where a token would be issued.
+    let demanded = Demanded::of(requester).ok()?;
+    let is_instead_of_key = demanded.any && !demanded.key && requester.possession.dpop_key.is_none();
+    let certificate = requester.governed.identity.proof.certificate_thumbprint;
+    certificate.filter(|_| demanded.certificate || is_instead_of_key)
+}
+
 impl Binding {
     /// What the token is bound to. [RFC9449 §5] A client that sends a DPoP proof gets a token that is bound to the key
     /// of the proof, whatever its rule requires. The error means that the request proved no key that the rule or the
     /// registration of the client requires.
     pub(super) fn check(requester: &Requester<'_>) -> Result<Option<Binding>, Rejection> {
         let certificate = requester.governed.identity.proof.certificate_thumbprint;
-        let of_rule = requester.governed.found.rule.sender_constraint;
-        let registration = requester.registration;
-        let attested = attested_demands(requester.governed.identity)?;
-        let must_be_certificate = of_rule == SenderConstraint::Mtls
-            || attested.must_bind_tokens
-            || registration.is_some_and(|stands| stands.must_bind_tokens);
-        let must_be_key = of_rule == SenderConstraint::Dpop
-            || attested.dpop_bound_access_tokens
-            || registration.is_some_and(|stands| stands.dpop_bound_access_tokens);
-        let needs_key = must_be_key || (of_rule == SenderConstraint::Any && certificate.is_none());
+        let demanded = Demanded::of(requester)?;
+        let needs_key = demanded.key || (demanded.any && certificate.is_none());
         let key = match needs_key {
             true => requester.possession.needed_dpop_key(),
             false => requester.possession.dpop_key,
         };
-        let is_bound_to_certificate =
-            must_be_certificate || (of_rule == SenderConstraint::Any && key.is_none());
-        let lacking = if must_be_certificate && certificate.is_none() {
+        let is_bound_to_certificate = demanded.certificate || (demanded.any && key.is_none());
+        let lacking = if demanded.certificate && certificate.is_none() {
             Some(SenderConstraint::Mtls)
-        } else if must_be_key && key.is_none() {
+        } else if demanded.key && key.is_none() {
             Some(SenderConstraint::Dpop)
         } else if is_bound_to_certificate && certificate.is_none() {
             Some(SenderConstraint::Any)
@@ -60,11 +86,6 @@ impl Binding {
         let certificate = certificate.filter(|_| is_bound_to_certificate);
         let is_bound = key.is_some() || certificate.is_some();
         Ok(is_bound.then_some(Binding { key, certificate }))
-    }
-
-    /// The certificate to which the tokens of this request are bound.
-    pub(super) fn certificate(&self) -> Option<[u8; 32]> {
-        self.certificate
     }
 
     /// The lifetime of a token that is issued at `now`, limited by the binding.

@@ -1,7 +1,7 @@
 //! What the grants of people have in common: whether the person may still grant, and what of the granted scope and
 //! resources a token gets.
 
-use super::binding::Binding;
+use super::binding::{Binding, demanded_certificate};
 use super::granted::{Members, OfPerson};
 use super::requester::Requester;
 use super::scope_and_resource::{ScopeAndResource, must_be_within};
@@ -178,11 +178,9 @@ pub(crate) fn binding_of_refresh(requester: &Requester<'_>) -> BoundTo {
     let (identity, possession) = (requester.governed.identity, requester.possession);
     let is_public = identity.kind == CredentialKind::Public;
     let of_public = |thumbprint: Option<[u8; 32]>| thumbprint.filter(|_| is_public).map(KeyThumbprint);
-    // [RFC8705 §4] A pushed request may lack the certificate that a token needs: then the code is bound to none.
-    let binding = Binding::check(requester).ok().flatten();
     BoundTo {
         dpop_key: of_public(possession.dpop_key),
-        certificate: of_public(binding.and_then(|binding| binding.certificate())),
+        certificate: of_public(demanded_certificate(requester)),
         instance_key: instance_key(identity),
     }
 }

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::admission::attested_by::BesideAttestation;
-use crate::grants::tests::world::{CALLBACK, Caller as Sender, START, WEB, World, governed, web};
-use crate::identity::OccasionKind;
+use crate::grants::tests::world::{CALLBACK, Caller as Sender, START, WEB, World, governed, public, web};
+use crate::identity::{CredentialKind, OccasionKind, SenderConstraint};
 use crate::possession::Possession;
-use crate::records::{Client, Kind, RequestDetails};
+use crate::records::client_tests::whole;
+use crate::records::{Client, ClientMetadata, Kind, Registration, RequestDetails};
 use crate::rejection::AdmissionReason;
 use crate::rules::Rule;
 use testudo_protocol::oauth::Form;
@@ -133,6 +134,46 @@ fn code_will_be_bound_to_the_key_of_the_proof_which_must_be_the_named_one() {
     assert_eq!(refused, AuthorizationReason::DpopKeyDiffers.into());
     let pushed = push(&mut world, &web(), "").unwrap();
     assert_eq!(kept(&world, &pushed).bound_to, BoundTo::default());
+}
+
+// [RFC8705 §4]
+#[test]
+fn code_will_be_bound_to_the_certificate_of_a_public_client_also_while_its_other_proof_is_missing() {
+    let bound = |constraint: SenderConstraint, change: fn(&mut Registration)| {
+        let mut registration = Registration::of_nothing(Timestamp(START));
+        change(&mut registration);
+        let mut world = World::with(&public(), |_| {});
+        world.spec.sender_constraint = Some(constraint);
+        world.put(&Client {
+            expires: None,
+            registration: Some(Box::new(registration)),
+            metadata: ClientMetadata {
+                redirect_uris: vec![CALLBACK.to_owned()],
+                ..ClientMetadata::default()
+            },
+            first_credential: CredentialKind::Public,
+            last_credential: CredentialKind::Public,
+            ..whole()
+        });
+        let sender = Sender {
+            certificate: Some([7; 32]),
+            ..public()
+        };
+        let pushed = push(&mut world, &sender, "").unwrap();
+        kept(&world, &pushed).bound_to.certificate
+    };
+    let own = Some(KeyThumbprint([7; 32]));
+    let (dpop, any) = (SenderConstraint::Dpop, SenderConstraint::Any);
+    assert_eq!(bound(SenderConstraint::Mtls, |_| {}), own);
+    assert_eq!(bound(dpop, |registered| registered.must_bind_tokens = true), own);
+    assert_eq!(bound(any, |_| {}), own);
+    // The tokens are bound to a key alone.
+    assert_eq!(bound(dpop, |_| {}), None);
+    assert_eq!(
+        bound(any, |registered| registered.dpop_bound_access_tokens = true),
+        None
+    );
+    assert_eq!(bound(SenderConstraint::None, |_| {}), None);
 }
 
 #[test]
