@@ -26,7 +26,7 @@ impl ClientSection {
     }
 
     /// True if the client has no credential.
-    fn is_public(&self) -> bool {
+    pub(super) fn is_public(&self) -> bool {
         self.method() == Some(CredentialKind::Public)
     }
 

@@ -110,6 +110,10 @@ impl Checker<'_> {
                 format!("is absent although {who}: clients can present a certificate only over TLS"),
                 Some("set server.tls, or server.proxy behind a TLS terminator"),
             );
+            // A proxy with an error is already reported.
+            if section.proxy.is_none() || proxy.is_some() {
+                self.public_clients_without_certificates(clients);
+            }
         }
         Some(ServerSettings {
             listen,

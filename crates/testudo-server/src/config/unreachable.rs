@@ -1,6 +1,7 @@
-//! Rules and trust domains with which every request is refused, although each value by itself is good.
+//! Rules, trust domains and clients with which every request is refused, although each value by itself is good.
 
 use super::checker::Checker;
+use super::clients::ClientSection;
 use super::trust::TrustDomainSection;
 use std::collections::HashMap;
 use testudo_core::identity::{SenderConstraint, VerifiedBy};
@@ -50,6 +51,21 @@ impl Checker<'_> {
             let problem = "is \"mtls\", and no client certificate is accepted from the identities of this rule: every request would be refused";
             self.report
                 .error(format!("{key}.sender_constraint"), problem, Some(hint));
+        }
+    }
+
+    /// Reports the clients without a credential whose tokens must be bound to a certificate, where no certificate can arrive.
+    pub(super) fn public_clients_without_certificates(&mut self, clients: &[ClientSection]) {
+        for (position, client) in clients.iter().enumerate() {
+            if client.is_public() && client.sender_constraint == Some(SenderConstraint::Mtls) {
+                let hint = "set server.tls, or server.proxy behind a TLS terminator, or sender_constraint = \"dpop\"";
+                let problem = "is \"mtls\", and no client certificate can arrive without server.tls: every token request of this client would be refused";
+                self.report.error(
+                    format!("clients[{position}].sender_constraint"),
+                    problem,
+                    Some(hint),
+                );
+            }
         }
     }
 

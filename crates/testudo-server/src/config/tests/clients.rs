@@ -61,11 +61,21 @@ fn configured_client_without_a_credential_gets_only_what_people_grant() {
     for fine in [
         "grant_types = [\"authorization_code\", \"refresh_token\"]",
         "sender_constraint = \"dpop\"",
-        "sender_constraint = \"mtls\"",
+        "sender_constraint = \"any\"",
         "pushed_authorization = \"required\"",
     ] {
         assert!(judge(&client(local, fine)).is_ok(), "{fine}");
     }
+    // Without `server.tls`, no certificate can arrive.
+    let bound = client(local, "sender_constraint = \"mtls\"");
+    refused(
+        &bound,
+        "clients[0].sender_constraint",
+        "no client certificate can arrive",
+    );
+    let terminated =
+        "[server.proxy]\ntrusted = [\"10.0.0.0/8\"]\nclient_certificate_header = \"client-cert\"\n";
+    judge(&format!("{bound}\n{terminated}")).unwrap_or_else(|report| panic!("{report}"));
     let web = "\"https://app.example/callback\"";
     assert!(judge(&client(web, "consent = \"trusted\"")).is_ok());
     for (uri, more, key, problem) in [
