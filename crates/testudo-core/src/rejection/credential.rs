@@ -169,6 +169,14 @@ pub enum CredentialReason {
         /// Why the token is refused.
         why: String,
     },
+    /// The initial access token is valid, and a status list of the credential of its holder cannot be fetched. Neither the
+    /// holder nor the caller is at fault.
+    InitialAccessTokenStatusUnavailable {
+        /// Which list, and the error of the fetch.
+        why: String,
+        /// After how many seconds the list is fetched again.
+        retry_after_seconds: i64,
+    },
     /// The access token is valid, but does not have the scope for registering clients.
     InitialAccessTokenHasNoScope,
     /// A request to manage a registration has no token. [RFC7592 §2]
@@ -252,6 +260,14 @@ impl CredentialReason {
                 "initial_access_token_refused",
                 "the initial access token is not valid",
             ),
+            CredentialReason::InitialAccessTokenStatusUnavailable {
+                retry_after_seconds, ..
+            } => Row::new(
+                "initial_access_token_status_unavailable",
+                ErrorCode::TemporarilyUnavailable,
+                "the holder of the initial access token cannot be checked now, try again later",
+            )
+            .retry_after(*retry_after_seconds),
             CredentialReason::InitialAccessTokenHasNoScope => Row::new(
                 "initial_access_token_has_no_scope",
                 ErrorCode::InsufficientScope,
@@ -395,6 +411,9 @@ impl fmt::Display for CredentialReason {
             }
             CredentialReason::InitialAccessTokenRefused { why } => {
                 write!(f, "the initial access token is refused: {why}")
+            }
+            CredentialReason::InitialAccessTokenStatusUnavailable { why, .. } => {
+                write!(f, "the holder of the initial access token cannot be checked: {why}")
             }
             CredentialReason::InitialAccessTokenHasNoScope => {
                 f.write_str("the access token is not one for registering clients")

@@ -149,6 +149,9 @@ pub(super) fn of_credential(reason: &CredentialReason) -> Cow<'static, str> {
         CredentialReason::InitialAccessTokenRefused { .. } => {
             "request a new access token with scope client.register from this server; the rule of its holder must have this scope".into()
         }
+        CredentialReason::InitialAccessTokenStatusUnavailable { .. } => {
+            "nothing is wrong with the token: the publisher of the status list must serve it; `status_max_stale` of the issuer allows an older list for longer".into()
+        }
         CredentialReason::InitialAccessTokenHasNoScope => {
             "request a token with scope client.register, which the rule of its holder must have".into()
         }

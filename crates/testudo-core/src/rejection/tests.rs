@@ -232,6 +232,7 @@ const ABOUT_NO_MEMBER: &[&str] = &[
     "identity_blocked",
     "initial_access_token_has_no_scope",
     "initial_access_token_refused",
+    "initial_access_token_status_unavailable",
     "invitation_unknown",
     "last_passkey",
     "malformed_form",

@@ -226,6 +226,10 @@ fn credential_reasons() -> Vec<CredentialReason> {
             expected: "x".to_owned(),
         },
         CredentialReason::InitialAccessTokenRefused { why: "x".to_owned() },
+        CredentialReason::InitialAccessTokenStatusUnavailable {
+            why: "x".to_owned(),
+            retry_after_seconds: 5,
+        },
         CredentialReason::InitialAccessTokenHasNoScope,
         CredentialReason::RegistrationTokenMissing,
         CredentialReason::RegistrationTokenRefused { is_superseded: false },

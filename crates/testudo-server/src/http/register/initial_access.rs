@@ -12,7 +12,7 @@ use testudo_core::doors::end_of_credential;
 use testudo_core::identity::{SCOPE_REGISTER, Sponsor, SponsorLimits};
 use testudo_core::policy::Policy;
 use testudo_core::records::{Client, ClientCredential};
-use testudo_core::rejection::{CredentialReason, Rejection};
+use testudo_core::rejection::{CredentialReason, Rejection, StatusReason};
 use testudo_core::{AttestedIdentity, Authority};
 use testudo_protocol::oauth::access_token::VerifiedToken;
 
@@ -53,7 +53,7 @@ pub(super) async fn sponsor(
     let client = client.ok_or_else(|| refused("the client to which it was issued is frozen or removed"))?;
     // The token may be older than the end of what admits its holder.
     let good = credential_status::of_holder(app, in_force, &client).await;
-    good.map_err(|rejection| refused(&refused_sponsor(&rejection)))?;
+    good.map_err(refused_holder)?;
     let entry = Authority::of_key(&client.authority).and_then(|authority| policy.authority(&authority));
     let listed = entry.map(|entry| &*entry.attested_metadata).unwrap_or_default();
     let stated = verified.registration_limits.as_ref();
@@ -101,6 +101,23 @@ pub(super) fn refusal_of(identity: &AttestedIdentity, rejection: Rejection) -> R
         }),
         None => rejection,
     }
+}
+
+/// The refusal of an initial access token whose holder is refused. If it is not known whether the credential of the holder
+/// is good, the token must not be called invalid: the caller would throw away a token that is good again with the list.
+fn refused_holder(rejection: Rejection) -> Rejection {
+    let why = refused_sponsor(&rejection);
+    if let Rejection::Credential(CredentialReason::Status(reason)) = rejection
+        && let StatusReason::ListUnavailable {
+            retry_after_seconds, ..
+        } = *reason
+    {
+        return Rejection::Credential(CredentialReason::InitialAccessTokenStatusUnavailable {
+            why,
+            retry_after_seconds,
+        });
+    }
+    Rejection::Credential(CredentialReason::InitialAccessTokenRefused { why })
 }
 
 fn refused_sponsor(rejection: &Rejection) -> String {

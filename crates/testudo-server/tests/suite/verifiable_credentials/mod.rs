@@ -15,6 +15,7 @@ mod page;
 mod refused;
 mod registration;
 mod sponsors;
+mod sponsors_judged;
 mod standard_list;
 mod status;
 mod unbound;

@@ -9,8 +9,8 @@ use testudo_testkit::http::Answer;
 use testudo_testkit::token::claims;
 use testudo_testkit::{generate_key, key_set};
 
-const PORTAL: &str = "agents:portal/1";
-const ENDPOINT: &str = "https://as.example/register";
+pub(super) const PORTAL: &str = "agents:portal/1";
+pub(super) const ENDPOINT: &str = "https://as.example/register";
 const SPONSORS: &str = r#"
 [[rules]]
 name = "portals"
@@ -47,7 +47,7 @@ async fn portal_with(site: &Site, members: Value) {
 }
 
 /// An access token of the portal.
-async fn token_of_portal(site: &Site, jti: &str, scope: &str, resource: &str) -> String {
+pub(super) async fn token_of_portal(site: &Site, jti: &str, scope: &str, resource: &str) -> String {
     let fields = [("scope", scope), ("resource", resource)];
     let answer = ask(site, &site.holder, PORTAL, jti, &fields).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -55,7 +55,7 @@ async fn token_of_portal(site: &Site, jti: &str, scope: &str, resource: &str) ->
 }
 
 /// Sends this body with a bearer token.
-async fn send(site: &Site, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+pub(super) async fn send(site: &Site, method: &str, path: &str, token: &str, body: &Value) -> Answer {
     let authorization = format!("Bearer {token}");
     let headers = [
         ("content-type", "application/json"),
@@ -74,7 +74,7 @@ async fn portal_until(site: &Site, seconds: i64) -> Answer {
 }
 
 /// Registers a client with an initial access token of the portal.
-async fn sponsored(site: &Site, key: &SigningKey, jti: &str) -> Value {
+pub(super) async fn sponsored(site: &Site, key: &SigningKey, jti: &str) -> Value {
     let token = token_of_portal(site, jti, "client.register", ENDPOINT).await;
     let body = json!({ "jwks": key_set(&[key]), "grant_types": ["client_credentials"] });
     let answer = send(site, "POST", "/register", &token, &body).await;
@@ -295,7 +295,7 @@ async fn shown(site: &Site, client_id: &str) -> Value {
 }
 
 /// A server that checks the status of the credential of the portal, which is at index 0 of the list `/1`.
-async fn with_status(settings: &str) -> super::status::Lists {
+pub(super) async fn with_status(settings: &str) -> super::status::Lists {
     let lists = super::status::Lists::start("").await;
     configure(&lists.site, super::status::OUTBOUND, &lists.issuers(settings)).await;
     lists.publish("/1", &[0]);
