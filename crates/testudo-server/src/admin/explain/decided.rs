@@ -2,6 +2,7 @@
 //! counted or written.
 
 use super::ErrorAnswer;
+use crate::credential_status;
 use crate::fault::Fault;
 use crate::settle::rehearse;
 use crate::state::app::App;
@@ -19,7 +20,7 @@ use testudo_core::occasions::unattested::{RegistrationRequest, RegistrationWitho
 use testudo_core::occasions::without_secret::RequestWithoutSecret;
 use testudo_core::policy::AuthorityPolicy;
 use testudo_core::possession::Possession;
-use testudo_core::records::RequestDetails;
+use testudo_core::records::{Client, RequestDetails};
 use testudo_core::rejection::{AdmissionReason, CredentialReason, Rejection};
 use testudo_core::{AttestedIdentity, AuthorityKind, Entropy, Moment, OccasionKind, RequestRef, Trace};
 use testudo_protocol::oauth::ScopeSet;
@@ -120,6 +121,11 @@ pub(super) async fn decide(
         Ok(governed) => governed,
         Err(rejection) => return Ok(Err(rejection)),
     };
+    // A registration by evidence is judged by its own credential, and not by that with which the client registered before.
+    let is_by_evidence = occasion == OccasionKind::Registration && authority.kind().attests();
+    if !is_by_evidence && let Err(rejection) = is_good(app, in_force, &governed).await? {
+        return Ok(Err(rejection));
+    }
     let entropy = entropy(app)?;
     let at = Moment {
         policy,
@@ -197,6 +203,21 @@ pub(super) async fn decide(
             }))
         }
     }
+}
+
+/// Whether the verifiable credential with which the client, or its sponsor, registered is still accepted, as it is judged
+/// before the decision of a request.
+async fn is_good(
+    app: &App,
+    in_force: &InForce,
+    governed: &GovernedIdentity<'_>,
+) -> Result<Result<(), Rejection>, ErrorAnswer> {
+    let client = app.store.read::<Client>(&governed.client_key).await?;
+    let client = client.filter(|client| !client.record.is_expired(app.now()));
+    Ok(match client {
+        Some(client) => credential_status::of_holder(app, in_force, &client.record).await,
+        None => Ok(()),
+    })
 }
 
 /// Randomness for a decision of which nothing is written.

@@ -1,8 +1,11 @@
-//! What else ends, or waits, with the credential of a sponsor: its initial access tokens.
+//! What else ends, or waits, with the credential of a sponsor: its initial access tokens, and what `explain` says of
+//! requests.
 
-use super::sponsors::{ENDPOINT, send, token_of_portal, with_status};
+use super::clients::ask;
+use super::sponsors::{ENDPOINT, PORTAL, send, sponsored, token_of_portal, with_status};
 use serde_json::json;
 use testudo_protocol::jose::Algorithm;
+use testudo_testkit::http::Answer;
 use testudo_testkit::{generate_key, key_set};
 
 const SUSPENDED: u8 = 2;
@@ -34,4 +37,29 @@ async fn initial_access_token_is_not_called_invalid_while_the_list_of_its_holder
     lists.later(61);
     let answer = send(site, "POST", "/register", &token, &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+#[tokio::test]
+async fn explain_judges_the_credential_of_the_client_and_of_its_sponsor_as_it_is_now() {
+    let lists = with_status("").await;
+    let (site, key) = (&lists.site, generate_key(Algorithm::ES256, Some("k")));
+    let client = sponsored(site, &key, "1").await;
+    let id = client["client_id"].as_str().unwrap();
+    lists.publish("/1", &[SUSPENDED]);
+    lists.later(61);
+    let of_sponsor = ask(site, &site.holder, PORTAL, "2", &[]).await;
+    let of_client = ask(site, &key, id, "3", &[]).await;
+    let today = async |answer: &Answer| {
+        let question = json!({ "request_id": answer.header("request-id").unwrap() });
+        let explained = site.world.admin("POST", "/admin/v1/explain", question).await;
+        let today = &explained["today"];
+        let shown = today["rejection"].as_str().or(today["outcome"].as_str());
+        shown.unwrap_or_else(|| panic!("{explained:#}")).to_owned()
+    };
+    assert_eq!(today(&of_sponsor).await, "credential_suspended");
+    assert_eq!(today(&of_client).await, "sponsor_credential_refused");
+    lists.publish("/1", &[0]);
+    lists.later(61);
+    assert_eq!(today(&of_sponsor).await, "allowed");
+    assert_eq!(today(&of_client).await, "allowed");
 }
