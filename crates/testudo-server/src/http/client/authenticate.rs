@@ -142,11 +142,8 @@ impl Authenticated {
         review(app, in_force, &self.presented, identity).await?;
         take_share(app, &self.possession, self.taker(&governed))?;
         // A credential may be revoked after its client, or a client of its sponsor, registered with it.
-        if let Some(known) = self.proven.known_credential()
-            && let Err(refused) = credential_status::judge(app, in_force, known).await
-        {
-            freeze_if_revoked(app, policy, &governed, known.credential, &refused).await?;
-            return Err(known.refused(refused).into());
+        if let Some(known) = self.proven.known_credential() {
+            must_be_good(app, in_force, &governed, known).await?;
         }
         Ok(governed)
     }
@@ -183,6 +180,21 @@ impl Authenticated {
             known.remember(app, policy);
         }
     }
+}
+
+/// Refuses the client whose credential, or that of its sponsor, is not accepted any more, and freezes it if the credential is
+/// revoked.
+pub(in crate::http) async fn must_be_good(
+    app: &App,
+    in_force: &InForce,
+    governed: &GovernedIdentity<'_>,
+    known: KnownCredential<'_>,
+) -> Result<(), Stop> {
+    let Err(refused) = credential_status::judge(app, in_force, known).await else {
+        return Ok(());
+    };
+    freeze_if_revoked(app, &in_force.policy, governed, known.credential, &refused).await?;
+    Err(known.refused(refused).into())
 }
 
 /// Freezes the client if its credential is revoked, so that it stays refused when the list is not published any more.

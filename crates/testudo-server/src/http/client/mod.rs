@@ -6,6 +6,6 @@ mod receive;
 mod refused;
 
 pub(super) use about_token::about_token;
-pub(super) use authenticate::Client;
+pub(super) use authenticate::{Client, must_be_good};
 pub(super) use receive::{authorization, receive};
 pub(super) use refused::refused;

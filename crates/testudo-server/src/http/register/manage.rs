@@ -7,6 +7,7 @@ use crate::fault::{Fault, Stop};
 use crate::gather::look_up_turn;
 use crate::http::bearer::{RegistrationToken, bearer};
 use crate::http::body::{RequestBody, json_body};
+use crate::http::client::must_be_good;
 use crate::http::incoming::Incoming;
 use crate::http::proxy::{address_of, note_ids};
 use crate::http::respond::{error, failed, json, no_content};
@@ -16,6 +17,7 @@ use crate::state::in_force::InForce;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
+use testudo_core::doors::KnownCredential;
 use testudo_core::metadata::requested::RequestedMetadata;
 use testudo_core::occasions::manage::{Change, ManagementRequest};
 use testudo_core::occasions::unattested::RegistrationRequest;
@@ -86,6 +88,12 @@ async fn serve_management<B: RequestBody>(
         _ => None,
     };
     let governed = app.govern(&identity, OccasionKind::Registration, policy)?;
+    // The credential of the sponsor may be revoked after the client registered. Otherwise a client that gets no tokens for
+    // this reason could still put other keys in its registration.
+    let (sponsor, credential) = (client.sponsor.as_deref(), client.sponsor_credential.as_deref());
+    if let Some(known) = KnownCredential::of_sponsor(sponsor, credential) {
+        must_be_good(app, in_force, &governed, known).await?;
+    }
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;
     let change = match (&method, &replacement) {
         (&Method::DELETE, _) => Change::Delete,
