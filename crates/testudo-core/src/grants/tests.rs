@@ -1,6 +1,7 @@
 //! Rules for every grant, shown with a grant of the tests: a ticket is used once, the answer contains the next one, and
 //! a second use deletes it. It is one file and one row, like every grant.
 
+mod bound_later;
 mod codes;
 mod refresh_tokens;
 pub(crate) mod world;

@@ -12,7 +12,7 @@ use testudo_protocol::oauth::access_token::Confirmation;
 use testudo_protocol::{Seconds, Timestamp};
 
 /// A world in which this client has redeemed its code, and the first refresh token.
-fn redeemed(client: &Caller) -> (World, String) {
+pub(super) fn redeemed(client: &Caller) -> (World, String) {
     redeemed_with(client, |_| {})
 }
 
@@ -225,77 +225,6 @@ fn tokens_of_a_public_client_are_bound_to_its_certificate_where_that_is_demanded
     };
     let token = refresh_token(&world.redeem(&workload([7; 32]), "").unwrap());
     assert!(world.refresh(&workload([8; 32]), &token, "").is_ok());
-}
-
-// [RFC8705 §7.1] [RFC9449 §5]
-#[test]
-fn refresh_after_a_binding_is_demanded_binds_the_next_refresh_token() {
-    let certificate = |certificate: [u8; 32]| Caller {
-        certificate: Some(certificate),
-        ..public()
-    };
-    let key = |key: [u8; 32]| Caller {
-        dpop_key: Some(key),
-        ..public()
-    };
-    for (constraint, own, other) in [
-        (SenderConstraint::Mtls, certificate([7; 32]), certificate([8; 32])),
-        (SenderConstraint::Dpop, key([7; 32]), key([8; 32])),
-    ] {
-        let (mut world, first) = redeemed(&public());
-        world.spec.sender_constraint = Some(constraint);
-        world.now += 1;
-        let second = refresh_token(&world.refresh(&own, &first, "").unwrap());
-        assert!(world.grant().unwrap().bound_to.binds(), "{constraint}");
-        let not_proven = GrantReason::KeyNotProven(Presented::RefreshToken);
-        assert_eq!(
-            world.refresh(&other, &second, "").unwrap_err(),
-            not_proven.into(),
-            "{constraint}"
-        );
-        // The client proves a key now, so an answer that was lost is repeated.
-        let second = refresh_token(&world.refresh(&own, &first, "").unwrap());
-        assert!(world.refresh(&own, &second, "").is_ok(), "{constraint}");
-        // Nothing binds the tokens of a client that authenticates.
-        let (mut world, first) = redeemed(&web());
-        world.spec.sender_constraint = Some(constraint);
-        let own = Caller {
-            dpop_key: own.dpop_key,
-            certificate: own.certificate,
-            ..web()
-        };
-        assert!(world.refresh(&own, &first, "").is_ok(), "{constraint}");
-        assert!(!world.grant().unwrap().bound_to.binds(), "{constraint}");
-    }
-}
-
-#[test]
-fn client_whose_stolen_refresh_token_was_bound_to_the_key_of_the_thief_ends_the_grant_with_its_next_refresh()
-{
-    let with = |certificate: [u8; 32]| Caller {
-        certificate: Some(certificate),
-        ..public()
-    };
-    let (client, thief) = (with([7; 32]), with([8; 32]));
-    let (mut world, stolen) = redeemed(&public());
-    world.spec.sender_constraint = Some(SenderConstraint::Mtls);
-    world.now += 1;
-    let of_thief = refresh_token(&world.refresh(&thief, &stolen, "").unwrap());
-    assert_eq!(
-        world.refresh(&client, &stolen, "").unwrap_err(),
-        GrantReason::RefreshTokenUsed.into()
-    );
-    assert!(world.grant().is_none());
-    assert!(world.refresh(&thief, &of_thief, "").is_err());
-    // An earlier token that was bound ends nothing without its key: it is of no use to who has it.
-    let (mut world, first) = redeemed(&public());
-    world.spec.sender_constraint = Some(SenderConstraint::Mtls);
-    world.now += 1;
-    let second = refresh_token(&world.refresh(&client, &first, "").unwrap());
-    let third = refresh_token(&world.refresh(&client, &second, "").unwrap());
-    let not_proven = GrantReason::KeyNotProven(Presented::RefreshToken).into();
-    assert_eq!(world.refresh(&thief, &second, "").unwrap_err(), not_proven);
-    assert!(world.refresh(&client, &third, "").is_ok());
 }
 
 // Rows F-25, F-26, F-27.
