@@ -144,7 +144,8 @@ impl Grant for RefreshGrant {
     }
 }
 
-/// Checks that the grant is of this client, and of the same life of it. A refusal here does not end the grant: otherwise any client that saw a token could end the access of another.
+/// Checks that the grant is of this client, and of the same life of it. A refusal here does not end the grant: otherwise any
+/// client that saw a token could end the access of another.
 fn belongs(grant: &records::Grant, requester: &Requester<'_>) -> Result<(), Rejection> {
     let what = Presented::RefreshToken;
     // [RFC6749 §6]
