@@ -63,7 +63,8 @@ fn grant(id: GrantId) -> Grant {
             authority: "spiffe://prod.example".into(),
             client_id: subject.clone(),
             subject,
-            generation: Some(1),
+            // There is no record of this client.
+            generation: None,
         },
         terms: GrantTerms {
             scope: ScopeSet::parse("orders.read").unwrap(),
