@@ -68,14 +68,17 @@ impl Lease {
             }
             outcome => outcome,
         };
-        match &outcome {
-            Ok(_) | Err(StatementFault::ServerReplaced | StatementFault::NoConnection(_)) => {}
-            Err(StatementFault::NoAnswer(_)) => self.is_lost.store(true, Ordering::Relaxed),
-            Err(StatementFault::Refused(error)) => {
-                // The session began while the server was read-only. A new session may be able to write.
-                let is_read_only = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
-                self.is_lost.store(is_read_only, Ordering::Relaxed);
+        let is_lost = match &outcome {
+            Ok(_) | Err(StatementFault::ServerReplaced | StatementFault::NoConnection(_)) => false,
+            Err(StatementFault::NoAnswer(_)) => true,
+            // With the first code the session began while the server was read-only: a new session may be able to write. A
+            // connection that ended may not look closed yet, and must not be given out again.
+            Err(fault @ StatementFault::Refused(error)) => {
+                error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) || fault.is_of_connection()
             }
+        };
+        if is_lost {
+            self.is_lost.store(true, Ordering::Relaxed);
         }
         self.is_pending.store(false, Ordering::Relaxed);
         outcome
