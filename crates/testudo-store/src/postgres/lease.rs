@@ -69,7 +69,7 @@ impl Lease {
             outcome => outcome,
         };
         let is_lost = match &outcome {
-            Ok(_) | Err(StatementFault::ServerReplaced | StatementFault::NoConnection(_)) => false,
+            Ok(_) | Err(StatementFault::ServerReplaced) => false,
             Err(StatementFault::NoAnswer(_)) => true,
             // With the first code the session began while the server was read-only: a new session may be able to write. A
             // connection that ended may not look closed yet, and must not be given out again.
@@ -117,8 +117,6 @@ impl Drop for Lease {
 /// Why a statement has no result.
 #[derive(Debug)]
 pub(super) enum StatementFault {
-    /// No connection could be taken from the pool.
-    NoConnection(StoreFault),
     /// There was no answer within this time.
     NoAnswer(Duration),
     /// The server refused the statement, or the connection failed.
@@ -130,7 +128,6 @@ pub(super) enum StatementFault {
 impl StatementFault {
     pub(super) fn into_fault(self) -> StoreFault {
         match self {
-            StatementFault::NoConnection(fault) => fault,
             StatementFault::NoAnswer(time) => fault(format!("no answer within {} s", time.as_secs())),
             StatementFault::Refused(error) => refusal(&error),
             StatementFault::ServerReplaced => fault(
@@ -149,16 +146,14 @@ impl StatementFault {
             StatementFault::Refused(error) => {
                 error.is_closed() || error.code().is_some_and(|code| code.code().starts_with("57P0"))
             }
-            StatementFault::NoConnection(_) | StatementFault::NoAnswer(_) => false,
+            StatementFault::NoAnswer(_) => false,
         }
     }
 
     /// True if the server undid the statement because of a concurrent one, so that it may succeed when it is repeated.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            StatementFault::NoConnection(_)
-            | StatementFault::NoAnswer(_)
-            | StatementFault::ServerReplaced => false,
+            StatementFault::NoAnswer(_) | StatementFault::ServerReplaced => false,
             StatementFault::Refused(error) => error.code().is_some_and(|code| {
                 [
                     SqlState::T_R_SERIALIZATION_FAILURE,

@@ -145,36 +145,20 @@ impl PostgresEngine {
         &self,
         keys: Vec<(Kind, Vec<u8>)>,
     ) -> Result<Vec<Option<Stored>>, StoreFault> {
-        match self.get_once(&keys).await {
-            Err(fault) if fault.is_of_connection() => self.get_once(&keys).await,
+        let client = checkout(&self.connections).await?;
+        let first = bodies(&client, &keys).await;
+        let found = match first {
+            Err(fault) if fault.is_of_connection() => {
+                drop(client);
+                bodies(&checkout(&self.connections).await?, &keys).await
+            }
             outcome => outcome,
-        }
-        .map_err(StatementFault::into_fault)
-    }
-
-    async fn get_once(&self, keys: &[(Kind, Vec<u8>)]) -> Result<Vec<Option<Stored>>, StatementFault> {
-        let client = checkout(&self.connections)
-            .await
-            .map_err(StatementFault::NoConnection)?;
-        if keys.len() > FEW_KEYS {
-            return get_at_once(&client, keys).await;
-        }
-        let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
-        client
-            .attempt(async {
-                let statement = client.prepare_cached(statement).await?;
-                let mut found = Vec::with_capacity(keys.len());
-                for (kind, key) in keys {
-                    let row = client.query_opt(&statement, &[&(*kind as i16), key]).await?;
-                    found.push(row.map(|row| Stored {
-                        version: row.get::<_, i64>(0) as u64,
-                        body: row.get(1),
-                        key: key.clone(),
-                    }));
-                }
-                Ok(found)
-            })
-            .await
+        };
+        let found = found.map_err(StatementFault::into_fault)?.into_iter();
+        let stored = |((_, key), body): ((Kind, Vec<u8>), Option<Body>)| {
+            body.map(|Body(version, body)| Stored { key, version, body })
+        };
+        Ok(keys.into_iter().zip(found).map(stored).collect())
     }
 
     pub(crate) async fn list(
@@ -300,11 +284,34 @@ impl PostgresEngine {
     }
 }
 
+/// The version and the body of a document.
+#[derive(Clone)]
+struct Body(u64, Vec<u8>);
+
+/// Reads documents; they are in the order of the keys.
+async fn bodies(client: &Lease, keys: &[(Kind, Vec<u8>)]) -> Result<Vec<Option<Body>>, StatementFault> {
+    if keys.len() > FEW_KEYS {
+        return bodies_at_once(client, keys).await;
+    }
+    let statement = "SELECT version, body FROM records WHERE kind = $1 AND key = $2";
+    client
+        .attempt(async {
+            let statement = client.prepare_cached(statement).await?;
+            let mut found = Vec::with_capacity(keys.len());
+            for (kind, key) in keys {
+                let row = client.query_opt(&statement, &[&(*kind as i16), key]).await?;
+                found.push(row.map(|row| Body(row.get::<_, i64>(0) as u64, row.get(1))));
+            }
+            Ok(found)
+        })
+        .await
+}
+
 /// Reads many documents by one statement: a round trip for each would cost more than the query.
-async fn get_at_once(
+async fn bodies_at_once(
     client: &Lease,
     keys: &[(Kind, Vec<u8>)],
-) -> Result<Vec<Option<Stored>>, StatementFault> {
+) -> Result<Vec<Option<Body>>, StatementFault> {
     let kinds: Vec<i16> = keys.iter().map(|(kind, _)| *kind as i16).collect();
     let names: Vec<&[u8]> = keys.iter().map(|(_, key)| key.as_slice()).collect();
     let text = "SELECT wanted.place, records.version, records.body
@@ -316,16 +323,11 @@ async fn get_at_once(
             client.query(&statement, &[&kinds, &names]).await
         })
         .await?;
-    let mut found: Vec<Option<Stored>> = vec![None; keys.len()];
+    let mut found = vec![None; keys.len()];
     for row in rows {
         let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-        let Some(at) = place.checked_sub(1) else { continue };
-        if let (Some(slot), Some((_, key))) = (found.get_mut(at), keys.get(at)) {
-            *slot = Some(Stored {
-                key: key.clone(),
-                version: row.get::<_, i64>(1) as u64,
-                body: row.get(2),
-            });
+        if let Some(slot) = place.checked_sub(1).and_then(|at| found.get_mut(at)) {
+            *slot = Some(Body(row.get::<_, i64>(1) as u64, row.get(2)));
         }
     }
     Ok(found)
