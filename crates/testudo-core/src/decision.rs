@@ -44,6 +44,22 @@ impl<T> Decision<T> {
             memory: ClientMemory::Unchanged,
         }
     }
+
+    /// The same decision, with another content of the answer.
+    pub(crate) fn map<U>(self, other: impl FnOnce(T) -> U) -> Decision<U> {
+        let Decision {
+            outcome,
+            batch,
+            limits,
+            memory,
+        } = self;
+        Decision {
+            outcome: other(outcome),
+            batch,
+            limits,
+            memory,
+        }
+    }
 }
 
 /// What a decision changes in the copy of a client that a node keeps in memory.

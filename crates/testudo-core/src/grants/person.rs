@@ -4,7 +4,7 @@
 use super::binding::{Binding, demanded_certificate};
 use super::granted::{Members, OfPerson};
 use super::requester::Requester;
-use super::scope_and_resource::{ScopeAndResource, must_be_within};
+use super::scope_and_resource::ScopeAndResource;
 use crate::admission::create::describe_identity;
 use crate::admission::governed::GovernedIdentity;
 use crate::admission::lifecycle::event_retention;
@@ -94,14 +94,11 @@ pub(crate) fn allowed_to_client(
     if asked.resource.is_some() {
         asked.resource(requester, at.policy)?;
     }
-    if let Some(granted) = granted {
-        return scope_of(granted, asked, requester);
+    match (granted, &asked.scope) {
+        (Some(granted), _) => scope_of(granted, asked, requester),
+        (None, Some(_)) => asked.scope(requester),
+        (None, None) => requester.scope_ceiling(),
     }
-    let ceiling = requester.scope_ceiling()?;
-    if let Some(scope) = &asked.scope {
-        must_be_within(scope, &ceiling, requester.governed.found.rule)?;
-    }
-    Ok(asked.scope.clone().unwrap_or(ceiling))
 }
 
 /// The scope of a token: what is requested of the granted scope, or all of it. What the rule, the attester or the

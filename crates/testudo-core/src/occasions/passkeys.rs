@@ -116,7 +116,7 @@ impl Occasion for PasskeyAddition<'_> {
         let mut batch = self.finished.end(purpose, loaded, at)?;
         may_add(&person.record)?;
         let mut changed = person.record.clone();
-        if changed.passkeys.iter().any(|known| known.id == self.passkey.id) {
+        if changed.has_passkey(&self.passkey.id) {
             let why = "the account has this passkey already".to_owned();
             return Err(PasskeyReason::NotMade { why }.into());
         }

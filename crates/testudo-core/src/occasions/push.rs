@@ -96,19 +96,14 @@ impl Occasion for PushRequest<'_> {
                 .record(requester, metadata, digest, at)
                 .map(Given::of_record)?)
         })?;
-        Ok(Decision {
-            outcome: match decided.outcome {
-                Admitted::Given { is_new, .. } => PushOutcome::Pushed(Pushed {
-                    request_uri,
-                    lifetime: REQUEST_URI_LIFETIME,
-                    is_new,
-                }),
-                Admitted::Refused(rejection, would) => PushOutcome::Refused(rejection, would),
-            },
-            batch: decided.batch,
-            limits: decided.limits,
-            memory: decided.memory,
-        })
+        Ok(decided.map(|outcome| match outcome {
+            Admitted::Given { is_new, .. } => PushOutcome::Pushed(Pushed {
+                request_uri,
+                lifetime: REQUEST_URI_LIFETIME,
+                is_new,
+            }),
+            Admitted::Refused(rejection, would) => PushOutcome::Refused(rejection, would),
+        }))
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {

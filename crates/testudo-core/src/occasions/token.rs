@@ -120,22 +120,17 @@ impl TokenRequest<'_> {
                 batch,
             })
         })?;
-        Ok(Decision {
-            outcome: match decided.outcome {
-                Admitted::Given {
-                    value,
-                    is_new,
-                    earlier_client_id,
-                } => TokenOutcome::Granted(TokenGrant {
-                    granted: value,
-                    is_new,
-                    earlier_client_id,
-                }),
-                Admitted::Refused(rejection, would) => TokenOutcome::Refused(rejection, would),
-            },
-            batch: decided.batch,
-            limits: decided.limits,
-            memory: decided.memory,
-        })
+        Ok(decided.map(|outcome| match outcome {
+            Admitted::Given {
+                value,
+                is_new,
+                earlier_client_id,
+            } => TokenOutcome::Granted(TokenGrant {
+                granted: value,
+                is_new,
+                earlier_client_id,
+            }),
+            Admitted::Refused(rejection, would) => TokenOutcome::Refused(rejection, would),
+        }))
     }
 }

@@ -67,18 +67,13 @@ impl Occasion for RequestWithoutSecret<'_> {
                 batch: Batch::default(),
             })
         })?;
-        Ok(Decision {
-            outcome: match decided.outcome {
-                Admitted::Given { value, is_new, .. } => Ok(MayUse {
-                    described: value,
-                    is_new,
-                }),
-                Admitted::Refused(rejection, _) => Err(rejection),
-            },
-            batch: decided.batch,
-            limits: decided.limits,
-            memory: decided.memory,
-        })
+        Ok(decided.map(|outcome| match outcome {
+            Admitted::Given { value, is_new, .. } => Ok(MayUse {
+                described: value,
+                is_new,
+            }),
+            Admitted::Refused(rejection, _) => Err(rejection),
+        }))
     }
 
     fn conflict(&self, on: &Conflict) -> Resolution {
