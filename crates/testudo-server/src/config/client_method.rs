@@ -26,7 +26,7 @@ impl ClientSection {
     }
 
     /// True if the client has no credential.
-    pub(super) fn is_public(&self) -> bool {
+    fn is_public(&self) -> bool {
         self.method() == Some(CredentialKind::Public)
     }
 
@@ -41,13 +41,20 @@ impl ClientSection {
 
     /// True if the client must present a certificate: as its credential, or to have tokens bound to it. [RFC8705 §4]
     pub(super) fn needs_certificates(&self) -> bool {
-        let binds = self.sender_constraint == Some(SenderConstraint::Mtls);
-        self.method().is_some_and(CredentialKind::is_certificate) || (binds && self.is_public())
+        self.method().is_some_and(CredentialKind::is_certificate) || self.must_bind_to_certificate()
     }
 
-    /// True if the client may present a certificate to have tokens bound to it, or a key in its place.
+    /// True for a client without a credential whose tokens must be bound to a certificate. [RFC8705 §4]
+    pub(super) fn must_bind_to_certificate(&self) -> bool {
+        self.is_public() && self.sender_constraint == Some(SenderConstraint::Mtls)
+    }
+
+    /// True for a client without a credential whose tokens may be bound to a certificate, or must be.
     pub(super) fn takes_certificates(&self) -> bool {
-        self.sender_constraint == Some(SenderConstraint::Any) && self.is_public()
+        self.is_public()
+            && self
+                .sender_constraint
+                .is_some_and(SenderConstraint::takes_certificates)
     }
 
     /// The members of which `tls_client_auth` needs exactly one. [RFC8705 §2.1.2]

@@ -22,8 +22,8 @@ pub(super) struct IssuerKind {
     pub(super) keys: &'static [&'static str],
     /// True if its keys may also come from a DID, from the metadata of the issuer, or from a certificate (`x5c`).
     pub(super) has_documents: bool,
-    /// Checks an entry and adds it to those that were found.
-    pub(super) add: fn(&mut Checker<'_>, IssuerEntry<'_>, &mut Issuers),
+    /// Checks the settings that only this kind has, and adds them to the policy.
+    pub(super) add: fn(&mut Checker<'_>, IssuerEntry<'_>, AuthorityPolicy, &mut Issuers) -> AuthorityPolicy,
 }
 
 impl Checker<'_> {

@@ -49,7 +49,11 @@ impl Checker<'_> {
                 section,
             };
             match KINDS.iter().find(|kind| kind.name == section.kind) {
-                Some(kind) => (kind.add)(self, entry, &mut found),
+                Some(kind) => {
+                    let common = self.issuer_entry(entry, kind, &mut found);
+                    let policy = (kind.add)(self, entry, common, &mut found);
+                    found.policies.insert(authority.clone(), policy);
+                }
                 None if section.kind.is_empty() => {
                     let problem = format!("{authority} has no kind: its credentials are refused");
                     self.report.warn(key, problem, Some("add `kind`"));

@@ -3,7 +3,7 @@
 
 use super::checker::Checker;
 use super::issuer_entry::IssuerKind;
-use super::issuers::{IssuerEntry, IssuerSection, Issuers};
+use super::issuers::{IssuerEntry, IssuerSection};
 use testudo_core::CredentialKind;
 use testudo_core::identity::ClaimSource;
 use testudo_core::policy::{AuthorityPolicy, AuthorityUse};
@@ -20,18 +20,12 @@ pub(super) const KIND: IssuerKind = IssuerKind {
         "attested_metadata",
     ],
     has_documents: false,
-    add: |checker, entry, found| checker.jwt_issuer(entry, found),
+    add: |checker, entry, policy, _| checker.jwt_issuer(entry, policy),
 };
 
 impl Checker<'_> {
-    /// Checks an entry and adds it to those that were found.
-    fn jwt_issuer(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &KIND, found);
-        let IssuerEntry {
-            key,
-            authority,
-            section,
-        } = entry;
+    fn jwt_issuer(&mut self, entry: IssuerEntry<'_>, policy: AuthorityPolicy) -> AuthorityPolicy {
+        let IssuerEntry { key, section, .. } = entry;
         self.issuer_is_written(key, section);
         self.ci_subject(key, section);
         if policy.uses == [AuthorityUse::Registration] {
@@ -41,11 +35,10 @@ impl Checker<'_> {
                 Some("add \"client\""),
             );
         }
-        let policy = AuthorityPolicy {
+        AuthorityPolicy {
             subject_claim: self.subject_claim(key, section.subject_claim.as_deref()),
             ..policy
-        };
-        found.policies.insert(authority.clone(), policy);
+        }
     }
 
     /// [RFC7523 §3 (1)] A token is of the entry whose `issuer` is its `iss`.

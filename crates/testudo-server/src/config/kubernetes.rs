@@ -20,7 +20,7 @@ pub(super) const KIND: IssuerKind = IssuerKind {
         "accept_audiences",
     ],
     has_documents: false,
-    add: |checker, entry, found| checker.kubernetes(entry, found),
+    add: |checker, entry, policy, found| checker.kubernetes(entry, policy, found),
 };
 
 /// What every cluster captures, and where it is in the claims. Namespace and account are in the identity. [K8S-ACCOUNTS]
@@ -30,9 +30,12 @@ const CAPTURES: [(&str, &str); 2] = [
 ];
 
 impl Checker<'_> {
-    /// Checks an entry and adds it to those that were found.
-    fn kubernetes(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &KIND, found);
+    fn kubernetes(
+        &mut self,
+        entry: IssuerEntry<'_>,
+        policy: AuthorityPolicy,
+        found: &mut Issuers,
+    ) -> AuthorityPolicy {
         let IssuerEntry {
             key,
             authority,
@@ -52,11 +55,10 @@ impl Checker<'_> {
         if let Some(source) = source {
             found.reviews.insert(authority.clone(), Arc::new(source));
         }
-        let policy = AuthorityPolicy {
+        AuthorityPolicy {
             review,
             takes_default_accounts: section.default_service_accounts.unwrap_or_default(),
             ..policy
-        };
-        found.policies.insert(authority.clone(), policy);
+        }
     }
 }

@@ -57,7 +57,7 @@ impl Checker<'_> {
     /// Reports the clients without a credential whose tokens must be bound to a certificate, where no certificate can arrive.
     pub(super) fn public_clients_without_certificates(&mut self, clients: &[ClientSection]) {
         for (position, client) in clients.iter().enumerate() {
-            if client.is_public() && client.sender_constraint == Some(SenderConstraint::Mtls) {
+            if client.must_bind_to_certificate() {
                 let hint = "set server.tls, or server.proxy behind a TLS terminator, or sender_constraint = \"dpop\"";
                 let problem = "is \"mtls\", and no client certificate can arrive without server.tls: every token request of this client would be refused";
                 self.report.error(

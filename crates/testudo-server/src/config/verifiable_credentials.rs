@@ -29,7 +29,7 @@ pub(super) const KIND: IssuerKind = IssuerKind {
         "challenge",
     ],
     has_documents: true,
-    add: |checker, entry, found| checker.verifiable_credentials(entry, found),
+    add: |checker, entry, policy, _| checker.verifiable_credentials(entry, policy),
 };
 
 /// The formats of an entry that names none. Credentials of data model 1.1 have no `typ` of their own, so they are
@@ -40,14 +40,8 @@ const FORMATS: [CredentialFormat; 2] = [CredentialFormat::SdJwtVc, CredentialFor
 const EVERY_CREDENTIAL: &str = "VerifiableCredential";
 
 impl Checker<'_> {
-    /// Checks an entry and adds it to those that were found.
-    fn verifiable_credentials(&mut self, entry: IssuerEntry<'_>, found: &mut Issuers) {
-        let policy = self.issuer_entry(entry, &KIND, found);
-        let IssuerEntry {
-            key,
-            authority,
-            section,
-        } = entry;
+    fn verifiable_credentials(&mut self, entry: IssuerEntry<'_>, policy: AuthorityPolicy) -> AuthorityPolicy {
+        let IssuerEntry { key, section, .. } = entry;
         self.issuer_of_credentials(key, section);
         if section.first_use.is_some() {
             let problem =
@@ -74,15 +68,14 @@ impl Checker<'_> {
             unbound: self.unbound(key, section),
             attesters: named_attesters(section).collect(),
         };
-        let policy = AuthorityPolicy {
+        AuthorityPolicy {
             // `jwks`: for credentials that name no key of a holder.
             attested_metadata: section.attests.clone().unwrap_or_default(),
             verifiable: Some(Box::new(verifiable)),
             status: self.status_policy(key, section),
             first_use: FirstUse::Off,
             ..policy
-        };
-        found.policies.insert(authority.clone(), policy);
+        }
     }
 
     /// `attesters`: attesters, which may be written after the entry.
