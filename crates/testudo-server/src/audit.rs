@@ -9,11 +9,12 @@ use crate::state::refused::{EVENTS_MAX, News};
 use std::sync::Arc;
 use testudo_core::admission::create::describe_identity;
 use testudo_core::admission::lifecycle::HISTORY_RETENTION;
-use testudo_core::records::{Batch, Event, EventKind, RequestDetails};
+use testudo_core::records::{AuthorizationDetails, Batch, Event, EventKind, RequestDetails};
 use testudo_core::rejection::{Answer, Endpoint, Rejection};
 use testudo_core::{Actor, AttestedIdentity, OccasionKind, RequestRef};
 use testudo_protocol::Seconds;
-use testudo_protocol::oauth::ErrorCode;
+use testudo_protocol::oauth::authorization::AuthorizationRequest;
+use testudo_protocol::oauth::{ErrorCode, Resource, ScopeSet};
 
 /// The actor of a change and the reason, for the event.
 #[derive(Debug, Clone, Copy)]
@@ -167,6 +168,17 @@ impl<'r> RequestTrail<'r> {
             has_statement: false,
             details: RequestDetails::default(),
         }
+    }
+
+    /// Notes what the event keeps of an authorization request.
+    pub(crate) fn note_authorization(
+        &mut self,
+        asked: &AuthorizationRequest,
+        kept: Option<Box<AuthorizationDetails>>,
+    ) {
+        self.scope = asked.scope.as_ref().map(ScopeSet::to_string);
+        self.resource = asked.resources.first().map(Resource::to_string);
+        self.details.authorization = kept;
     }
 
     /// The request, for an event.

@@ -22,10 +22,10 @@ use testudo_core::occasions::authorize::SignedRequest;
 use testudo_core::occasions::push::{PushOutcome, PushRequest, Pushed};
 use testudo_core::records::AuthorizationDetails;
 use testudo_core::rejection::{AuthorizationReason, Rejection};
+use testudo_protocol::oauth::Form;
 use testudo_protocol::oauth::authorization::{
     AuthorizationParameters, AuthorizationRequest, AuthorizationRequestError, SentRequest,
 };
-use testudo_protocol::oauth::{Form, Resource, ScopeSet};
 
 /// [RFC9126 §2.2]
 #[derive(Serialize)]
@@ -81,7 +81,8 @@ async fn serve<B: RequestBody>(
     let parsed = receive(&in_force.arrival, peer, request, |form| parse(form));
     let (sent, arrived) = parsed.await?; // parse
     if let Pushing::Plain(asked) = &sent {
-        note(trail, asked, false);
+        // Also where the client is refused before the request is decided.
+        trail.note_authorization(asked, AuthorizationDetails::of(asked, false));
     }
     let client = Client {
         app,
@@ -101,7 +102,7 @@ async fn serve<B: RequestBody>(
             let facts = Box::pin(keys_of_signed(app, in_force, &signed)).await?;
             let parameters = signed.verify(&facts, policy, app.now())?;
             let asked = Box::new(parsed_request(&parameters)?);
-            note(trail, &asked, true);
+            trail.note_authorization(&asked, AuthorizationDetails::of(&asked, true));
             (asked, true)
         }
     };
@@ -116,13 +117,6 @@ async fn serve<B: RequestBody>(
         proven.remember(app, policy);
     }
     Ok(outcome)
-}
-
-/// What the event of the request keeps of it, also where the client is refused before the request is decided.
-fn note(trail: &mut RequestTrail<'_>, asked: &AuthorizationRequest, is_signed: bool) {
-    trail.scope = asked.scope.as_ref().map(ScopeSet::to_string);
-    trail.resource = asked.resources.first().map(Resource::to_string);
-    trail.details.authorization = AuthorizationDetails::of(asked, is_signed);
 }
 
 /// What a client pushes.

@@ -24,15 +24,13 @@ use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use testudo_core::OccasionKind;
-use testudo_core::admission::governed::CurrentRules;
 use testudo_core::occasions::authorize::{
-    self, Arriving, Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, Respond, Shown,
+    self, Arriving, Asked, AuthorizeRequest, Authorized, ConsentAnswer, Respond, Shown,
 };
 use testudo_core::records::{AuthorizationDetails, Loaded, PushedRequest};
 use testudo_core::rejection::{Endpoint, RequestReason};
 use testudo_protocol::Timestamp;
 use testudo_protocol::oauth::authorization::Delivery;
-use testudo_protocol::oauth::{Resource, ScopeSet};
 
 /// What the form of the consent page repeats.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -195,15 +193,7 @@ async fn decide(visit: &Visit<'_>, step: &Step, trail: &mut RequestTrail<'_>) ->
     let turn = look_up_turn(app).await?;
     let loaded = load(app, &step.asked.needs(), None).await.map_err(Fault::Store)?;
     note_request(trail, &step.asked, &loaded);
-    let client = {
-        let (switches, keys) = (app.switches.load(), app.keys.load());
-        let rules = CurrentRules {
-            policy,
-            switches: &switches,
-            opaque_key: &keys.opaque_key,
-        };
-        AskingClient::find(&step.asked, &loaded, rules)?
-    };
+    let client = app.asking_client(&step.asked, &loaded, policy)?;
     let session = visit.session();
     let request = AuthorizeRequest::new(authorize::Visit {
         asked: &step.asked,
@@ -224,23 +214,19 @@ async fn decide(visit: &Visit<'_>, step: &Step, trail: &mut RequestTrail<'_>) ->
 
 /// What the event of the visit keeps of the request.
 fn note_request(trail: &mut RequestTrail<'_>, asked: &Asked, loaded: &Loaded<'_>) {
-    let (request, details) = match asked {
+    match asked {
         Asked::Direct(direct) => {
-            let details = AuthorizationDetails::of(&direct.request, direct.is_signed);
-            (&direct.request, details)
+            let kept = AuthorizationDetails::of(&direct.request, direct.is_signed);
+            trail.note_authorization(&direct.request, kept);
         }
         Asked::Pushed(named) => {
-            let Some(pushed) = loaded.find::<PushedRequest>(named.digest.key()) else {
-                return;
-            };
-            let details = AuthorizationDetails::of_pushed(&pushed.record);
-            (&pushed.record.request, details)
+            if let Some(pushed) = loaded.find::<PushedRequest>(named.digest.key()) {
+                let kept = AuthorizationDetails::of_pushed(&pushed.record);
+                trail.note_authorization(&pushed.record.request, kept);
+            }
         }
-        Asked::Wrong(_) => return,
-    };
-    trail.scope = request.scope.as_ref().map(ScopeSet::to_string);
-    trail.resource = request.resources.first().map(Resource::to_string);
-    trail.details.authorization = details;
+        Asked::Wrong(_) => {}
+    }
 }
 
 #[derive(Template)]

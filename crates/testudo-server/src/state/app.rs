@@ -33,8 +33,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use testudo_core::admission::governed::{CurrentRules, GovernedIdentity, govern};
 use testudo_core::identity::SingleUse;
+use testudo_core::occasions::authorize::{Asked, AskingClient};
 use testudo_core::policy::{Policy, Switches};
-use testudo_core::records::{Kind, ReloadOrder};
+use testudo_core::records::{Kind, Loaded, ReloadOrder};
 use testudo_core::rejection::{CredentialReason, Rejection};
 use testudo_core::velocity::Buckets;
 use testudo_core::{AttestedIdentity, OccasionKind, Trace};
@@ -359,6 +360,22 @@ impl App {
             opaque_key: &keys.opaque_key,
         };
         govern(identity, occasion, rules, trace)
+    }
+
+    /// The client of a request that a browser brings. `loaded` has the records of [`Asked::needs`].
+    pub(crate) fn asking_client<'p>(
+        &self,
+        asked: &Asked,
+        loaded: &Loaded<'_>,
+        policy: &'p Policy,
+    ) -> Result<AskingClient<'p>, Rejection> {
+        let (switches, keys) = (self.switches.load(), self.keys.load());
+        let rules = CurrentRules {
+            policy,
+            switches: &switches,
+            opaque_key: &keys.opaque_key,
+        };
+        AskingClient::find(asked, loaded, rules)
     }
 }
 

@@ -7,10 +7,9 @@ use super::{Again, ErrorAnswer, Verdict, decided, then, today};
 use crate::person_records::deadlines_of;
 use crate::settle::{load, rehearse_on};
 use crate::state::app::App;
-use testudo_core::admission::governed::CurrentRules;
 use testudo_core::occasions::Occasion as _;
 use testudo_core::occasions::authorize::{
-    Asked, AskingClient, AuthorizeRequest, Authorized, ConsentAnswer, DirectRequest, PushedName, Visit,
+    Asked, AuthorizeRequest, Authorized, ConsentAnswer, DirectRequest, PushedName, Visit,
 };
 use testudo_core::occasions::push::has_redirect_uri;
 use testudo_core::people::{GrantId, PersonId, SecretDigest};
@@ -39,9 +38,7 @@ async fn authorization(app: &App, event: &Event) -> Result<Again, ErrorAnswer> {
     let Some((client_id, details)) = named else {
         return Ok(Again::undecided(then::SIGN_IN_UNDECIDED.to_owned()));
     };
-    let kept = details.authorization.as_deref();
-    let read = kept.and_then(|kept| Some((kept, kept.request(event.scope.as_deref())?)));
-    let Some((kept, request)) = read else {
+    let Some((kept, request)) = then::authorization(event, details) else {
         return Ok(Again::undecided(then::undecided(event)));
     };
     let in_force = app.in_force.load_full();
@@ -203,16 +200,7 @@ async fn visit(
 ) -> Result<Result<String, Rejection>, ErrorAnswer> {
     let mut known = Loaded::nothing();
     asking.suppose(&mut known);
-    let found = {
-        let (switches, keys) = (app.switches.load(), app.keys.load());
-        let rules = CurrentRules {
-            policy: at.policy,
-            switches: &switches,
-            opaque_key: &keys.opaque_key,
-        };
-        AskingClient::find(asking.asked, &known, rules)
-    };
-    let client = match found {
+    let client = match app.asking_client(asking.asked, &known, at.policy) {
         Ok(client) => client,
         Err(rejection) => return Ok(Err(rejection)),
     };

@@ -4,10 +4,20 @@ use super::Verdict;
 use testudo_core::grants::is_of_people;
 use testudo_core::identity::{Proof, VerifiedCredential};
 use testudo_core::policy::Policy;
-use testudo_core::records::{Event, EventClass, EventKind, RequestDetails};
+use testudo_core::records::{AuthorizationDetails, Event, EventClass, EventKind, RequestDetails};
 use testudo_core::{AttestedIdentity, Authority, AuthorityKind, CredentialKind, OccasionKind};
 use testudo_protocol::Timestamp;
+use testudo_protocol::oauth::authorization::AuthorizationRequest;
 use testudo_protocol::oauth::{GRANT_AUTHORIZATION_CODE, GRANT_CLIENT_CREDENTIALS, GRANT_REFRESH_TOKEN};
+
+/// What the event keeps of its authorization request, and the request. `None` where it is not kept or cannot be read.
+pub(super) fn authorization<'e>(
+    event: &Event,
+    details: &'e RequestDetails,
+) -> Option<(&'e AuthorizationDetails, AuthorizationRequest)> {
+    let kept = details.authorization.as_deref()?;
+    Some((kept, kept.request(event.scope.as_deref())?))
+}
 
 pub(super) fn verdict(event: &Event) -> Verdict {
     let class =

@@ -176,9 +176,7 @@ pub(super) async fn of_event(
         let requested = Box::new(requested);
         (endpoint, ExplainedRequest::Registration { requested, details })
     } else if then::is_about_push(event) {
-        let kept = details.authorization.as_deref();
-        let read = kept.and_then(|kept| Some((kept, kept.request(event.scope.as_deref())?)));
-        let Some((kept, request)) = read else {
+        let Some((kept, request)) = then::authorization(event, details) else {
             return Ok(None);
         };
         let push = ExplainedRequest::Push {
