@@ -82,12 +82,12 @@ fn still_accepted(in_force: &InForce, known: KnownCredential<'_>, now: Timestamp
 /// Refuses the holder of a token of this server whose verifiable credential, or that of its sponsor, is not good any more.
 pub async fn of_holder(app: &App, in_force: &InForce, client: &Client) -> Result<(), Rejection> {
     let authority = Authority::of_key(&client.authority);
-    let own = authority
-        .as_ref()
-        .and_then(|authority| KnownCredential::of_client(authority, client.credential.as_deref()));
-    let of_sponsor =
-        || KnownCredential::of_sponsor(client.sponsor.as_deref(), client.sponsor_credential.as_deref());
-    match own.or_else(of_sponsor) {
+    let own = authority.as_ref().zip(client.credential.as_deref());
+    let of_sponsor = client
+        .sponsor
+        .as_deref()
+        .zip(client.sponsor_credential.as_deref());
+    match KnownCredential::of(own, of_sponsor) {
         None => Ok(()),
         Some(known) => judge(app, in_force, known)
             .await

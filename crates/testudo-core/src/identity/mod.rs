@@ -21,6 +21,7 @@ pub use credential::{CredentialKind, VerifiedBy};
 pub use credential_format::CredentialFormat;
 pub use scheme::AuthorityKind;
 pub use sender_constraint::SenderConstraint;
+pub(crate) use sponsor::LIMITS;
 pub use sponsor::{SCOPE_REGISTER, Sponsor, SponsorLimits};
 pub use verified_credential::{Holder, IssuedCredential, Signer, VerifiedCredential};
 

@@ -58,9 +58,10 @@ pub struct SponsorLimits {
     pub require_signed_request_object: bool,
 }
 
-/// The members of client metadata that are limits. `response_types` can exclude grant types.
-const LIMITS: [&str; 7] = [
+/// The members of client metadata that reduce what a client may do. `response_types` can exclude grant types.
+pub(crate) const LIMITS: [&str; 8] = [
     "scope",
+    METHOD,
     "grant_types",
     "response_types",
     "dpop_bound_access_tokens",
@@ -68,6 +69,14 @@ const LIMITS: [&str; 7] = [
     "require_pushed_authorization_requests",
     "require_signed_request_object",
 ];
+
+/// The member that is no limit of what a sponsor can give: a client that it registers has a method of its own.
+const METHOD: &str = "token_endpoint_auth_method";
+
+/// The limits of a sponsor.
+fn limits() -> impl Iterator<Item = &'static str> {
+    LIMITS.into_iter().filter(|member| *member != METHOD)
+}
 
 fn is_listed(listed: &[String], member: &str) -> bool {
     listed.iter().any(|name| name == member)
@@ -91,7 +100,7 @@ impl SponsorLimits {
             Ok(Value::Object(claim)) => claim,
             Ok(_) | Err(_) => Map::new(),
         };
-        for member in LIMITS.into_iter().filter(|member| is_listed(listed, member)) {
+        for member in limits().filter(|member| is_listed(listed, member)) {
             claim.entry(member).or_insert(Value::Null);
         }
         claim
@@ -101,7 +110,7 @@ impl SponsorLimits {
     /// not listed when the token was issued: it is not known what the authority attests there.
     pub fn of_claim(claim: &Map<String, Value>, listed: &[String]) -> Option<SponsorLimits> {
         let is_known = |member: &str| claim.contains_key(member) || !is_listed(listed, member);
-        if !LIMITS.into_iter().all(is_known) {
+        if !limits().all(is_known) {
             return None;
         }
         let stated = claim.iter().filter(|(_, value)| !value.is_null());

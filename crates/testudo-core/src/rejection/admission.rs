@@ -3,6 +3,7 @@
 //! At the token endpoint, a refused identity receives the same answer as a caller without a valid credential; at the
 //! registration endpoint, the answer is different.
 
+use super::Rejection;
 use super::metadata::MetadataReason;
 use super::row::{AtManagement, Exceeded, Row, StatementEffect};
 use crate::identity::{Authority, CredentialKind, SenderConstraint};
@@ -35,7 +36,12 @@ pub enum AdmissionReason {
         rule: String,
     },
     /// The verifiable credential of the sponsor that registered the client is not accepted any more.
-    SponsorCredential(Box<SponsorCredentialRefused>),
+    SponsorCredential {
+        /// The identity of the sponsor.
+        sponsor: String,
+        /// The reason to refuse its credential.
+        why: Box<Rejection>,
+    },
     /// The rule that governs the identity is disabled.
     RuleDisabled {
         /// Its name.
@@ -124,17 +130,6 @@ pub enum AdmissionReason {
     },
 }
 
-/// The verifiable credential of a sponsor is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SponsorCredentialRefused {
-    /// The identity of the sponsor.
-    pub sponsor: String,
-    /// Why its credential is refused.
-    pub why: String,
-    /// What the administrator can do.
-    pub hint: String,
-}
-
 /// A claim that does not have the value that a rule requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimDifference {
@@ -183,7 +178,7 @@ impl AdmissionReason {
             AdmissionReason::NoRule => closed("no_rule"),
             AdmissionReason::ClaimDiffers(_) => closed("claim_differs"),
             AdmissionReason::ClaimsUnknown { .. } => closed("claims_unknown"),
-            AdmissionReason::SponsorCredential(_) => closed("sponsor_credential_refused"),
+            AdmissionReason::SponsorCredential { .. } => closed("sponsor_credential_refused"),
             AdmissionReason::RuleDisabled { .. } => closed("rule_disabled"),
             AdmissionReason::CredentialNotAccepted { .. } => closed("credential_not_accepted"),
             AdmissionReason::ClientIdMismatch { .. } => {
@@ -279,10 +274,9 @@ impl fmt::Display for AdmissionReason {
                 f,
                 "rule {rule} requires claims, and the claims of the credential of this identity are not stored"
             ),
-            AdmissionReason::SponsorCredential(refused) => write!(
+            AdmissionReason::SponsorCredential { sponsor, why } => write!(
                 f,
-                "the verifiable credential of the sponsor {}, which registered the client, is refused: {}",
-                refused.sponsor, refused.why
+                "the verifiable credential of the sponsor {sponsor}, which registered the client, is refused: {why}"
             ),
             AdmissionReason::RuleDisabled { rule } => write!(f, "rule {rule} is disabled"),
             AdmissionReason::CredentialNotAccepted { kind, by } => write!(f, "{by} does not accept {kind}"),

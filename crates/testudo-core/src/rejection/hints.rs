@@ -372,7 +372,7 @@ pub(super) fn of_admission(reason: &AdmissionReason) -> Cow<'static, str> {
         AdmissionReason::ClaimsUnknown { rule } => {
             format!("if this identity is meant, add a rule without `claims` for it before rule `{rule}`").into()
         }
-        AdmissionReason::SponsorCredential(refused) => refused.hint.clone().into(),
+        AdmissionReason::SponsorCredential { why, .. } => why.hint().into(),
         AdmissionReason::RuleDisabled { rule } => format!("set enabled = true in rule `{rule}`").into(),
         AdmissionReason::CredentialNotAccepted { kind, by } => {
             of_kind(*kind, by)

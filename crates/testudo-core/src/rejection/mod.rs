@@ -26,7 +26,7 @@ mod tests;
 mod verifiable;
 mod workload_proof;
 
-pub use admission::{AdmissionReason, ClaimDifference, NotAcceptedBy, SponsorCredentialRefused};
+pub use admission::{AdmissionReason, ClaimDifference, NotAcceptedBy};
 pub use answer::{Answer, Authorization, Endpoint, Statement};
 pub use attestation::AttestationReason;
 pub use authorization::AuthorizationReason;

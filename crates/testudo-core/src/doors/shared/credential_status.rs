@@ -3,7 +3,7 @@
 //!
 //! It follows the verification of the signature: a credential that its issuer did not sign must not cause a request of this server.
 
-use super::authority_keys::AuthorityKeys;
+use super::published_keys::CredentialKeys;
 use crate::identity::Authority;
 use crate::policy::{StatusPolicy, StatusUse};
 use crate::rejection::{StatusEntry, StatusReason};
@@ -214,14 +214,13 @@ impl ListForm {
 }
 
 impl ListSource<'_> {
-    /// Verifies and reads a list that was fetched from the URL.
+    /// Verifies and reads a list that was fetched from the URL, with the keys that can verify it.
     pub fn read(
         &self,
         list: &Jws,
-        keys: &AuthorityKeys,
+        keys: &CredentialKeys<'_>,
         now: Timestamp,
     ) -> Result<StatusList, CredentialError> {
-        let keys = keys.for_credential(list, now)?;
         let keys = keys.issuer_keys();
         let mut read = match self.form {
             ListForm::Token => read_token_list(list, self.url, keys, now),

@@ -122,18 +122,20 @@ impl Facts {
     /// The verifiable credential from which the registered client of these facts has its rights.
     pub fn known_credential(&self) -> Option<KnownCredential<'_>> {
         match self {
-            Facts::Client(client) => {
-                KnownCredential::of_client(&client.authority, client.credential.as_deref()).or_else(|| {
-                    KnownCredential::of_sponsor(
-                        client.sponsor.as_deref(),
-                        client.sponsor_credential.as_deref(),
-                    )
-                })
-            }
+            Facts::Client(client) => KnownCredential::of(
+                client
+                    .credential
+                    .as_deref()
+                    .map(|credential| (&client.authority, credential)),
+                client
+                    .sponsor
+                    .as_deref()
+                    .zip(client.sponsor_credential.as_deref()),
+            ),
             Facts::Public {
                 sponsor,
                 sponsor_credential,
-            } => KnownCredential::of_sponsor(sponsor.as_deref(), sponsor_credential.as_deref()),
+            } => KnownCredential::of(None, sponsor.as_deref().zip(sponsor_credential.as_deref())),
             Facts::Keys(_)
             | Facts::Issuer(..)
             | Facts::SeveralIssuers(_)

@@ -5,7 +5,7 @@ use super::authority_keys::AuthorityKeys;
 use crate::identity::{Authority, Sponsor};
 use crate::policy::{AuthorityPolicy, HolderBinding, Unbound};
 use crate::records::{AcceptedCredential, Client, ClientCredential, OriginOfKeys};
-use crate::rejection::{AdmissionReason, Rejection, SponsorCredentialRefused, VerifiableReason};
+use crate::rejection::{AdmissionReason, Rejection, VerifiableReason};
 use testudo_protocol::{Seconds, Timestamp};
 
 /// A verifiable credential from which a client has its rights, and which is judged at its requests: its own, or that of the
@@ -21,40 +21,34 @@ pub struct KnownCredential<'a> {
 }
 
 impl<'a> KnownCredential<'a> {
-    /// The credential of a client of `authority`, if it has one.
-    pub fn of_client(
-        authority: &'a Authority,
-        credential: Option<&'a ClientCredential>,
+    /// The credential of the client itself, with the authority that issued it, or else that of its sponsor.
+    pub fn of(
+        own: Option<(&'a Authority, &'a ClientCredential)>,
+        of_sponsor: Option<(&'a Sponsor, &'a ClientCredential)>,
     ) -> Option<KnownCredential<'a>> {
-        Some(KnownCredential {
-            issuer: authority,
-            credential: credential?,
-            sponsor: None,
-        })
-    }
-
-    /// The credential of the sponsor, if it had one.
-    pub fn of_sponsor(
-        sponsor: Option<&'a Sponsor>,
-        credential: Option<&'a ClientCredential>,
-    ) -> Option<KnownCredential<'a>> {
-        let sponsor = sponsor?;
-        Some(KnownCredential {
-            issuer: &sponsor.authority,
-            credential: credential?,
-            sponsor: Some(sponsor),
-        })
+        match (own, of_sponsor) {
+            (Some((issuer, credential)), _) => Some(KnownCredential {
+                issuer,
+                credential,
+                sponsor: None,
+            }),
+            (None, Some((sponsor, credential))) => Some(KnownCredential {
+                issuer: &sponsor.authority,
+                credential,
+                sponsor: Some(sponsor),
+            }),
+            (None, None) => None,
+        }
     }
 
     /// The refusal of the client whose credential is refused for this reason. That of a sponsor is named.
     pub fn refused(self, why: Rejection) -> Rejection {
         match self.sponsor {
             None => why,
-            Some(sponsor) => AdmissionReason::SponsorCredential(Box::new(SponsorCredentialRefused {
+            Some(sponsor) => AdmissionReason::SponsorCredential {
                 sponsor: sponsor.subject.clone(),
-                why: why.to_string(),
-                hint: why.hint(),
-            }))
+                why: Box::new(why),
+            }
             .into(),
         }
     }

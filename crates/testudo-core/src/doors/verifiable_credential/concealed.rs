@@ -4,25 +4,13 @@
 //! a stricter rule governs it, and get more rights than with the whole credential. A digest does not tell the name of what
 //! it conceals, so while there is one without a disclosure, everything on which rights depend must be present.
 
-use crate::identity::ClaimSource;
+use crate::identity::{ClaimSource, LIMITS};
 use crate::members::{Kind, shadowed};
 use crate::policy::AuthorityPolicy;
 use crate::rejection::VerifiableReason;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use testudo_protocol::credentials::disclosures::Concealed;
-
-/// Members of client metadata that reduce what a client may do.
-const LIMITS: [&str; 8] = [
-    "scope",
-    "token_endpoint_auth_method",
-    "grant_types",
-    "response_types",
-    "dpop_bound_access_tokens",
-    "tls_client_certificate_bound_access_tokens",
-    "require_pushed_authorization_requests",
-    "require_signed_request_object",
-];
 
 /// Checks that no limit that the entry lets the issuer attest can be among the concealed members.
 pub(super) fn shows_limits(

@@ -5,8 +5,7 @@ use super::{
     AdmissionReason, AttestationReason, Authority, AuthorizationReason, CertificateUse, ClaimDifference,
     CredentialFormat, CredentialKind, CredentialReason, GrantReason, MetadataReason, NotAcceptedBy,
     PasskeyFault, PasskeyReason, Presented, ProofReason, Rejection, RequestReason, SenderConstraint,
-    ServiceAccountReason, SignInReason, SponsorCredentialRefused, StatusEntry, StatusReason,
-    VerifiableReason, WorkloadProofReason,
+    ServiceAccountReason, SignInReason, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_protocol::Timestamp;
 use testudo_protocol::client_certificate::ClientCertificateError;
@@ -387,11 +386,10 @@ fn admission_reasons() -> Vec<AdmissionReason> {
             found: Some("\"999\"".to_owned()),
         })),
         AdmissionReason::ClaimsUnknown { rule: "x".to_owned() },
-        AdmissionReason::SponsorCredential(Box::new(SponsorCredentialRefused {
+        AdmissionReason::SponsorCredential {
             sponsor: "agents:x".to_owned(),
-            why: "the credential is revoked".to_owned(),
-            hint: "register with a credential that is valid".to_owned(),
-        })),
+            why: Box::new(VerifiableReason::KeyWithdrawn { issuer: agents() }.into()),
+        },
         AdmissionReason::RuleDisabled { rule: "x".to_owned() },
         AdmissionReason::CredentialNotAccepted {
             kind: CredentialKind::JwtSvid,

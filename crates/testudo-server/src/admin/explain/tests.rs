@@ -10,8 +10,8 @@ use testudo_core::records::{Event, EventKind, RequestDetails};
 use testudo_core::rejection::{
     AdmissionReason, AttestationReason, Authorization, AuthorizationReason, CertificateUse, ClaimDifference,
     CredentialReason, Endpoint, GrantReason, MetadataReason, NotAcceptedBy, PasskeyFault, PasskeyReason,
-    Presented, ProofReason, Rejection, RequestReason, ServiceAccountReason, SignInReason,
-    SponsorCredentialRefused, StatusEntry, StatusReason, VerifiableReason, WorkloadProofReason,
+    Presented, ProofReason, Rejection, RequestReason, ServiceAccountReason, SignInReason, StatusEntry,
+    StatusReason, VerifiableReason, WorkloadProofReason,
 };
 use testudo_core::{AttestedIdentity, Authority, CredentialKind, OccasionKind};
 use testudo_protocol::Timestamp;

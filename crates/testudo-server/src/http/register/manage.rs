@@ -90,8 +90,11 @@ async fn serve_management<B: RequestBody>(
     let governed = app.govern(&identity, OccasionKind::Registration, policy)?;
     // The credential of the sponsor may be revoked after the client registered. Otherwise a client that gets no tokens for
     // this reason could still put other keys in its registration.
-    let (sponsor, credential) = (client.sponsor.as_deref(), client.sponsor_credential.as_deref());
-    if let Some(known) = KnownCredential::of_sponsor(sponsor, credential) {
+    let of_sponsor = client
+        .sponsor
+        .as_deref()
+        .zip(client.sponsor_credential.as_deref());
+    if let Some(known) = KnownCredential::of(None, of_sponsor) {
         must_be_good(app, in_force, &governed, known).await?;
     }
     let next = RegistrationToken::new().ok_or(Fault::NoEntropy)?;

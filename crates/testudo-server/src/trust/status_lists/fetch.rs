@@ -86,8 +86,9 @@ pub(super) async fn fetch(fetcher: &Fetcher, asked: &Asked) -> Result<Verified, 
     // The decompression of the largest list takes some 20 ms.
     let read = tokio::task::spawn_blocking(move || {
         let (url, issuer) = (&*url, &*issuer);
+        let with = with.for_credential(&list, now)?;
         let read = ListSource { issuer, url, form }.read(&list, &with, now)?;
-        Ok((read, with.for_credential(&list, now)?.signer_of(&list)))
+        Ok((read, with.signer_of(&list)))
     });
     let read: Result<Result<_, CredentialError>, _> = read.await;
     match read {

@@ -1,5 +1,6 @@
 //! Tests of the decision by a status list.
 
+use super::super::authority_keys::AuthorityKeys;
 use super::*;
 use serde_json::{Value, json};
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -64,7 +65,10 @@ fn found(key: &SigningKey, draft: &Draft<'_>, form: ListForm) -> ListFound {
         url: URL,
         form,
     };
-    let list = source.read(&list, &keys(key), NOW).unwrap();
+    let keys = keys(key);
+    let list = source
+        .read(&list, &keys.for_credential(&list, NOW).unwrap(), NOW)
+        .unwrap();
     ListFound {
         list: Some(Arc::new(list)),
         ..ListFound::default()
@@ -295,7 +299,8 @@ fn list_without_an_end_is_used_until_seven_days_after_its_issue() {
             url: URL,
             form,
         };
-        source.read(&list, &keys(&key), NOW)
+        let keys = keys(&key);
+        source.read(&list, &keys.for_credential(&list, NOW)?, NOW)
     };
     let day = 86_400;
     let token = |issued| Draft::token_list(&key, URL, &[0], issued).without_claim("exp");
