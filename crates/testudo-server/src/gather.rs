@@ -223,7 +223,11 @@ async fn registered_certificates(app: &App, policy: &Policy, client_id: &str) ->
         return Ok(Facts::Nothing);
     };
     let of_keys = || known.keys().map(Facts::Client);
-    Ok(as_public(&known).or_else(of_keys).unwrap_or(Facts::Nothing))
+    Ok(known
+        .public()
+        .map(Facts::Public)
+        .or_else(of_keys)
+        .unwrap_or(Facts::Nothing))
 }
 
 /// The sponsor of a registered client, if the client registered as a public one.
@@ -232,18 +236,8 @@ async fn public_client(app: &App, policy: &Policy, client_id: &str) -> Result<Fa
         return Ok(Facts::Nothing);
     };
     let known = registered(app, key).await?;
-    let public = known.and_then(|known| as_public(&known));
+    let public = known.and_then(|known| known.public()).map(Facts::Public);
     Ok(public.unwrap_or(Facts::Nothing))
-}
-
-/// The sponsor of this client, if it registered as a public one.
-fn as_public(known: &CachedClient) -> Option<Facts> {
-    let client = &known.stored.record;
-    let is_public = client.is_registered_as_public();
-    is_public.then(|| Facts::Public {
-        sponsor: client.sponsor.clone(),
-        sponsor_credential: client.sponsor_credential.clone(),
-    })
 }
 
 /// The key of the record of a client that registered without evidence, if this server assigned the id.

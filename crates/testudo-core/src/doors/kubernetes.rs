@@ -209,7 +209,7 @@ fn clusters(facts: &Facts) -> Result<&[Cluster], Rejection> {
         | Facts::NoKeys
         | Facts::Disabled
         | Facts::Client(_)
-        | Facts::Public { .. }
+        | Facts::Public(_)
         | Facts::KeysElsewhere { .. }
         | Facts::Nothing => Err(CredentialReason::UnknownClient.into()),
     }

@@ -33,7 +33,7 @@ pub use shared::client_keys::ClientKeys;
 pub use shared::credential_status::{
     ListAge, ListFailure, ListForm, ListFound, ListSource, StatusNeeded, fresh_for,
 };
-pub use shared::facts::{Cluster, Facts, Lookup, Purpose, Terms};
+pub use shared::facts::{Cluster, Facts, Lookup, PublicRegistration, Purpose, Terms};
 pub use shared::holder_certificate::certify_holder;
 pub use shared::issuer_certificates::IssuerCertificates;
 pub use shared::known_credential::{

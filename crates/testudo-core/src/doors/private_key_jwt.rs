@@ -87,7 +87,7 @@ impl PrivateKeyJwt {
                 | Facts::NoKeysOf(_)
                 | Facts::NoKeys
                 | Facts::Disabled
-                | Facts::Public { .. }
+                | Facts::Public(_)
                 | Facts::Nothing,
             ) => {
                 return Err(CredentialReason::UnknownClient.into());

@@ -53,7 +53,7 @@ impl PublicClient {
         let configured = terms.policy.clients.get(client_id);
         let (authority, sponsor) = match (configured.map(|client| &client.method), facts) {
             (Some(ClientMethod::Public), _) => (Authority::configuration(), None),
-            (None, Facts::Public { sponsor, .. }) => (Authority::registration(), sponsor.clone()),
+            (None, Facts::Public(client)) => (Authority::registration(), client.sponsor.clone()),
             (Some(_), _) | (None, _) => return Err(CredentialReason::NoCredential.into()),
         };
         trace.passed("public client", || client_id.to_owned());

@@ -46,9 +46,10 @@ impl SelfSignedTlsClientAuth {
     ) -> Result<AttestedIdentity, Rejection> {
         let configured = terms.policy.clients.get(&*self.unverified_client_id);
         // [RFC8705 §4] The client registered as one without a credential: its certificate may only bind its tokens.
-        if let (None, Facts::Public { sponsor, .. }) = (configured, facts) {
+        if let (None, Facts::Public(client)) = (configured, facts) {
             let kind = CredentialKind::Public;
-            let named = AttestedIdentity::named_here(&self.unverified_client_id, kind, sponsor.clone());
+            let named =
+                AttestedIdentity::named_here(&self.unverified_client_id, kind, client.sponsor.clone());
             let shown = self.shown.as_ref();
             let chain = shown.map(|shown| &shown.chain).map_err(Rejection::to_string);
             return Ok(with_certificate(named, chain, terms.now, trace));

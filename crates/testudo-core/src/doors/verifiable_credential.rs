@@ -193,7 +193,7 @@ impl VerifiableCredential {
             | Facts::NoKeys
             | Facts::Disabled
             | Facts::Client(_)
-            | Facts::Public { .. }
+            | Facts::Public(_)
             | Facts::KeysElsewhere { .. }
             | Facts::Nothing => Err(VerifiableReason::UnknownIssuer),
         }

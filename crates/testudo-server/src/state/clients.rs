@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use testudo_core::CredentialKind;
-use testudo_core::doors::ClientKeys;
+use testudo_core::doors::{ClientKeys, PublicRegistration};
 use testudo_core::records::{Client, Versioned};
 use testudo_protocol::Timestamp;
 
@@ -21,6 +21,7 @@ pub struct CachedClient {
     is_dirty: AtomicBool,
     /// The client's keys, parsed at their first use: importing a key costs as much as one verification.
     keys: OnceLock<Option<Arc<ClientKeys>>>,
+    public: OnceLock<Option<Arc<PublicRegistration>>>,
     key_set_url: OnceLock<Result<KeySetUrl, String>>,
 }
 
@@ -29,6 +30,12 @@ impl CachedClient {
     pub fn keys(&self) -> Option<Arc<ClientKeys>> {
         let parse = || ClientKeys::of(&self.stored.record).map(Arc::new);
         self.keys.get_or_init(parse).clone()
+    }
+
+    /// What the client is judged by, if it registered as a public one.
+    pub fn public(&self) -> Option<Arc<PublicRegistration>> {
+        let read = || PublicRegistration::of(&self.stored.record).map(Arc::new);
+        self.public.get_or_init(read).clone()
     }
 
     /// The `jwks_uri` that the client registered, if any, in its normal form.
@@ -103,6 +110,7 @@ impl Clients {
             last_credential: Mutex::new(stored.record.last_credential),
             is_dirty: AtomicBool::new(false),
             keys: OnceLock::new(),
+            public: OnceLock::new(),
             key_set_url: OnceLock::new(),
             stored,
         });

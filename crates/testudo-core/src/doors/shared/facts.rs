@@ -7,7 +7,7 @@ use super::client_keys::ClientKeys;
 use super::known_credential::KnownCredential;
 use crate::identity::{Authority, Sponsor};
 use crate::policy::{AuthorityPolicy, Policy};
-use crate::records::ClientCredential;
+use crate::records::{Client, ClientCredential};
 use crate::rejection::{AdmissionReason, CredentialReason, Rejection};
 use crate::trace::Trace;
 use std::sync::Arc;
@@ -103,12 +103,7 @@ pub enum Facts {
     /// The keys of the registered client with this id.
     Client(Arc<ClientKeys>),
     /// The registered client with this id is a public one.
-    Public {
-        /// Its sponsor, if it has one.
-        sponsor: Option<Box<Sponsor>>,
-        /// What is kept of the verifiable credential of the sponsor.
-        sponsor_credential: Option<Box<ClientCredential>>,
-    },
+    Public(Arc<PublicRegistration>),
     /// The keys at the client's `jwks_uri` could not be fetched.
     KeysElsewhere {
         /// Why.
@@ -116,6 +111,25 @@ pub enum Facts {
     },
     /// No client is registered under this id, or the authority is not configured.
     Nothing,
+}
+
+/// What a registered client that has no credential is judged by.
+#[derive(Debug)]
+pub struct PublicRegistration {
+    /// Its sponsor, if it has one.
+    pub sponsor: Option<Box<Sponsor>>,
+    /// What is kept of the verifiable credential of the sponsor.
+    pub sponsor_credential: Option<Box<ClientCredential>>,
+}
+
+impl PublicRegistration {
+    /// The client of this record, if it registered as a public one.
+    pub fn of(client: &Client) -> Option<PublicRegistration> {
+        client.is_registered_as_public().then(|| PublicRegistration {
+            sponsor: client.sponsor.clone(),
+            sponsor_credential: client.sponsor_credential.clone(),
+        })
+    }
 }
 
 impl Facts {
@@ -132,10 +146,13 @@ impl Facts {
                     .as_deref()
                     .zip(client.sponsor_credential.as_deref()),
             ),
-            Facts::Public {
-                sponsor,
-                sponsor_credential,
-            } => KnownCredential::of(None, sponsor.as_deref().zip(sponsor_credential.as_deref())),
+            Facts::Public(client) => KnownCredential::of(
+                None,
+                client
+                    .sponsor
+                    .as_deref()
+                    .zip(client.sponsor_credential.as_deref()),
+            ),
             Facts::Keys(_)
             | Facts::Issuer(..)
             | Facts::SeveralIssuers(_)
@@ -163,7 +180,7 @@ impl Facts {
             | Facts::NoKeysOf(_)
             | Facts::Disabled
             | Facts::Client(_)
-            | Facts::Public { .. }
+            | Facts::Public(_)
             | Facts::KeysElsewhere { .. }
             | Facts::Nothing => None,
         }
@@ -221,7 +238,7 @@ pub(crate) fn policy_and_keys<'a>(
         | Facts::Clusters(_)
         | Facts::NoKeysOf(_)
         | Facts::Client(_)
-        | Facts::Public { .. }
+        | Facts::Public(_)
         | Facts::KeysElsewhere { .. }
         | Facts::Nothing => {
             return Err(CredentialReason::BundleUnavailable {

@@ -49,10 +49,10 @@ fn name(world: &World, client_id: &str, facts: &Facts) -> Result<AttestedIdentit
 }
 
 fn public(sponsor: Option<Box<Sponsor>>) -> Facts {
-    Facts::Public {
+    Facts::Public(Arc::new(PublicRegistration {
         sponsor,
         sponsor_credential: None,
-    }
+    }))
 }
 
 fn sponsor() -> Sponsor {
@@ -145,7 +145,7 @@ fn certificate_of_a_public_client_is_what_its_tokens_may_be_bound_to() {
         assert_eq!(identity.proof.expires, Timestamp(NOW + 3_600));
         assert_eq!(
             identity.sponsor.is_some(),
-            matches!(facts, Facts::Public { sponsor: Some(_), .. })
+            matches!(&facts, Facts::Public(client) if client.sponsor.is_some())
         );
         assert!(!identity.shows(CredentialKind::X509Svid), "it proves no workload");
     }
