@@ -17,9 +17,10 @@ const MANY: usize = 4;
 /// A group that gathers is written as soon as it has this many batches. A transaction has a price of its own (a flush of
 /// the disk), whatever is in it, so fewer transactions cost each request less. A server that is not busy does not wait.
 const ENOUGH: usize = 16;
-/// The steps in which a group gathers, and how many there are at most: two milliseconds.
-const STEP: Duration = Duration::from_micros(500);
-const STEPS_MAX: usize = 4;
+/// The steps in which a group gathers, and how many there are at most: two milliseconds. Each step costs a wake-up of
+/// the thread.
+const STEP: Duration = Duration::from_millis(1);
+const STEPS_MAX: usize = 2;
 /// After this time without work, the write-ahead log is copied into the database file (a checkpoint).
 const IDLE_BEFORE_CHECKPOINT: Duration = Duration::from_secs(2);
 
