@@ -22,7 +22,7 @@ pub(super) fn verify(
         uris: terms.uris,
         access_token: terms.access_token,
     };
-    let verified = DpopProof::parse(proof)
+    let verified = DpopProof::parse_with(proof, terms.keys)
         .and_then(|parsed| parsed.verify(expected, terms.now))
         .map_err(ProofReason::Dpop)?;
     check_nonce(&verified, is_nonce_required, terms)?;

@@ -21,6 +21,7 @@ use crate::policy::{ChallengeUse, NonceUse, Policy};
 use crate::records::{Batch, Conflict};
 use crate::rejection::{AttestationReason, ProofReason, Rejection, VerifiableReason, WorkloadProofReason};
 use crate::trace::Trace;
+use testudo_protocol::jose::ProofKeys;
 use testudo_protocol::oauth::RequestUri;
 use testudo_protocol::oauth::server_nonce::ServerNonces;
 use testudo_protocol::{Timestamp, base64url};
@@ -38,6 +39,8 @@ pub struct ProofTerms<'a> {
     pub uris: &'a [RequestUri],
     /// The access token that the request has with the scheme DPoP. [RFC9449 §7.1]
     pub access_token: Option<&'a str>,
+    /// The keys of DPoP proofs that are imported already.
+    pub keys: &'a dyn ProofKeys,
     /// The nonces and challenges of this server.
     pub nonces: &'a ServerNonces,
     /// The time.

@@ -4,7 +4,7 @@ use super::*;
 use crate::identity::{Authority, CredentialKind, Proof};
 use crate::policy::NonceUse;
 use crate::rejection::ProofReason;
-use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_protocol::jose::{Algorithm, NoProofKeysKept, SigningKey};
 use testudo_protocol::oauth::dpop::DpopClaims;
 use testudo_protocol::oauth::server_nonce::NoncePurpose;
 use testudo_testkit::generate_key;
@@ -58,6 +58,7 @@ impl World {
             method: "POST",
             uris: &self.uris,
             access_token: None,
+            keys: &NoProofKeysKept,
             nonces: &self.nonces,
             now: NOW,
         };

@@ -14,9 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// The members of a JWK that matter here. [RFC7517 §4]
-#[derive(Deserialize, Default, Debug, Clone)]
+#[derive(Deserialize, Default, Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub struct Jwk {
     pub kty: Option<String>,
@@ -39,6 +40,15 @@ pub struct Jwk {
     qi: Option<serde::de::IgnoredAny>,
     oth: Option<serde::de::IgnoredAny>,
     k: Option<serde::de::IgnoredAny>,
+}
+
+/// `IgnoredAny` equals itself, and does not say so by `Eq`.
+impl Eq for Jwk {}
+
+impl Hash for Jwk {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.x, &self.y, &self.n).hash(state);
+    }
 }
 
 impl Jwk {

@@ -20,7 +20,7 @@ pub use key::{Jwk, PublicKey};
 pub use key_error::KeyError;
 pub use key_set::KeySet;
 pub use material::KeyOwner;
-pub use proof_key::ProofKey;
+pub use proof_key::{NoProofKeysKept, ProofKey, ProofKeys};
 pub use sign::{SigningFault, SigningKey, encode_segment};
 
 use aws_lc_rs::digest;

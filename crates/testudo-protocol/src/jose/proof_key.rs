@@ -5,11 +5,29 @@ use super::key_error::KeyError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
+use std::sync::Arc;
 
 /// A public key that a client proves to have: the `jwk` header of a DPoP proof, or `cnf.jwk` of an attestation.
 pub struct ProofKey {
     key: PublicKey,
     thumbprint: [u8; 32],
+}
+
+/// Where the key of a proof comes from: it is imported by [`ProofKey::from_jwk`], or was imported before from an equal
+/// JWK.
+pub trait ProofKeys {
+    /// The key of this JWK.
+    fn import(&self, jwk: &Jwk) -> Result<Arc<ProofKey>, KeyError>;
+}
+
+/// Imports each key.
+#[derive(Debug, Clone, Copy)]
+pub struct NoProofKeysKept;
+
+impl ProofKeys for NoProofKeysKept {
+    fn import(&self, jwk: &Jwk) -> Result<Arc<ProofKey>, KeyError> {
+        ProofKey::from_jwk(jwk).map(Arc::new)
+    }
 }
 
 impl ProofKey {

@@ -3,7 +3,10 @@
 pub use super::proof_claims::{PROOF_AGE_MAX, PROOF_LEEWAY};
 use super::proof_claims::{is_from_the_future, is_jwt_id, is_too_old};
 use super::request_uri::RequestUri;
-use crate::jose::{Algorithm, JoseError, Jws, KeyError, ProofKey, SigningFault, SigningKey, sha256};
+use crate::jose::{
+    Algorithm, JoseError, Jws, KeyError, NoProofKeysKept, ProofKey, ProofKeys, SigningFault, SigningKey,
+    sha256,
+};
 use crate::limits::JWT_ID_BYTES_MAX;
 use crate::printable::excerpt;
 use crate::time::Timestamp;
@@ -11,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// `typ` of a DPoP proof. [RFC9449 §4.2]
 pub const TYP: &str = "dpop+jwt";
@@ -97,7 +101,7 @@ struct Claims {
 /// A parsed proof; nothing in it is verified yet.
 pub struct DpopProof {
     jws: Jws,
-    key: ProofKey,
+    key: Arc<ProofKey>,
     unverified_claims: Claims,
 }
 
@@ -137,6 +141,11 @@ impl VerifiedDpop {
 impl DpopProof {
     /// Parses a proof and checks its header and its key. [RFC9449 §4.3 (2) to (5), (7)]
     pub fn parse(text: &str) -> Result<DpopProof, DpopError> {
+        DpopProof::parse_with(text, &NoProofKeysKept)
+    }
+
+    /// As [`DpopProof::parse`], with the keys that are imported already.
+    pub fn parse_with(text: &str, keys: &dyn ProofKeys) -> Result<DpopProof, DpopError> {
         let jws = Jws::parse_proof(text).map_err(DpopError::Jose)?;
         if jws.header.typ.as_deref() != Some(TYP) {
             return Err(DpopError::WrongType);
@@ -146,7 +155,7 @@ impl DpopProof {
         }
         jws.algorithm().map_err(|_| DpopError::AlgorithmRefused)?;
         let jwk = jws.header.jwk.as_ref().ok_or(DpopError::KeyMissing)?;
-        let key = ProofKey::from_jwk(jwk).map_err(DpopError::Key)?;
+        let key = keys.import(jwk).map_err(DpopError::Key)?;
         let unverified_claims: Claims = jws.unverified_claims().map_err(DpopError::Jose)?;
         Ok(DpopProof {
             jws,

@@ -54,6 +54,7 @@ pub(super) fn prove(
         method: "POST",
         uris: sender.uris,
         access_token: sender.access_token,
+        keys: &app.memory.proof_keys,
         nonces: &app.nonces,
         now: app.now(),
     };

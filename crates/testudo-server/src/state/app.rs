@@ -15,6 +15,7 @@ use crate::state::look::Look;
 use crate::state::metrics::Metrics;
 use crate::state::moment::Moment;
 use crate::state::observer::Observer;
+use crate::state::proof_keys::KeptProofKeys;
 use crate::state::proof_shares::ProofShares;
 use crate::state::provider_key::ProviderKey;
 use crate::state::push_shares::PushShares;
@@ -132,6 +133,8 @@ pub struct Memory {
     pub clients: Clients,
     /// Credentials that were verified.
     pub verdicts: Verdicts,
+    /// Keys of DPoP proofs that were sent lately.
+    pub(crate) proof_keys: KeptProofKeys,
     /// Key sets that registered clients publish themselves.
     pub remote_keys: RemoteKeys,
     /// Metadata and keys of OpenID providers at which people sign in.
@@ -263,6 +266,7 @@ impl App {
             memory: Memory {
                 clients: Clients::new(configuration.server.clients_in_memory),
                 verdicts: Verdicts::default(),
+                proof_keys: KeptProofKeys::default(),
                 remote_keys: RemoteKeys::new(fetcher.clone(), metrics.client_key_fetches.clone()),
                 providers: Providers::new(fetcher.clone()),
                 token_reviews: TokenReviews::new(fetcher.clone(), metrics.token_reviews.clone()),
