@@ -37,7 +37,7 @@ fn main() {
     match words.as_slice() {
         ["token"] => runtime.block_on(token::run(false)),
         ["token", "--full"] => runtime.block_on(token::run(true)),
-        ["proofs"] => runtime.block_on(proofs::run(raw::raw_cryptography())),
+        ["proofs"] => runtime.block_on(proofs::run()),
         ["issuers"] => runtime.block_on(issuers::run()),
         ["people"] => runtime.block_on(people::run()),
         ["hostile"] => runtime.block_on(hostile::run(Path::new(built))),

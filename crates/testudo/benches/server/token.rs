@@ -69,7 +69,7 @@ pub async fn run(is_full: bool) {
         million(&mut server, &issuer, &folder).await;
     }
     drop(server);
-    proofs::run(raw).await;
+    proofs::run().await;
     mutual_tls(raw).await;
     postgres(&issuer).await;
 }
