@@ -39,7 +39,7 @@ pub struct ProofTerms<'a> {
     pub uris: &'a [RequestUri],
     /// The access token that the request has with the scheme DPoP. [RFC9449 §7.1]
     pub access_token: Option<&'a str>,
-    /// The keys of DPoP proofs that are imported already.
+    /// Keys of DPoP proofs that are imported already.
     pub keys: &'a dyn ProofKeys,
     /// The nonces and challenges of this server.
     pub nonces: &'a ServerNonces,

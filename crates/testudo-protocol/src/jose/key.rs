@@ -42,16 +42,40 @@ pub struct Jwk {
     k: Option<serde::de::IgnoredAny>,
 }
 
-/// `IgnoredAny` equals itself, and does not say so by `Eq`.
+// `IgnoredAny` equals itself, and does not implement `Eq` and `Hash`.
 impl Eq for Jwk {}
 
+/// All members are hashed that a sender can choose freely. Otherwise JWKs of one key that differ in the others would
+/// all have the same hash, and each look-up in a map would compare all of them.
 impl Hash for Jwk {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.x, &self.y, &self.n).hash(state);
+        self.texts().hash(state);
+        (&self.key_ops, &self.x5c).hash(state);
     }
 }
 
 impl Jwk {
+    fn texts(&self) -> [&Option<String>; 9] {
+        [
+            &self.kty,
+            &self.crv,
+            &self.x,
+            &self.y,
+            &self.n,
+            &self.e,
+            &self.kid,
+            &self.r#use,
+            &self.alg,
+        ]
+    }
+
+    /// The memory of its strings, bytes.
+    pub fn text_bytes(&self) -> usize {
+        let lists = [&self.key_ops, &self.x5c].into_iter().flatten().flatten();
+        let texts = self.texts().into_iter().flatten();
+        texts.chain(lists).map(String::len).sum()
+    }
+
     /// True if the JWK has a private or symmetric member of [RFC7518 §6], which must not be published.
     pub fn has_private_material(&self) -> bool {
         [

@@ -99,9 +99,11 @@ struct Claims {
 }
 
 /// A parsed proof; nothing in it is verified yet.
-pub struct DpopProof {
+pub struct DpopProof<'k> {
     jws: Jws,
     key: Arc<ProofKey>,
+    /// Where the key is kept after the signature is verified with it; `None` if it was kept before.
+    keeper: Option<&'k dyn ProofKeys>,
     unverified_claims: Claims,
 }
 
@@ -138,14 +140,14 @@ impl VerifiedDpop {
     }
 }
 
-impl DpopProof {
+impl<'k> DpopProof<'k> {
     /// Parses a proof and checks its header and its key. [RFC9449 §4.3 (2) to (5), (7)]
-    pub fn parse(text: &str) -> Result<DpopProof, DpopError> {
+    pub fn parse(text: &str) -> Result<DpopProof<'static>, DpopError> {
         DpopProof::parse_with(text, &NoProofKeysKept)
     }
 
-    /// As [`DpopProof::parse`], with the keys that are imported already.
-    pub fn parse_with(text: &str, keys: &dyn ProofKeys) -> Result<DpopProof, DpopError> {
+    /// As [`DpopProof::parse`], with keys that are imported already.
+    pub fn parse_with(text: &str, keys: &'k dyn ProofKeys) -> Result<DpopProof<'k>, DpopError> {
         let jws = Jws::parse_proof(text).map_err(DpopError::Jose)?;
         if jws.header.typ.as_deref() != Some(TYP) {
             return Err(DpopError::WrongType);
@@ -155,11 +157,18 @@ impl DpopProof {
         }
         jws.algorithm().map_err(|_| DpopError::AlgorithmRefused)?;
         let jwk = jws.header.jwk.as_ref().ok_or(DpopError::KeyMissing)?;
-        let key = keys.import(jwk).map_err(DpopError::Key)?;
+        let (key, keeper) = match keys.find(jwk) {
+            Some(key) => (key, None),
+            None => (
+                Arc::new(ProofKey::from_jwk(jwk).map_err(DpopError::Key)?),
+                Some(keys),
+            ),
+        };
         let unverified_claims: Claims = jws.unverified_claims().map_err(DpopError::Jose)?;
         Ok(DpopProof {
             jws,
             key,
+            keeper,
             unverified_claims,
         })
     }
@@ -188,6 +197,9 @@ impl DpopProof {
         }
         let algorithm = self.jws.algorithm().map_err(DpopError::Jose)?;
         self.jws.verify_with(self.key.key()).map_err(DpopError::Jose)?;
+        if let (Some(keeper), Some(jwk)) = (self.keeper, self.jws.header.jwk) {
+            keeper.keep(*jwk, self.key.clone());
+        }
         let Claims { jti, iat, nonce, .. } = self.unverified_claims;
         Ok(VerifiedDpop {
             thumbprint: *self.key.thumbprint(),

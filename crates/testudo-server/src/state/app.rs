@@ -134,7 +134,7 @@ pub struct Memory {
     /// Credentials that were verified.
     pub verdicts: Verdicts,
     /// Keys of DPoP proofs that were sent lately.
-    pub(crate) proof_keys: KeptProofKeys,
+    pub proof_keys: KeptProofKeys,
     /// Key sets that registered clients publish themselves.
     pub remote_keys: RemoteKeys,
     /// Metadata and keys of OpenID providers at which people sign in.

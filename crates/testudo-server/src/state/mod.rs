@@ -17,7 +17,7 @@ pub mod metrics;
 pub mod moment;
 pub mod observer;
 pub mod proof_keys;
-mod proof_shares;
+pub mod proof_shares;
 pub mod provider_key;
 pub mod push_shares;
 pub mod readiness;

@@ -190,6 +190,23 @@ async fn rfc9449_4_3_request_with_two_proofs_is_refused() {
     assert_refused(&answer, "invalid_dpop_proof");
 }
 
+#[tokio::test]
+async fn key_is_kept_for_the_next_proof_unless_the_signature_of_its_first_proof_is_refused() {
+    let world = World::start().await;
+    let (key, other) = (key(), key());
+    let kept = || world.running.app.memory.proof_keys.count();
+    for jti in ["a", "b"] {
+        assert_eq!(ask(&world, &proof(&world, &key, jti).sign()).await.status, 200);
+        assert_eq!(kept(), 1);
+    }
+    let theirs = proof(&world, &other, "c").sign();
+    let signature = theirs.rfind('.').unwrap();
+    let ours = proof(&world, &key, "c").sign();
+    let forged = format!("{}{}", &theirs[..signature], &ours[ours.rfind('.').unwrap()..]);
+    assert_refused(&ask(&world, &forged).await, "invalid_dpop_proof");
+    assert_eq!(kept(), 1);
+}
+
 // Row G-06.
 #[tokio::test]
 async fn rfc9449_11_1_proof_is_used_once() {

@@ -6,6 +6,7 @@ use crate::world::{World, assert_one_is_granted};
 use testudo_testkit::svid_form;
 use testudo_testkit::token::{Draft, claims};
 
+// Row G-06.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nonce_of_one_node_is_good_on_the_other_and_a_proof_used_on_one_is_refused_on_the_other() {
     let (mut world, tls) = World::start_over(&postgres().database("dpop_nodes").unwrap()).await;

@@ -269,6 +269,7 @@ async fn push_with(connection: &mut Connection, body: String, proofs: &[&str]) -
     connection.send("POST", "/par", &headers, body).await
 }
 
+// Row G-09.
 #[tokio::test]
 async fn rfc9449_10_1_request_with_a_proof_binds_the_code_to_its_key() {
     let world = world().await;

@@ -9,7 +9,7 @@ use testudo_protocol::jose::Algorithm;
 use testudo_testkit::generate_key;
 use testudo_testkit::token::{Draft, claims};
 
-// Rows F-01 to F-09, F-11, F-29.
+// Rows F-01 to F-09, F-11, F-17, F-29.
 #[tokio::test]
 async fn pop_is_verified_with_the_key_of_the_wit_svid_only_and_used_once() {
     let wits = Wits::start().await;
