@@ -184,7 +184,12 @@ impl Server {
         self.measure_over(name, &Connector::Plain, &[], bodies).await
     }
 
-    /// The same for requests to this server and to `others`, whose CPU time is added. Prints a line if `name` is not empty.
+    /// The same without a line of output.
+    pub async fn measure_quietly(&self, name: &str, connector: &Connector, bodies: Arc<Vec<Bytes>>) -> f64 {
+        self.drive(name, connector, &[], bodies).await.0
+    }
+
+    /// The same for requests to this server and to `others`, whose CPU time is added.
     pub async fn measure_over(
         &self,
         name: &str,
@@ -192,16 +197,7 @@ impl Server {
         others: &[&Server],
         bodies: Arc<Vec<Bytes>>,
     ) -> f64 {
-        let servers = || std::iter::once(self).chain(others.iter().copied());
-        let addresses: Vec<_> = servers().map(|server| server.address).collect();
-        let cpu_seconds = || servers().map(Server::cpu_seconds).sum::<f64>();
-        let before = cpu_seconds();
-        let outcome: Outcome = drive_over(connector, &addresses, CONNECTIONS, bodies).await;
-        let us = (cpu_seconds() - before) * 1e6 / outcome.good.max(1) as f64;
-        assert_eq!(outcome.bad, 0, "{name}");
-        if name.is_empty() {
-            return us;
-        }
+        let (us, outcome) = self.drive(name, connector, others, bodies).await;
         println!(
             "{name:<26} {us:>6.1} us of server CPU ({:.0} requests per CPU second, {:.0} per second of elapsed time with the driver), p50 {:.2} ms, p99 {:.2} ms",
             1e6 / us,
@@ -210,6 +206,23 @@ impl Server {
             outcome.percentile(0.99).as_secs_f64() * 1e3
         );
         us
+    }
+
+    async fn drive(
+        &self,
+        name: &str,
+        connector: &Connector,
+        others: &[&Server],
+        bodies: Arc<Vec<Bytes>>,
+    ) -> (f64, Outcome) {
+        let servers = || std::iter::once(self).chain(others.iter().copied());
+        let addresses: Vec<_> = servers().map(|server| server.address).collect();
+        let cpu_seconds = || servers().map(Server::cpu_seconds).sum::<f64>();
+        let before = cpu_seconds();
+        let outcome: Outcome = drive_over(connector, &addresses, CONNECTIONS, bodies).await;
+        let us = (cpu_seconds() - before) * 1e6 / outcome.good.max(1) as f64;
+        assert_eq!(outcome.bad, 0, "{name}");
+        (us, outcome)
     }
 
     pub fn stop(&mut self) {

@@ -51,11 +51,13 @@ enum Part {
     Pop,
     /// A DPoP proof with that key.
     DpopOfAttested,
-    /// A DPoP proof with another key.
+    /// A DPoP proof with another key, which is that of the client.
     Dpop,
+    /// A DPoP proof with a key that no request used before.
+    DpopOfNewKey,
 }
 
-use Part::{Dpop, DpopOfAttested, NewAttestation, NewWit, Pop, SameAttestation, SameWit};
+use Part::{Dpop, DpopOfAttested, DpopOfNewKey, NewAttestation, NewWit, Pop, SameAttestation, SameWit};
 
 /// Requests of one measurement.
 struct Row {
@@ -65,8 +67,9 @@ struct Row {
     parts: &'static [Part],
 }
 
-const OF_SVIDS: [Row; 2] = [
+const OF_SVIDS: [Row; 3] = [
     row("DPoP, fresh SVID", 2, &[Dpop]),
+    row("DPoP with a new key, fresh SVID", 2, &[DpopOfNewKey]),
     row("DPoP, same SVID", 1, &[Dpop]),
 ];
 
@@ -111,12 +114,13 @@ pub async fn run() {
     for round in 0..ROUNDS {
         let raw = raw_cryptography();
         let same = Bytes::from(svid_form(&svid(&issuer, &known(round)), &[]));
-        let bodies_of_svids = [mint(&issuer, REQUESTS, known), Arc::new(vec![same; REQUESTS])];
+        let [fresh, fresh_beside_new_keys] = [0, 1].map(|_| mint(&issuer, REQUESTS, known));
+        let bodies_of_svids = [fresh, fresh_beside_new_keys, Arc::new(vec![same; REQUESTS])];
         let of_attestations = OF_ATTESTATIONS.iter().map(|row| (row, bodies.clone()));
         let rows = OF_SVIDS.iter().zip(bodies_of_svids).chain(of_attestations);
         for ((row, bodies), measured) in rows.zip(&mut measured) {
             let connector = Connector::PlainWithFields(keys.fields(row, round));
-            let us = server.measure_over("", &connector, &[], bodies).await;
+            let us = server.measure_quietly(row.name, &connector, bodies).await;
             let ratio = us / (f64::from(row.verifications) * raw.0 + raw.1);
             measured.push(Measured { us, ratio });
         }
@@ -126,14 +130,14 @@ pub async fn run() {
         let [_, ratio, _] = of_sorted(measured.iter().map(|round| round.ratio));
         let (name, verifications) = (row.name, row.verifications);
         println!(
-            "{name:<26} {us:>6.1} us of server CPU, the median of {ROUNDS} from {fastest:.1} to {slowest:.1}: \
+            "{name:<31} {us:>6.1} us of server CPU, the median of {ROUNDS} from {fastest:.1} to {slowest:.1}: \
              {ratio:.2} times the raw {verifications} verify + sign"
         );
     }
     let written = server.batches_written().await - written;
     println!(
         "  store batches for {} used proofs: {written}",
-        ROUNDS * 10 * REQUESTS
+        ROUNDS * 11 * REQUESTS
     );
 }
 
@@ -156,7 +160,8 @@ struct Keys {
     wit_issuer: SigningKey,
     attester: SigningKey,
     attested: SigningKey,
-    other: SigningKey,
+    /// One for each client.
+    others: Vec<SigningKey>,
 }
 
 impl Keys {
@@ -165,7 +170,7 @@ impl Keys {
             wit_issuer: generate_key(Algorithm::ES256, Some("wit")),
             attester: generate_key(Algorithm::ES256, Some("attester")),
             attested: generate_key(Algorithm::ES256, None),
-            other: generate_key(Algorithm::ES256, None),
+            others: (0..100).map(|_| generate_key(Algorithm::ES256, None)).collect(),
         }
     }
 
@@ -186,7 +191,8 @@ impl Keys {
                     ("oauth-client-attestation-pop", pop.sign())
                 }
                 DpopOfAttested => ("dpop", dpop(&self.attested, &jti)),
-                Dpop => ("dpop", dpop(&self.other, &jti)),
+                Dpop => ("dpop", dpop(&self.others[number % 100], &jti)),
+                DpopOfNewKey => ("dpop", dpop(&generate_key(Algorithm::ES256, None), &jti)),
             };
             row.parts.iter().map(field).collect()
         });

@@ -5,6 +5,7 @@
 //! and algorithm. If this benchmark cannot make one, the limit is two raw verifications and one parsed request.
 
 mod chains;
+mod proofs;
 mod registrations;
 mod resets;
 mod tokens;
@@ -81,6 +82,7 @@ pub async fn run(binary: &Path) {
     let raw = raw_cryptography();
     let mut table = Table::default();
     tokens::run(binary, &mut table).await;
+    proofs::run(binary, &mut table).await;
     chains::run(binary, raw, &mut table).await;
     registrations::run(binary, &mut table).await;
     resets::run(binary, &mut table).await;
