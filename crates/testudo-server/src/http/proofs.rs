@@ -26,7 +26,11 @@ pub(super) fn attestations(headers: &HeaderMap) -> Vec<String> {
 
 /// The values of a header field. A value that is no text is changed into one that is refused.
 fn values(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    // `from_utf8_lossy` alone reads one byte at a time, and proofs are long.
+    let text = |value: &HeaderValue| match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
     headers.get_all(name).iter().map(text).collect()
 }
 
