@@ -4,7 +4,6 @@ use super::expiry::pass;
 use super::world::{People, WEB_RULE, asking, assert_refused_page, text_of};
 use serde_json::{Value, json};
 use testudo_core::records::{Client, Consent, Grant, Session};
-use testudo_testkit::http::over_socket;
 use testudo_testkit::person::{PageForm, Person, forms};
 
 const NOT_OURS: &str = "this sign-in was begun in another browser";
@@ -75,9 +74,7 @@ async fn person_ends_what_an_application_may_and_is_asked_again() {
 
 /// The grants, as the admin API lists them.
 async fn grants(people: &People) -> Vec<Value> {
-    let socket = people.folder.join("admin.sock");
-    let (status, page) = over_socket(&socket, "GET", "/admin/v1/grants", Value::Null).await;
-    assert_eq!(status, 200, "{page}");
+    let page = people.admin("GET", "/admin/v1/grants", Value::Null).await;
     page["grants"].as_array().unwrap().clone()
 }
 
@@ -136,8 +133,7 @@ async fn grant_is_shown_with_the_end_that_comes_first() {
     ] {
         match step {
             "its record was removed" => {
-                let socket = people.folder.join("admin.sock");
-                over_socket(&socket, "POST", "/admin/v1/clients/sweep", json!({})).await;
+                people.admin("POST", "/admin/v1/clients/sweep", json!({})).await;
                 assert_eq!(people.records::<Client>().await, []);
             }
             "it registered again" => {

@@ -2,9 +2,10 @@
 //! attested. [ABCA §10.3] [ABCA §10.4]
 
 use super::world::{CALLBACK, ISSUER, People, VERIFIER, asking, parameter};
+use serde_json::json;
 use testudo_core::records::{AuthorizationCode, Grant};
 use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::http::{Answer, Connection, over_socket};
+use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::token::Draft;
 use testudo_testkit::{form, generate_key, key_set};
 
@@ -42,10 +43,9 @@ impl Attested {
         let attester = generate_key(Algorithm::ES256, Some("at1-key"));
         let keys = key_set(&[&attester]).to_string();
         std::fs::write(people.folder.join("at1.json"), keys).unwrap();
-        let socket = people.folder.join("admin.sock");
-        let path = "/admin/v1/trust/at1/refresh";
-        let (status, answer) = over_socket(&socket, "POST", path, serde_json::json!({})).await;
-        assert_eq!(status, 200, "{answer}");
+        people
+            .admin("POST", "/admin/v1/trust/at1/refresh", json!({}))
+            .await;
         let key = || generate_key(Algorithm::ES256, None);
         Attested {
             people,

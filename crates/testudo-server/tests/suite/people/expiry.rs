@@ -2,7 +2,7 @@
 
 use super::world::{People, WEB_RULE, asking};
 use serde_json::{Value, json};
-use testudo_testkit::http::{Answer, Connection, over_socket};
+use testudo_testkit::http::{Answer, Connection};
 
 pub const DAY: i64 = 86_400;
 
@@ -18,10 +18,8 @@ async fn people() -> People {
 /// So much time passes. The bundle is read again, as a server does.
 pub async fn pass(people: &People, seconds: i64) {
     people.running.app.clock.shift(seconds);
-    let socket = people.folder.join("admin.sock");
     let path = "/admin/v1/trust/a.example/refresh";
-    let (status, answer) = over_socket(&socket, "POST", path, json!({})).await;
-    assert_eq!(status, 200, "{answer}");
+    people.admin("POST", path, json!({})).await;
 }
 
 async fn refresh(people: &People, before: &Answer) -> Answer {

@@ -4,7 +4,7 @@
 use super::world::{CLIENT, People, VERIFIER, WEB_RULE, asking, form_of, parameter};
 use serde_json::{Value, json};
 use testudo_testkit::form;
-use testudo_testkit::http::{Answer, Connection, over_socket};
+use testudo_testkit::http::{Answer, Connection};
 use testudo_testkit::person::Person;
 
 /// The client registers when it redeems a code or pushes a request.
@@ -20,16 +20,11 @@ redirect_uris = ["https://app.example/callback"]
 scopes = ["orders.read"]
 "#;
 
-async fn admin(people: &People, path: &str, body: Value) -> Value {
-    let socket = people.folder.join("admin.sock");
-    let (status, answer) = over_socket(&socket, "POST", path, body).await;
-    assert_eq!(status, 200, "{answer}");
-    answer
-}
-
 async fn explained(people: &People, answer: &Answer) -> Value {
     let id = answer.header("request-id").unwrap();
-    admin(people, "/admin/v1/explain", json!({ "request_id": id })).await
+    people
+        .admin("POST", "/admin/v1/explain", json!({ "request_id": id }))
+        .await
 }
 
 /// The outcome, or the reason of the refusal: then and today.
@@ -70,17 +65,18 @@ async fn allow_admin(people: &People) {
 
 async fn set_frozen(people: &People, is_frozen: bool) {
     let verb = if is_frozen { "freeze" } else { "thaw" };
-    admin(
-        people,
-        &format!("/admin/v1/clients/{verb}"),
-        json!({ "client_id": CLIENT }),
-    )
-    .await;
+    people
+        .admin(
+            "POST",
+            &format!("/admin/v1/clients/{verb}"),
+            json!({ "client_id": CLIENT }),
+        )
+        .await;
 }
 
 async fn remove_client(people: &People) {
     let removed = json!({ "client_id": CLIENT });
-    admin(people, "/admin/v1/clients/delete", removed).await;
+    people.admin("POST", "/admin/v1/clients/delete", removed).await;
 }
 
 const SCOPE: &str = "scope_not_allowed";
@@ -136,11 +132,15 @@ async fn pushed_request_of_a_client_that_was_not_admitted_is_decided_again() {
     };
     people.reload(only_read).await;
     assert_explained(&people, &refused, ("no_rule", SCOPE), "").await;
-    admin(&people, "/admin/v1/trust/a.example/disable", json!({})).await;
+    people
+        .admin("POST", "/admin/v1/trust/a.example/disable", json!({}))
+        .await;
     let disabled = push().await;
     let reason = "authority_disabled";
     assert_explained(&people, &disabled, (reason, reason), "").await;
-    admin(&people, "/admin/v1/trust/a.example/enable", json!({})).await;
+    people
+        .admin("POST", "/admin/v1/trust/a.example/enable", json!({}))
+        .await;
     assert_explained(&people, &disabled, (reason, SCOPE), "").await;
 }
 
@@ -348,7 +348,9 @@ async fn consent_is_explained_with_the_account_and_the_grant_of_now() {
     // It ends also with its client.
     remove_client(&people).await;
     assert_explained(&people, &given, ("allowed", "allowed"), "is not in force now").await;
-    admin(&people, "/admin/v1/users/lock", json!({ "user": "alice" })).await;
+    people
+        .admin("POST", "/admin/v1/users/lock", json!({ "user": "alice" }))
+        .await;
     assert_explained(&people, &given, ("allowed", "allowed"), "is locked now").await;
     let disabled = |text: String| text.replace("name = \"web\"\n", "name = \"web\"\nenabled = false\n");
     people.reload(disabled).await;
@@ -452,7 +454,9 @@ async fn what_a_person_did_at_a_page_is_explained_as_done() {
     let form = form_of(&page);
     let refused = people.person().submit(&form.action, &form.pressed("alice")).await;
     assert_explained(&people, &refused, ("flow_not_ours", "unknown"), "which is secret").await;
-    admin(&people, "/admin/v1/users/remove", json!({ "user": "alice" })).await;
+    people
+        .admin("POST", "/admin/v1/users/remove", json!({ "user": "alice" }))
+        .await;
     assert_explained(&people, &answer, ("allowed", "unknown"), "was removed").await;
 }
 

@@ -6,7 +6,6 @@ use super::world::{ISSUER, People, SESSION, assert_refused_page, text_of};
 use serde_json::{Value, json};
 use testudo_core::records::{Ceremony, Invitation, Person as Account, Session};
 use testudo_protocol::Seconds;
-use testudo_testkit::http::over_socket;
 use testudo_testkit::passkey::{Authenticator, PRESENT};
 use testudo_testkit::passkey_pages::{PasskeyForm, accept, add, sign_in};
 use testudo_testkit::person::Person;
@@ -555,10 +554,8 @@ async fn refused_sign_in_is_explained_by_the_id_of_the_request() {
     let answer = sign_in(&mut people.person(), &mut authenticator).await;
     let id = answer.header("request-id").unwrap();
     assert!(text_of(&answer).contains(id));
-    let socket = people.folder.join("admin.sock");
     let question = json!({ "request_id": id });
-    let (status, explained) = over_socket(&socket, "POST", "/admin/v1/explain", question).await;
-    assert_eq!(status, 200, "{explained}");
+    let explained = people.admin("POST", "/admin/v1/explain", question).await;
     let text = explained.to_string();
     assert!(
         text.contains("passkey_refused") && text.contains("origin"),

@@ -286,8 +286,8 @@ async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other(
         assert!(page.contains("Sign in"), "{page}");
     }
     assert!(is_signed_in(&mut kept).await);
-    let socket = people.folder.join("admin.sock");
-    let (_, listed) = over_socket(&socket, "GET", "/admin/v1/sessions?user=carol", Value::Null).await;
+    let sessions = "/admin/v1/sessions?user=carol";
+    let listed = people.admin("GET", sessions, Value::Null).await;
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
     // The session in which its own passkey is removed ends as well.
     add(&mut kept, &mut Authenticator::new(ISSUER), "key").await;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use testudo_core::records::{AuthorizationCode, Person as Account, PersonLink, Session};
 use testudo_protocol::jose::{Algorithm, SigningKey};
 use testudo_protocol::limits::SIGN_INS_PER_MINUTE_PER_ADDRESS;
-use testudo_testkit::http::{Answer, over_socket};
+use testudo_testkit::http::Answer;
 use testudo_testkit::passkey::Authenticator;
 use testudo_testkit::passkey_pages::{PasskeyForm, accept, add};
 use testudo_testkit::person::{Person, forms};
@@ -557,16 +557,13 @@ async fn locked_account_is_refused_and_gets_no_session() {
     let people = People::start(&provider.entry("corp", SECRET)).await;
     assert_signed_in(&people, &provider, "c1").await;
     let [account] = accounts(&people).await.try_into().unwrap();
-    let socket = people.folder.join("admin.sock");
     let body = json!({ "user": account.id.sub() });
-    let (status, _) = over_socket(&socket, "POST", "/admin/v1/users/lock", body.clone()).await;
-    assert_eq!(status, 200);
+    people.admin("POST", "/admin/v1/users/lock", body.clone()).await;
     let answer = sign_in(&mut people.person(), &provider, "corp", "c2").await;
     assert_refused_page(&answer, answer.status, "this account cannot be used");
     assert!(people.records::<Session>().await.is_empty());
     // After the removal, the same account at the provider is a new person.
-    let (status, _) = over_socket(&socket, "POST", "/admin/v1/users/remove", body).await;
-    assert_eq!(status, 200);
+    people.admin("POST", "/admin/v1/users/remove", body).await;
     assert!(people.records::<PersonLink>().await.is_empty());
     assert_signed_in(&people, &provider, "c3").await;
     assert_ne!(people.records::<PersonLink>().await[0].person, account.id);

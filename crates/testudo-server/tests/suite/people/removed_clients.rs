@@ -4,7 +4,7 @@ use super::expiry::{DAY, assert_about, pass};
 use super::world::{CALLBACK, CLIENT, People, VERIFIER, WEB_RULE, asking, parameter, text_of};
 use serde_json::{Value, json};
 use testudo_core::records::{Client, Consent};
-use testudo_testkit::http::{Answer, over_socket};
+use testudo_testkit::http::Answer;
 use testudo_testkit::person::forms;
 
 /// The rule of the web applications with these lines more; workloads can register as well.
@@ -14,10 +14,7 @@ async fn people(lines: &str) -> People {
 }
 
 async fn sweep(people: &People) -> Value {
-    let socket = people.folder.join("admin.sock");
-    let (status, answer) = over_socket(&socket, "POST", "/admin/v1/clients/sweep", json!({})).await;
-    assert_eq!(status, 200, "{answer}");
-    answer
+    people.admin("POST", "/admin/v1/clients/sweep", json!({})).await
 }
 
 async fn refresh(people: &People, tokens: &Answer) -> Answer {
@@ -84,9 +81,8 @@ async fn dry_run_of_a_sweep_spares_the_same_clients() {
     people.tokens(&mut people.signed_in("alice").await).await;
     ask_as(&people, "/web/alone").await;
     pass(&people, 3 * DAY).await;
-    let socket = people.folder.join("admin.sock");
     let question = json!({ "dry_run": true });
-    let (_, answer) = over_socket(&socket, "POST", "/admin/v1/clients/sweep", question).await;
+    let answer = people.admin("POST", "/admin/v1/clients/sweep", question).await;
     assert_eq!(answer["client_ids"], json!(["spiffe://a.example/web/alone"]));
     assert_eq!(people.records::<Client>().await.len(), 2);
 }

@@ -344,9 +344,8 @@ async fn grant_that_ends_at_one_node_is_dead_at_all_endpoints_of_the_other_withi
 async fn session_that_ends_at_one_node_is_dead_at_the_other_within_a_second() {
     let nodes = Nodes::start("people_sessions").await;
     let session_of = async |name: &str| -> Value {
-        let socket = nodes.first.folder.join("admin.sock");
         let path = format!("/admin/v1/sessions?user={name}");
-        let (_, page) = testudo_testkit::http::over_socket(&socket, "GET", &path, Value::Null).await;
+        let page = nodes.first.admin("GET", &path, Value::Null).await;
         page["sessions"][0]["session"].clone()
     };
     for why in [

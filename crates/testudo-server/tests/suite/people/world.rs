@@ -1,6 +1,7 @@
 //! A server on loopback at which `alice` and `bob` sign in without proof.
 
 use crate::world::run_in;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use testudo_core::records::Record;
 use testudo_server::Running;
@@ -116,9 +117,14 @@ impl People {
         let path = self.folder.join("testudo.toml");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, change(text)).unwrap();
-        let socket = self.folder.join("admin.sock");
-        let (status, answer) = over_socket(&socket, "POST", "/admin/v1/reload", serde_json::json!({})).await;
-        assert_eq!(status, 200, "{answer}");
+        self.admin("POST", "/admin/v1/reload", json!({})).await;
+    }
+
+    /// The admin API, as the command line uses it.
+    pub async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = over_socket(&self.folder.join("admin.sock"), method, path, body).await;
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
     }
 
     /// A form that a workload of `a.example` sends, with a new SVID.
@@ -156,7 +162,7 @@ impl People {
     }
 
     /// The workload [`CLIENT`] registers with this metadata.
-    pub async fn register(&self, mut metadata: serde_json::Value) -> Answer {
+    pub async fn register(&self, mut metadata: Value) -> Answer {
         let now = self.running.app.now().0;
         metadata["software_statement"] = self.issuer.svid("/web/shop", ISSUER, now).into();
         let headers = [("content-type", "application/json"), ("host", "localhost:8080")];
@@ -208,10 +214,9 @@ impl People {
     }
 
     /// All events of a kind, the oldest first.
-    pub async fn events(&self, kind: &str) -> Vec<serde_json::Value> {
+    pub async fn events(&self, kind: &str) -> Vec<Value> {
         let path = format!("/admin/v1/events?type={kind}&limit=1000&order=oldest");
-        let socket = self.folder.join("admin.sock");
-        let (_, page) = over_socket(&socket, "GET", &path, serde_json::Value::Null).await;
+        let page = self.admin("GET", &path, Value::Null).await;
         page["events"].as_array().unwrap().clone()
     }
 }
