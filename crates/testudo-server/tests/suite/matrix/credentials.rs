@@ -166,7 +166,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    fn jwt(text: String) -> Credential {
+    pub fn jwt(text: String) -> Credential {
         Credential {
             jwt: Some(text),
             ..Credential::default()

@@ -2,7 +2,8 @@
 
 use super::kinds::{Binding, Kind};
 use crate::client_certificates::{dns_name, jwk, leaf, pem, self_signed};
-use crate::matrix::places::Request;
+use crate::matrix::credentials::Credential;
+use crate::matrix::places::{Place, Request};
 use crate::world::{MutualTls, TLS, run_in};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -316,15 +317,15 @@ impl Site {
         let Sender {
             kind, name, bound, ..
         } = sender;
-        let mut request = Request::default();
-        if !sender.has_credential {
-            request.parameters.push(("client_id", self.client_id(kind, name)));
-        } else if kind.is_certificate() {
-            request.parameters.push(("client_id", self.client_id(kind, name)));
-            request.certificate = Some(self.certificate(sender).clone());
+        let mut request = if sender.has_credential && !kind.is_certificate() {
+            self.with_jwt(sender, path)
         } else {
-            self.put_jwt(sender, path, &mut request);
-        }
+            Request {
+                parameters: vec![("client_id", self.client_id(kind, name))],
+                certificate: sender.has_credential.then(|| self.certificate(sender).clone()),
+                ..Request::default()
+            }
+        };
         let Some(which) = bound.filter(|_| !kind.is_combined()) else {
             return request;
         };
@@ -346,49 +347,50 @@ impl Site {
         &pair[sender.key]
     }
 
-    fn put_jwt(&self, sender: Sender, path: &str, request: &mut Request) {
+    /// A request with the JWT of this client, and with the proof of its key.
+    fn with_jwt(&self, sender: Sender, path: &str) -> Request {
         let Sender { kind, name, key, .. } = sender;
         let (id, now) = (self.client_id(kind, name), self.now());
-        let assertion = |credential: Draft<'_>, kind: &str| {
-            let kind = format!("urn:ietf:params:oauth:client-assertion-type:{kind}");
-            [
-                ("client_assertion_type", kind),
-                ("client_assertion", credential.sign()),
-            ]
-        };
-        let attestation = |subject: &str| {
-            Draft::attestation(&self.at1, subject, &self.own[key], now).claim("iss", "https://at1.example")
-        };
-        let attested = match kind {
-            Kind::JwtSvid => {
-                let svid = Draft::svid(self.a.key(), &id, ISSUER, now);
-                return request.parameters.extend(assertion(svid, "jwt-spiffe"));
-            }
+        let (place, credential) = match kind {
+            Kind::JwtSvid => (
+                Place::SpiffeAssertion,
+                Draft::svid(self.a.key(), &id, ISSUER, now),
+            ),
             Kind::Kubernetes => {
                 let account = format!("flows/{name}");
                 let token = Draft::service_account(&self.k1, DEFAULT_ISSUER, &account, ISSUER, now);
-                return request.parameters.extend(assertion(token, "jwt-bearer"));
+                (Place::BearerAssertion, token)
             }
             Kind::IssuerJwt => {
                 let token = Draft::svid(&self.j1, name, ISSUER, now).claim("iss", "https://j1.example");
-                return request.parameters.extend(assertion(token, "jwt-bearer"));
+                (Place::BearerAssertion, token)
             }
             Kind::ConfiguredKey | Kind::RegisteredKey => {
                 let signed = Draft::assertion(&self.assertion[name][key], &id, ISSUER, &self.jti(), now);
-                return request.parameters.extend(assertion(signed, "jwt-bearer"));
+                (Place::BearerAssertion, signed)
             }
-            Kind::WitWithPop | Kind::WitWithDpop => Draft::wit_svid(&self.wit, &id, &self.own[key], now),
+            Kind::WitWithPop | Kind::WitWithDpop => {
+                let svid = Draft::wit_svid(&self.wit, &id, &self.own[key], now);
+                (Place::Attestation, svid)
+            }
             Kind::AttestationWithPop
             | Kind::AttestationWithDpop
             | Kind::CredentialWithPop
-            | Kind::CredentialWithDpop => attestation(&id),
+            | Kind::CredentialWithDpop => {
+                let attestation = Draft::attestation(&self.at1, &id, &self.own[key], now)
+                    .claim("iss", "https://at1.example");
+                (Place::Attestation, attestation)
+            }
             Kind::X509Svid
             | Kind::TlsClientAuth
             | Kind::SelfSigned
             | Kind::ConfiguredPublic
             | Kind::RegisteredPublic => unreachable!("{kind:?} has no JWT"),
         };
-        request.fields.push(("oauth-client-attestation", attested.sign()));
+        let mut request = place.put(Credential::jwt(credential.sign())).unwrap();
+        if place != Place::Attestation {
+            return request;
+        }
         match (kind.is_combined(), sender.bound) {
             (true, None) => {}
             (true, Some(_)) => request.fields.push(("dpop", self.proof(&self.own[key], path))),
@@ -397,6 +399,7 @@ impl Site {
                 request.fields.push(("oauth-client-attestation-pop", pop));
             }
         }
+        request
     }
 
     fn proof(&self, key: &SigningKey, path: &str) -> String {
@@ -405,7 +408,11 @@ impl Site {
 
     /// Sends a form of a client.
     pub async fn send(&self, sender: Sender, path: &str, parameters: &[(&str, &str)]) -> Answer {
-        let request = self.request(sender, path);
+        self.post(self.request(sender, path), path, parameters).await
+    }
+
+    /// Sends a request as a form, with these parameters as well.
+    async fn post(&self, request: Request, path: &str, parameters: &[(&str, &str)]) -> Answer {
         let mut fields = vec![
             ("content-type", "application/x-www-form-urlencoded"),
             ("host", HOST),
@@ -424,24 +431,10 @@ impl Site {
 
     /// What the API learns of a token.
     pub async fn introspected(&self, token: &str) -> Value {
-        let now = self.now();
-        let svid = Draft::svid(self.a.key(), "spiffe://a.example/api", ISSUER, now).sign();
-        let fields = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("host", HOST),
-        ];
-        let parameters = [
-            (
-                "client_assertion_type",
-                "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
-            ),
-            ("client_assertion", svid.as_str()),
-            ("token", token),
-        ];
-        let mut connection = self.tls.connect(self.running.addresses[0], None).await.unwrap();
-        let answer = connection
-            .send("POST", "/introspect", &fields, form(&parameters))
-            .await;
+        let api = Draft::svid(self.a.key(), "spiffe://a.example/api", ISSUER, self.now());
+        let credential = Credential::jwt(api.sign());
+        let request = Place::SpiffeAssertion.put(credential).unwrap();
+        let answer = self.post(request, "/introspect", &[("token", token)]).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
