@@ -17,6 +17,7 @@ use faults::Fault;
 use places::Place;
 use proofs::Proof;
 use std::fmt::Write as _;
+use testudo_testkit::http::Answer;
 use testudo_testkit::token::claims;
 
 /// What came of one request: the kind of token, or the error code.
@@ -111,20 +112,22 @@ async fn ask(site: &credentials::Site, door: Door, fault: Fault, place: Place, p
     proof.add(site, door, &mut request).await?;
     Ok(match site.send(&request).await {
         None => "no answer".into(),
-        Some(answer) if answer.status == 200 => {
-            let confirmation = claims(&answer.access_token())["cnf"].clone();
-            let members = confirmation
-                .as_object()
-                .into_iter()
-                .flat_map(|members| members.keys());
-            let bound_to: String = members.map(|member| format!(" {member}")).collect();
-            format!("{}{bound_to}", answer.json()["token_type"].as_str().unwrap())
-        }
+        Some(answer) if answer.status == 200 => shown(&answer),
         Some(answer) => {
             assert!((400..500).contains(&answer.status), "{answer:?}");
             answer.error()
         }
     })
+}
+
+/// The kind of the token, and what it is bound to.
+#[track_caller]
+fn shown(answer: &Answer) -> Outcome {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let confirmation = claims(&answer.access_token())["cnf"].clone();
+    let members = confirmation.as_object().into_iter().flatten();
+    let bound_to: String = members.map(|(member, _)| format!(" {member}")).collect();
+    format!("{}{bound_to}", answer.json()["token_type"].as_str().unwrap())
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use super::faults::Fault;
 use super::places::Place;
 use super::proofs::Proof;
 use super::{Cell, REFUSALS};
+use crate::people::CHALLENGE;
 use crate::world::{RULES, TLS};
 
 const PUSHED: Asked = Asked {
@@ -13,7 +14,7 @@ const PUSHED: Asked = Asked {
     parameters: &[
         ("response_type", "code"),
         ("redirect_uri", "https://app.example/cb"),
-        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge", CHALLENGE),
         ("code_challenge_method", "S256"),
     ],
 };

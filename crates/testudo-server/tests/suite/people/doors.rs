@@ -1,5 +1,6 @@
 //! The endpoints of clients accept the same methods of authentication as the token endpoint. Row J-13.
 
+use super::world::CHALLENGE;
 use crate::world::{ISSUER, RULES, World, domains};
 use testudo_core::records::PushedRequest;
 use testudo_testkit::http::{Answer, Connection};
@@ -36,7 +37,7 @@ const ENDPOINTS: [EndpointCase; 3] = [
         "/par",
         &[
             ("response_type", "code"),
-            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ],
         201,

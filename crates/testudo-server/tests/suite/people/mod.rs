@@ -23,4 +23,4 @@ mod two_nodes;
 mod world;
 mod writes;
 
-pub use world::VERIFIER;
+pub use world::{CHALLENGE, VERIFIER, parameter};

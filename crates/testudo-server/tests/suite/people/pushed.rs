@@ -1,5 +1,6 @@
 //! Pushed authorization requests, through HTTP. [RFC9126 §2]
 
+use super::world::CHALLENGE;
 use crate::nodes::postgres;
 use crate::world::{ISSUER, RULES, World, domains};
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ const URI: &str = "https://as.example/par";
 const PATH: &str = "/people/web";
 const ID: &str = "spiffe://a.example/people/web";
 const CALLBACK: &str = "https://web.apps.example/cb";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 const PEOPLE: &str = r#"
 [[rules]]

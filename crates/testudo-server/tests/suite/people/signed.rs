@@ -1,7 +1,7 @@
 //! Signed authorization requests through HTTP: brought by a browser, and pushed. [RFC9101] [RFC9126 §3]
 
 use super::world::{
-    CLIENT, ISSUER, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, text_of,
+    CHALLENGE, CLIENT, ISSUER, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, text_of,
 };
 use serde_json::{Value, json};
 use testudo_core::records::PushedRequest;
@@ -42,7 +42,7 @@ impl World {
         json!({
             "iss": client_id, "client_id": client_id, "aud": ISSUER, "exp": now + 300,
             "response_type": "code", "redirect_uri": CALLBACK, "state": "signed", "scope": "orders.read",
-            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
+            "code_challenge": CHALLENGE, "code_challenge_method": "S256",
         })
     }
 

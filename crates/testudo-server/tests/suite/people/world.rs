@@ -37,9 +37,9 @@ client_name = "Shop {name}"
 pub const CLIENT: &str = "spiffe://a.example/web/shop";
 pub const CALLBACK: &str = "https://shop.apps.example/cb";
 
-/// [RFC7636 B]
+/// A verifier and its challenge. [RFC7636 B]
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// The URL of an authorization request of [`CLIENT`], with these parameters changed, added, or (empty) left out.
 pub fn asking(changes: &[(&str, &str)]) -> String {

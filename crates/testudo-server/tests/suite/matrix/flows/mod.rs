@@ -4,15 +4,14 @@
 mod kinds;
 mod site;
 
-use super::{compare, list, note};
-use crate::people::VERIFIER;
+use super::{compare, list, note, shown};
+use crate::people::{CHALLENGE, VERIFIER, parameter};
 use kinds::{Binding, Change, Expected, Kind, What};
 use serde_json::{Value, json};
 use site::{CALLBACK, Sender, Site};
 use std::fmt::Write as _;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::claims;
-use url::Url;
 
 /// The head of the page.
 const HEAD: &str = "\
@@ -98,7 +97,7 @@ impl<'s> Flow<'s> {
         let pushed = [
             ("response_type", "code"),
             ("redirect_uri", CALLBACK),
-            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
             ("state", "s1"),
         ];
@@ -107,10 +106,7 @@ impl<'s> Flow<'s> {
         let answer = answer.json();
         let request_uri = answer["request_uri"].as_str().unwrap();
         let response = self.site.walk(&self.client_id, request_uri).await;
-        let url = Url::parse(&response).unwrap();
-        let code = url.query_pairs().find(|(name, _)| name == "code");
-        let (_, code) = code.unwrap_or_else(|| panic!("{}: {response}", self.case()));
-        code.into_owned()
+        parameter(&response, "code").unwrap_or_else(|| panic!("{}: {response}", self.case()))
     }
 
     async fn redeem(&self, sender: Sender, code: &str) -> Answer {
@@ -256,14 +252,4 @@ impl<'s> Flow<'s> {
 fn refresh_token(answer: &Answer) -> String {
     let token = answer.json()["refresh_token"].as_str().map(str::to_owned);
     token.unwrap_or_else(|| panic!("{answer:?}"))
-}
-
-/// The kind of the token, and what it is bound to.
-#[track_caller]
-fn shown(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let confirmation = claims(&answer.access_token())["cnf"].clone();
-    let members = confirmation.as_object().into_iter().flatten();
-    let bound_to: String = members.map(|(member, _)| format!(" {member}")).collect();
-    format!("{}{bound_to}", answer.json()["token_type"].as_str().unwrap())
 }
