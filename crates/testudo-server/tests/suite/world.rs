@@ -320,6 +320,29 @@ impl World {
         self.send(&assertion_form(&assertion.sign(), more)).await
     }
 
+    /// Sends JSON with a bearer token; without a body if it is `null`.
+    pub async fn send_as(&self, token: &str, method: &str, path: &str, body: &serde_json::Value) -> Answer {
+        let authorization = format!("Bearer {token}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", authorization.as_str()),
+        ];
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        self.connect().await.send(method, path, &headers, body).await
+    }
+
+    /// The clients, as the listener of the admin API answers this bearer token.
+    pub async fn clients_over_http(&self, token: &str) -> Answer {
+        let mut admin = Connection::open(self.running.admin_address.unwrap()).await;
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", authorization.as_str())];
+        admin.send("GET", "/admin/v1/clients", &headers, "").await
+    }
+
     /// Sends all token requests at the same moment, each on its own connection.
     pub async fn at_once(&self, requests: Vec<TokenRequest>) -> Vec<Answer> {
         let gate = Arc::new(Barrier::new(requests.len()));

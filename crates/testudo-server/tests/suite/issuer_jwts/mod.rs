@@ -15,6 +15,7 @@ use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
 use testudo_testkit::{assertion_form, generate_key};
 
+const ENDPOINT: &str = "https://as.example/register";
 const GITHUB: &str = "https://token.actions.example";
 const GITLAB: &str = "https://gitlab.example";
 
@@ -61,6 +62,10 @@ default_scopes = ["r"]
 resources = ["https://as.example/register"]
 "#;
 
+fn key() -> SigningKey {
+    generate_key(Algorithm::ES256, Some("k"))
+}
+
 /// A server with the two CI systems.
 struct Ci {
     world: World,
@@ -77,11 +82,15 @@ impl Ci {
     async fn start_changed(change: impl Fn(&str, &str) -> (String, String)) -> Ci {
         let (issuers, rules) = change(ISSUERS, RULES_OF_ISSUERS);
         let sections = format!("[registration]\n{}{issuers}", domains(""));
-        let rules = format!("{rules}{RULES}");
+        Ci::start_with(&sections, &rules).await
+    }
+
+    /// The server with these sections, in which the entries are, and with these rules.
+    async fn start_with(sections: &str, rules: &str) -> Ci {
         let ci = Ci {
-            world: World::start_with(&sections, &rules).await,
+            world: World::start_with(sections, &format!("{rules}{RULES}")).await,
             github: generate_key(Algorithm::RS256, Some("k")),
-            gitlab: generate_key(Algorithm::ES256, Some("k")),
+            gitlab: key(),
         };
         ci.world.publish_keys("github", &[&ci.github]).await;
         ci.world.publish_keys("gitlab", &[&ci.gitlab]).await;

@@ -1,11 +1,10 @@
 //! Tokens of issuers as software statements. [RFC7591 §2.3]
 
-use super::{Ci, granted};
+use super::{Ci, ENDPOINT, granted};
 use crate::registration::each_claim::{check_each, every_member};
 use crate::registration::post;
 use serde_json::json;
 
-const ENDPOINT: &str = "https://as.example/register";
 const CLIENT: &str = "gitlab:project_path:group/app:ref_type:branch:ref:main";
 
 #[tokio::test]

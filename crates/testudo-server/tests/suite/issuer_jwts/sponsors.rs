@@ -1,16 +1,13 @@
 //! Jobs that register other clients as their sponsor: a sponsor gives no more than it may have at that moment, by the rule
 //! of today, by what its issuer attests in the token of today, and by what it registered itself.
 
-use super::{Ci, ISSUERS};
+use super::{Ci, ENDPOINT, ISSUERS, key};
 use crate::registration::post;
-use crate::world::{ISSUER, RULES, World, domains};
+use crate::world::{ISSUER, RULES, domains};
 use serde_json::{Value, json};
-use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::generate_key;
+use testudo_protocol::jose::SigningKey;
 use testudo_testkit::http::Answer;
 use testudo_testkit::token::{Draft, claims};
-
-const ENDPOINT: &str = "https://as.example/register";
 
 const RULE: &str = r#"
 [[rules]]
@@ -34,13 +31,7 @@ fn sections(attested: &str) -> String {
 }
 
 async fn start(attested: &str) -> Ci {
-    let ci = Ci {
-        world: World::start_with(&sections(attested), &format!("{RULE}{RULES}")).await,
-        github: key(),
-        gitlab: key(),
-    };
-    ci.world.publish_keys("github", &[&ci.github]).await;
-    ci
+    Ci::start_with(&sections(attested), RULE).await
 }
 
 async fn reload(ci: &Ci, sections: &str, rule: &str) {
@@ -72,19 +63,7 @@ async fn sponsored(ci: &Ci, token: &str, key: &SigningKey, grants: &[&str]) -> A
     if grants.contains(&"authorization_code") {
         body["redirect_uris"] = json!(["https://app.example/cb"]);
     }
-    let authorization = format!("Bearer {token}");
-    let headers = [
-        ("content-type", "application/json"),
-        ("authorization", authorization.as_str()),
-    ];
-    let mut connection = ci.world.connect().await;
-    connection
-        .send("POST", "/register", &headers, body.to_string())
-        .await
-}
-
-fn key() -> SigningKey {
-    generate_key(Algorithm::ES256, Some("k"))
+    ci.world.send_as(token, "POST", "/register", &body).await
 }
 
 const MACHINE: &[&str] = &["client_credentials"];

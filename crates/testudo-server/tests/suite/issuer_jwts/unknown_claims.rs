@@ -1,15 +1,13 @@
 //! Rules with `claims`, for identities whose claims are not stored: sponsors of other clients, and administrators. The
 //! first rule refuses the jobs of forks, and the last one admits every job.
 
-use super::{Ci, ISSUERS};
-use crate::world::{ISSUER, RULES, World, assert_refused, domains};
+use super::{Ci, ENDPOINT, ISSUERS, key};
+use crate::world::{ISSUER, RULES, assert_refused, domains};
 use serde_json::{Value, json};
-use testudo_protocol::jose::{Algorithm, SigningKey};
-use testudo_testkit::http::{Answer, Connection};
+use testudo_protocol::jose::SigningKey;
+use testudo_testkit::assertion_form;
+use testudo_testkit::http::Answer;
 use testudo_testkit::token::Draft;
-use testudo_testkit::{assertion_form, generate_key};
-
-const ENDPOINT: &str = "https://as.example/register";
 
 const OF_FORKS: &str = r#"
 [[rules]]
@@ -39,10 +37,6 @@ default_scopes = ["r"]
 resources = ["https://as.example/register", "https://as.example"]
 "#;
 
-fn key() -> SigningKey {
-    generate_key(Algorithm::ES256, Some("k"))
-}
-
 fn sections() -> String {
     let admin = "listen = \"127.0.0.1:0\"\nadministrators = [\"github:12345\"]\n";
     let registration = "[registration]\ninitial_access_tokens = true\n";
@@ -51,13 +45,7 @@ fn sections() -> String {
 
 impl Ci {
     async fn with_rules(rules: &str) -> Ci {
-        let ci = Ci {
-            world: World::start_with(&sections(), &format!("{rules}{RULES}")).await,
-            github: key(),
-            gitlab: key(),
-        };
-        ci.world.publish_keys("github", &[&ci.github]).await;
-        ci
+        Ci::start_with(&sections(), rules).await
     }
 
     async fn governed_by(&self, rules: &str) {
@@ -77,22 +65,7 @@ impl Ci {
         let body = json!({
             "jwks": { "keys": [key.public_jwk("sig", true)] }, "grant_types": ["client_credentials"],
         });
-        let authorization = format!("Bearer {token}");
-        let headers = [
-            ("content-type", "application/json"),
-            ("authorization", authorization.as_str()),
-        ];
-        let mut connection = self.world.connect().await;
-        connection
-            .send("POST", "/register", &headers, body.to_string())
-            .await
-    }
-
-    async fn clients_over_http(&self, token: &str) -> Answer {
-        let mut admin = Connection::open(self.world.running.admin_address.unwrap()).await;
-        let authorization = format!("Bearer {token}");
-        let headers = [("authorization", authorization.as_str())];
-        admin.send("GET", "/admin/v1/clients", &headers, "").await
+        self.world.send_as(token, "POST", "/register", &body).await
     }
 }
 
@@ -140,9 +113,9 @@ async fn rule_with_claims_is_not_passed_by_for_a_sponsor_and_the_clients_that_it
 async fn rule_with_claims_is_not_passed_by_for_an_administrator_with_a_token_of_this_server() {
     let ci = Ci::with_rules(OF_ALL).await;
     let token = ci.token_for("admin.read", ISSUER).await;
-    assert_eq!(ci.clients_over_http(&token).await.status, 200);
+    assert_eq!(ci.world.clients_over_http(&token).await.status, 200);
     ci.governed_by(&[OF_FORKS, OF_ALL].concat()).await;
-    let refused = ci.clients_over_http(&token).await;
+    let refused = ci.world.clients_over_http(&token).await;
     assert_eq!(refused.status, 401, "{refused:?}");
     let events = ci.world.events("admin.refused").await;
     let detail = events
@@ -151,5 +124,5 @@ async fn rule_with_claims_is_not_passed_by_for_an_administrator_with_a_token_of_
         .unwrap_or_default();
     assert!(detail.contains("rule forks requires claims"), "{events:?}");
     ci.governed_by(&[OF_ONE, OF_FORKS, OF_ALL].concat()).await;
-    assert_eq!(ci.clients_over_http(&token).await.status, 200);
+    assert_eq!(ci.world.clients_over_http(&token).await.status, 200);
 }

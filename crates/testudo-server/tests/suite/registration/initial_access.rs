@@ -38,12 +38,7 @@ async fn initial(world: &World) -> String {
 }
 
 async fn send_as(world: &World, token: &str, body: &Value) -> Answer {
-    let authorization = format!("Bearer {token}");
-    let headers = [JSON, ("authorization", authorization.as_str())];
-    let mut connection = world.connect().await;
-    connection
-        .send("POST", "/register", &headers, body.to_string())
-        .await
+    world.send_as(token, "POST", "/register", body).await
 }
 
 fn machine(key: &SigningKey) -> Value {
@@ -175,10 +170,8 @@ async fn rule_of_the_sponsor_limits_what_it_registers() {
         )
         .await;
     let token = body["registration_access_token"].as_str().unwrap();
-    let authorization = format!("Bearer {token}");
-    let headers = [JSON, ("authorization", authorization.as_str())];
     let path = format!("/register/{id}");
-    let managed = world.connect().await.send("GET", &path, &headers, "").await;
+    let managed = world.send_as(token, "GET", &path, &Value::Null).await;
     assert_eq!(
         managed.status, 401,
         "the answer must be that for an unknown client"

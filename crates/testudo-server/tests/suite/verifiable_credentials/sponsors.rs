@@ -54,17 +54,6 @@ pub(super) async fn token_of_portal(site: &Site, jti: &str, scope: &str, resourc
     answer.access_token()
 }
 
-/// Sends this body with a bearer token.
-pub(super) async fn send(site: &Site, method: &str, path: &str, token: &str, body: &Value) -> Answer {
-    let authorization = format!("Bearer {token}");
-    let headers = [
-        ("content-type", "application/json"),
-        ("authorization", authorization.as_str()),
-    ];
-    let mut connection = site.world.connect().await;
-    connection.send(method, path, &headers, body.to_string()).await
-}
-
 /// Registers the portal with a credential that ends after this number of seconds.
 async fn portal_until(site: &Site, seconds: i64) -> Answer {
     let credential = site
@@ -77,7 +66,7 @@ async fn portal_until(site: &Site, seconds: i64) -> Answer {
 pub(super) async fn sponsored(site: &Site, key: &SigningKey, jti: &str) -> Value {
     let token = token_of_portal(site, jti, "client.register", ENDPOINT).await;
     let body = json!({ "jwks": key_set(&[key]), "grant_types": ["client_credentials"] });
-    let answer = send(site, "POST", "/register", &token, &body).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()
 }
@@ -123,7 +112,7 @@ async fn sponsor_gives_no_more_than_the_issuer_of_its_credential_attests() {
     });
     portal_with(&site, json!({})).await;
     let token = token_of_portal(&site, "1", "client.register", ENDPOINT).await;
-    let free = send(&site, "POST", "/register", &token, &wide).await;
+    let free = site.world.send_as(&token, "POST", "/register", &wide).await;
     assert_eq!(
         (free.status, &free.json()["scope"]),
         (201, &json!("r w")),
@@ -133,13 +122,13 @@ async fn sponsor_gives_no_more_than_the_issuer_of_its_credential_attests() {
     let attested = json!({ "scope": "client.register r", "grant_types": ["client_credentials"] });
     portal_with(&site, attested).await;
     let token = token_of_portal(&site, "2", "client.register", ENDPOINT).await;
-    let refused = send(&site, "POST", "/register", &token, &wide).await;
+    let refused = site.world.send_as(&token, "POST", "/register", &wide).await;
     assert_eq!(
         refused.status, 400,
         "a grant that the sponsor must not use: {refused:?}"
     );
     let machine = json!({ "jwks": key_set(&[&key]), "scope": "r w", "grant_types": ["client_credentials"] });
-    let answer = send(&site, "POST", "/register", &token, &machine).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &machine).await;
     let client = answer.json();
     assert_eq!(
         (answer.status, &client["scope"]),
@@ -156,7 +145,7 @@ async fn sponsor_gives_no_more_than_the_issuer_of_its_credential_attests() {
     replaced["client_id"] = id.into();
     let own = client["registration_access_token"].as_str().unwrap();
     let path = format!("/register/{id}");
-    let answer = send(&site, "PUT", &path, own, &replaced).await;
+    let answer = site.world.send_as(own, "PUT", &path, &replaced).await;
     assert_eq!(
         (answer.status, &answer.json()["scope"]),
         (200, &json!("r")),
@@ -167,7 +156,7 @@ async fn sponsor_gives_no_more_than_the_issuer_of_its_credential_attests() {
     portal_with(&site, json!({ "scope": "client.register r" })).await;
     let token = token_of_portal(&site, "4", "client.register", ENDPOINT).await;
     let evidence = json!({ "software_statement": site.held(&site.sd_jwt_vc(), &[]).await });
-    let answer = send(&site, "POST", "/register", &token, &evidence).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &evidence).await;
     assert_eq!(
         (answer.status, &answer.json()["scope"]),
         (201, &json!("r")),
@@ -191,14 +180,6 @@ async fn demand_that_the_issuer_of_a_sponsor_attests_is_one_of_the_clients_that_
     }
 }
 
-async fn clients_over_http(site: &Site, token: &str) -> Answer {
-    let address = site.world.running.admin_address.unwrap();
-    let mut admin = testudo_testkit::http::Connection::open(address).await;
-    let authorization = format!("Bearer {token}");
-    let headers = [("authorization", authorization.as_str())];
-    admin.send("GET", "/admin/v1/clients", &headers, "").await
-}
-
 #[tokio::test]
 async fn token_of_a_client_whose_issuer_withdrew_its_key_neither_registers_clients_nor_administrates() {
     let admin = "listen = \"127.0.0.1:0\"\nadministrators = [\"agents:portal/*\"]\n";
@@ -220,14 +201,14 @@ async fn token_of_a_client_whose_issuer_withdrew_its_key_neither_registers_clien
         ("published again", [&site.issuer], 201, 200),
     ] {
         site.world.publish_keys("agents", &keys).await;
-        let answer = send(&site, "POST", "/register", &token, &body).await;
+        let answer = site.world.send_as(&token, "POST", "/register", &body).await;
         assert_eq!(answer.status, registered, "{case}: {answer:?}");
         if registered == 401 {
             assert_eq!(answer.error(), "invalid_token");
             let reason = site.world.reason_of(&answer).await;
             assert_eq!(reason, "initial_access_token_refused");
         }
-        let answer = clients_over_http(&site, &of_admin).await;
+        let answer = site.world.clients_over_http(&of_admin).await;
         assert_eq!(answer.status, listed, "{case}: {answer:?}");
     }
 }
@@ -243,11 +224,11 @@ async fn initial_access_token_of_a_client_whose_credential_was_revoked_registers
     let token = token_of_portal(site, "1", "client.register", ENDPOINT).await;
     let key = generate_key(Algorithm::ES256, Some("k"));
     let body = json!({ "jwks": key_set(&[&key]), "grant_types": ["client_credentials"] });
-    let answer = send(site, "POST", "/register", &token, &body).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     lists.publish("/1", &[1]);
     lists.later(61);
-    let answer = send(site, "POST", "/register", &token, &body).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!((answer.status, answer.error()), (401, "invalid_token".to_owned()));
     // An administrator learns why.
     let reason = site.world.reason_of(&answer).await;
@@ -262,7 +243,7 @@ async fn both_sponsored(site: &Site, key: &SigningKey) -> (String, String) {
         "token_endpoint_auth_method": "none", "grant_types": ["authorization_code"],
         "redirect_uris": ["https://app.example/cb"],
     });
-    let public = send(site, "POST", "/register", &token, &body).await;
+    let public = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!(public.status, 201, "{public:?}");
     let id = |client: Value| client["client_id"].as_str().unwrap().to_owned();
     (id(with_key), id(public.json()))

@@ -3,7 +3,7 @@
 
 use super::Site;
 use super::clients::ask;
-use super::sponsors::{ENDPOINT, PORTAL, send, sponsored, token_of_portal, with_status};
+use super::sponsors::{ENDPOINT, PORTAL, sponsored, token_of_portal, with_status};
 use serde_json::{Value, json};
 use testudo_protocol::jose::Algorithm;
 use testudo_testkit::http::Answer;
@@ -31,14 +31,8 @@ impl Managed<'_> {
             .map(|name| (name.to_owned(), self.registration[name].clone()))
             .into_iter()
             .collect();
-        send(
-            self.site,
-            method,
-            &format!("/register/{}", self.id()),
-            token,
-            &body,
-        )
-        .await
+        let path = format!("/register/{}", self.id());
+        self.site.world.send_as(token, method, &path, &body).await
     }
 
     async fn assert_all_refused(&self, reason: &str, case: &str) {
@@ -116,7 +110,7 @@ async fn initial_access_token_is_not_called_invalid_while_the_list_of_its_holder
     let body = json!({ "jwks": key_set(&[&key]), "grant_types": ["client_credentials"] });
     lists.web.answers_at("/1", 500, "");
     lists.later(61);
-    let answer = send(site, "POST", "/register", &token, &body).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!(
         (answer.status, answer.error()),
         (503, "temporarily_unavailable".to_owned()),
@@ -128,11 +122,11 @@ async fn initial_access_token_is_not_called_invalid_while_the_list_of_its_holder
     assert_eq!(reason, "initial_access_token_status_unavailable");
     lists.publish("/1", &[SUSPENDED]);
     lists.later(wait);
-    let answer = send(site, "POST", "/register", &token, &body).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!((answer.status, answer.error()), (401, "invalid_token".to_owned()));
     lists.publish("/1", &[0]);
     lists.later(61);
-    let answer = send(site, "POST", "/register", &token, &body).await;
+    let answer = site.world.send_as(&token, "POST", "/register", &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
