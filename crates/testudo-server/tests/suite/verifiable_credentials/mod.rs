@@ -246,6 +246,12 @@ impl Site {
         answer.json()
     }
 
+    /// What the admin API shows of a client.
+    async fn shown(&self, client_id: &str) -> Value {
+        let client = json!({ "client_id": client_id });
+        self.world.admin("POST", "/admin/v1/clients/show", client).await
+    }
+
     /// This server, with new keys.
     fn of_world(world: World) -> Site {
         Site {

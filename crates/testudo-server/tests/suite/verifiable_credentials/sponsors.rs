@@ -79,10 +79,7 @@ async fn client_ends_with_the_credential_that_its_sponsor_had_when_it_registered
     let key = generate_key(Algorithm::ES256, Some("k"));
     let registered = sponsored(&site, &key, "1").await;
     let id = registered["client_id"].as_str().unwrap();
-    let shown = site
-        .world
-        .admin("POST", "/admin/v1/clients/show", json!({ "client_id": id }))
-        .await;
+    let shown = site.shown(id).await;
     assert_eq!(shown["expires"], shown["sponsor"]["ends"], "{shown}");
     // A new credential of the sponsor does not extend the client.
     site.world.running.app.clock.shift(500);
@@ -215,12 +212,8 @@ async fn token_of_a_client_whose_issuer_withdrew_its_key_neither_registers_clien
 
 #[tokio::test]
 async fn initial_access_token_of_a_client_whose_credential_was_revoked_registers_nothing() {
-    let lists = super::status::Lists::start("").await;
+    let lists = with_status("").await;
     let site = &lists.site;
-    let issuers = lists.issuers("");
-    configure(site, super::status::OUTBOUND, &issuers).await;
-    lists.publish("/1", &[0]);
-    portal_with(site, json!({ "status": lists.status("/1", 0) })).await;
     let token = token_of_portal(site, "1", "client.register", ENDPOINT).await;
     let key = generate_key(Algorithm::ES256, Some("k"));
     let body = json!({ "jwks": key_set(&[&key]), "grant_types": ["client_credentials"] });
@@ -270,11 +263,6 @@ async fn check_both(site: &Site, key: &SigningKey, ids: &(String, String), serve
     }
 }
 
-async fn shown(site: &Site, client_id: &str) -> Value {
-    let client = json!({ "client_id": client_id });
-    site.world.admin("POST", "/admin/v1/clients/show", client).await
-}
-
 /// A server that checks the status of the credential of the portal, which is at index 0 of the list `/1`.
 pub(super) async fn with_status(settings: &str) -> super::status::Lists {
     let lists = super::status::Lists::start("").await;
@@ -298,7 +286,7 @@ async fn clients_of_a_sponsor_are_refused_and_frozen_when_the_credential_of_the_
     let events = site.world.events("client.frozen").await;
     assert_eq!(events.len(), 2, "{events:?}");
     for id in [&ids.0, &ids.1] {
-        let client = shown(site, id).await;
+        let client = site.shown(id).await;
         assert_eq!(client["state"], "frozen", "{client}");
         let why = client["frozen_because"].as_str().unwrap();
         assert!(why.contains("revoked"), "{client}");
@@ -313,7 +301,7 @@ async fn clients_of_a_sponsor_are_refused_and_frozen_when_the_credential_of_the_
         let client = json!({ "client_id": id });
         site.world.admin("POST", "/admin/v1/clients/thaw", client).await;
         assert!(
-            shown(site, id)
+            site.shown(id)
                 .await
                 .get("frozen_because")
                 .is_none_or(Value::is_null)

@@ -60,12 +60,7 @@ impl Managed<'_> {
     }
 
     async fn state(&self) -> String {
-        let client = json!({ "client_id": self.id() });
-        let shown = self
-            .site
-            .world
-            .admin("POST", "/admin/v1/clients/show", client)
-            .await;
+        let shown = self.site.shown(self.id()).await;
         shown["state"].as_str().unwrap().to_owned()
     }
 }

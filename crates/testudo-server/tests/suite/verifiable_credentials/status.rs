@@ -87,11 +87,7 @@ impl Lists {
 
     /// What the admin API shows of the client.
     async fn shown(&self) -> Value {
-        let client = json!({ "client_id": CLIENT });
-        self.site
-            .world
-            .admin("POST", "/admin/v1/clients/show", client)
-            .await
+        self.site.shown(CLIENT).await
     }
 
     pub(super) fn later(&self, seconds: i64) {

@@ -31,11 +31,6 @@ async fn assert_refused(site: &Site, answer: &Answer, reason: &str) {
     assert_eq!(site.world.reason_of(answer).await, reason);
 }
 
-async fn show(site: &Site, client_id: &str) -> Value {
-    let client = json!({ "client_id": client_id });
-    site.world.admin("POST", "/admin/v1/clients/show", client).await
-}
-
 #[tokio::test]
 async fn client_is_refused_while_the_key_that_signed_its_credential_is_not_one_of_its_issuer() {
     let site = Site::start().await;
@@ -48,7 +43,7 @@ async fn client_is_refused_while_the_key_that_signed_its_credential_is_not_one_o
     let refused = ask(&site, &site.holder, CLIENT, "removed", &[]).await;
     assert_refused(&site, &refused, "credential_key_withdrawn").await;
     // The answer is that of a frozen client, and the client is not changed.
-    assert_eq!(show(&site, CLIENT).await["state"], "active");
+    assert_eq!(site.shown(CLIENT).await["state"], "active");
     assert!(site.world.events("client.frozen").await.is_empty());
     let client = json!({ "client_id": CLIENT });
     site.world
@@ -155,7 +150,7 @@ async fn reload_that_narrows_types_formats_or_members_applies_to_registered_clie
     let without_name = "attests = [\"redirect_uris\", \"grant_types\", \"scope\"]";
     reload(&site, attests, without_name).await;
     assert_served(&ask(&site, &site.holder, CLIENT, "label", &[]).await, "label");
-    assert_eq!(show(&site, CLIENT).await["metadata"]["client_name"], "Agent 7");
+    assert_eq!(site.shown(CLIENT).await["metadata"]["client_name"], "Agent 7");
 }
 
 #[tokio::test]
