@@ -12,21 +12,21 @@ const PAY: &str = "/ns/pay/sa/api";
 const PAY_ID: &str = "spiffe://a.example/ns/pay/sa/api";
 
 /// The explanation of the request that received this answer.
-async fn explained(world: &World, answer: &Answer) -> Value {
+pub async fn explained(world: &World, answer: &Answer) -> Value {
     let question = json!({ "request_id": answer.header("request-id").unwrap() });
     world.admin("POST", "/admin/v1/explain", question).await
 }
 
-/// The recorded result and the result today: the outcome, or the reason of the refusal.
-fn then_and_today(explained: &Value) -> (&str, &str) {
-    let verdict = |name: &str| {
-        let verdict = &explained[name];
-        verdict["rejection"]
-            .as_str()
-            .or(verdict["outcome"].as_str())
-            .unwrap_or("unknown")
-    };
-    (verdict("then"), verdict("today"))
+/// The recorded result, or that of today: the outcome, or the reason of the refusal.
+pub fn result<'v>(explained: &'v Value, when: &str) -> &'v str {
+    let verdict = &explained[when];
+    let result = verdict["rejection"].as_str().or(verdict["outcome"].as_str());
+    result.unwrap_or("unknown")
+}
+
+/// Both results.
+pub fn then_and_today(explained: &Value) -> (&str, &str) {
+    (result(explained, "then"), result(explained, "today"))
 }
 
 async fn assert_explained(world: &World, answer: &Answer, expected: (&str, &str)) -> Value {

@@ -1,6 +1,7 @@
 //! `explain` of requests and of credentials.
 
 use super::{Everyone, GOVERNED, KINDS, Kind, Sent, UNGOVERNED, WIT};
+use crate::explain::{self, result, then_and_today};
 use serde_json::{Value, json};
 use testudo_testkit::http::Answer;
 
@@ -10,21 +11,13 @@ fn all() -> impl Iterator<Item = &'static Kind> {
 
 impl Everyone {
     async fn explained(&self, answer: &Answer) -> Value {
-        let question = json!({ "request_id": answer.header("request-id").unwrap() });
-        self.world.admin("POST", "/admin/v1/explain", question).await
+        explain::explained(&self.world, answer).await
     }
 
     async fn explained_credential(&self, credential: &str) -> Value {
         let question = json!({ "credential": credential });
         self.world.admin("POST", "/admin/v1/explain", question).await
     }
-}
-
-/// The recorded result, or that of today: the outcome, or the reason of the refusal.
-fn result<'v>(explained: &'v Value, when: &str) -> &'v str {
-    let verdict = &explained[when];
-    let result = verdict["rejection"].as_str().or(verdict["outcome"].as_str());
-    result.unwrap_or("unknown")
 }
 
 #[track_caller]
@@ -47,7 +40,7 @@ async fn request_of_each_kind_of_authority_is_explained_by_its_id_then_and_today
         if kind.door != WIT.door {
             assert!(matches!(granted.status, 200 | 201), "{key}: {granted:?}");
             let explained = everyone.explained(&granted).await;
-            let found = (result(&explained, "then"), result(&explained, "today"));
+            let found = then_and_today(&explained);
             assert_eq!(found, ("allowed", "allowed"), "{key}: {explained:#}");
             let event = &explained["event"];
             let named = (&event["authority"], &event["door"], &event["identity"]);
@@ -55,7 +48,7 @@ async fn request_of_each_kind_of_authority_is_explained_by_its_id_then_and_today
             assert_eq!(named, expected, "{explained:#}");
             everyone.order(kind, "disable").await;
             let explained = everyone.explained(&granted).await;
-            let found = (result(&explained, "then"), result(&explained, "today"));
+            let found = then_and_today(&explained);
             assert_eq!(found, ("allowed", "authority_disabled"), "{key}: {explained:#}");
             everyone.order(kind, "enable").await;
         }
@@ -65,7 +58,7 @@ async fn request_of_each_kind_of_authority_is_explained_by_its_id_then_and_today
         assert_remedy(kind, &explained);
         let refused = everyone.send(kind, &everyone.credential(kind, UNGOVERNED)).await;
         let explained = everyone.explained(&refused).await;
-        let found = (result(&explained, "then"), result(&explained, "today"));
+        let found = then_and_today(&explained);
         assert_eq!(found, ("no_rule", "no_rule"), "{key}: {explained:#}");
         assert_eq!(explained["event"]["identity"], kind.identity(UNGOVERNED));
         assert_remedy(kind, &explained);
@@ -172,7 +165,7 @@ async fn request_for_which_there_are_no_keys_is_explained_until_there_are_some()
         let refused = everyone.send(kind, &credential).await;
         assert_eq!(refused.status, 503, "{key}: {refused:?}");
         let explained = everyone.explained(&refused).await;
-        let found = (result(&explained, "then"), result(&explained, "today"));
+        let found = then_and_today(&explained);
         let missing = "bundle_unavailable";
         assert_eq!(found, (missing, missing), "{key}: {explained:#}");
         let hint = explained["hint"].as_str().unwrap();

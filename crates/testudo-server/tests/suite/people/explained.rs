@@ -2,6 +2,7 @@
 //! the records of now.
 
 use super::world::{CLIENT, People, VERIFIER, WEB_RULE, asking, form_of, parameter};
+use crate::explain::then_and_today;
 use serde_json::{Value, json};
 use testudo_testkit::form;
 use testudo_testkit::http::{Answer, Connection};
@@ -25,16 +26,6 @@ async fn explained(people: &People, answer: &Answer) -> Value {
     people
         .admin("POST", "/admin/v1/explain", json!({ "request_id": id }))
         .await
-}
-
-/// The outcome, or the reason of the refusal: then and today.
-fn then_and_today(explained: &Value) -> (&str, &str) {
-    let verdict = |name: &str| {
-        let verdict = &explained[name];
-        let outcome = verdict["rejection"].as_str().or(verdict["outcome"].as_str());
-        outcome.unwrap_or("unknown")
-    };
-    (verdict("then"), verdict("today"))
 }
 
 #[track_caller]

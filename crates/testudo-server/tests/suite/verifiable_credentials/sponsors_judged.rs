@@ -4,6 +4,7 @@
 use super::Site;
 use super::clients::ask;
 use super::sponsors::{ENDPOINT, PORTAL, sponsored, token_of_portal, with_status};
+use crate::explain;
 use serde_json::{Value, json};
 use testudo_protocol::jose::Algorithm;
 use testudo_testkit::http::Answer;
@@ -136,11 +137,8 @@ async fn explain_judges_the_credential_of_the_client_and_of_its_sponsor_as_it_is
     let of_sponsor = ask(site, &site.holder, PORTAL, "2", &[]).await;
     let of_client = ask(site, &key, id, "3", &[]).await;
     let today = async |answer: &Answer| {
-        let question = json!({ "request_id": answer.header("request-id").unwrap() });
-        let explained = site.world.admin("POST", "/admin/v1/explain", question).await;
-        let today = &explained["today"];
-        let shown = today["rejection"].as_str().or(today["outcome"].as_str());
-        shown.unwrap_or_else(|| panic!("{explained:#}")).to_owned()
+        let explained = explain::explained(&site.world, answer).await;
+        explain::result(&explained, "today").to_owned()
     };
     assert_eq!(today(&of_sponsor).await, "credential_suspended");
     assert_eq!(today(&of_client).await, "sponsor_credential_refused");
