@@ -1,7 +1,7 @@
 //! Clients that authenticate with an attestation, for people: codes and refresh tokens belong to the instance whose key is
 //! attested. [ABCA §10.3] [ABCA §10.4]
 
-use super::world::{CALLBACK, ISSUER, People, VERIFIER, asking, parameter};
+use super::world::{CALLBACK, ISSUER, People, VERIFIER, parameter, requested};
 use serde_json::json;
 use testudo_core::records::{AuthorizationCode, Grant};
 use testudo_protocol::jose::{Algorithm, SigningKey};
@@ -82,15 +82,7 @@ impl Attested {
 
     /// The code for a request that this instance pushed.
     async fn code(&self, instance: &SigningKey) -> String {
-        let url = asking(&[("client_id", "")]);
-        let (_, query) = url.split_once('?').unwrap();
-        let parameters: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let fields: Vec<(&str, &str)> = parameters
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            .collect();
+        let fields = requested(&[("client_id", "")]);
         let pushed = self.send("/par", Some(instance), &fields).await;
         assert_eq!(pushed.status, 201, "{pushed:?}");
         let request_uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();

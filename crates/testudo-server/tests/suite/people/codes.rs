@@ -1,7 +1,8 @@
 //! The authorization endpoint: from the request of an application to the code, or to the error.
 
 use super::world::{
-    CALLBACK, CLIENT, ISSUER, People, WEB_RULE, asking, assert_refused_page, form_of, parameter, text_of,
+    CALLBACK, CLIENT, ISSUER, People, WEB_RULE, asking, assert_refused_page, form_of, parameter, requested,
+    text_of,
 };
 use testudo_core::records::{AuthorizationCode, Client, Consent};
 use testudo_testkit::person::forms;
@@ -45,11 +46,9 @@ async fn person_signs_in_agrees_and_the_application_gets_a_code() {
 async fn post_of_the_request_is_served_as_its_get() {
     let people = People::start(WEB_RULE).await;
     let mut alice = people.signed_in("alice").await;
-    let query = asking(&[]);
-    let (path, query) = query.split_once('?').unwrap();
-    let fields: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
+    let path = "/authorize";
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let fields: Vec<(String, String)> = requested(&[]).into_iter().map(owned).collect();
     // The page of the application sends it, so it is of another origin.
     alice.origin = vec![("origin".to_owned(), "https://shop.apps.example".to_owned())];
     let page = alice.submit(path, &fields).await;

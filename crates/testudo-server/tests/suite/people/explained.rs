@@ -1,12 +1,11 @@
 //! `testudo explain` of requests for people: how each was answered, and how it would be answered with the configuration and
 //! the records of now.
 
-use super::world::{CLIENT, People, VERIFIER, WEB_RULE, asking, form_of, parameter};
+use super::world::{CLIENT, People, VERIFIER, WEB_RULE, asking, form_of, parameter, requested};
 use crate::explain::then_and_today;
 use serde_json::{Value, json};
 use testudo_testkit::form;
 use testudo_testkit::http::{Answer, Connection};
-use testudo_testkit::person::Person;
 
 /// The client registers when it redeems a code or pushes a request.
 async fn people() -> People {
@@ -100,13 +99,8 @@ async fn pushed_request_is_decided_again_with_the_rule_of_today() {
 #[tokio::test]
 async fn pushed_request_of_a_client_that_was_not_admitted_is_decided_again() {
     let people = people().await;
-    let push = async || {
-        let url = asking(&[("client_id", ""), ("scope", "orders.write")]);
-        let (_, query) = url.split_once('?').unwrap();
-        let own = people.body("/later/shop", &[]);
-        let mut connection = Connection::open(people.running.addresses[0]).await;
-        connection.post("/par", format!("{query}&{own}")).await
-    };
+    let changes = [("client_id", ""), ("scope", "orders.write")];
+    let push = async || people.push_as("/later/shop", &changes).await;
     let refused = push().await;
     assert_explained(&people, &refused, ("no_rule", "no_rule"), "").await;
     people
@@ -139,14 +133,13 @@ async fn pushed_request_of_a_client_that_was_not_admitted_is_decided_again() {
 async fn pushed_request_of_a_client_without_credential_is_decided_again_with_its_entry_of_today() {
     let people = people().await;
     let push = async |scope: &str| {
-        let url = asking(&[
+        let fields = requested(&[
             ("client_id", "app"),
             ("redirect_uri", "https://app.example/callback"),
             ("scope", scope),
         ]);
-        let (_, body) = url.split_once('?').unwrap();
         let mut connection = Connection::open(people.running.addresses[0]).await;
-        connection.post("/par", body.to_owned()).await
+        connection.post("/par", form(&fields)).await
     };
     let refused = push("orders.write").await;
     assert_eq!(refused.error(), "invalid_scope", "{refused:?}");
@@ -431,7 +424,7 @@ async fn code_and_refresh_are_decided_again_without_their_secret() {
 #[tokio::test]
 async fn what_a_person_did_at_a_page_is_explained_as_done() {
     let people = people().await;
-    let (mut alice, answer) = signed_in(&people).await;
+    let (mut alice, answer) = people.sign_in("alice").await;
     let again = explained(&people, &answer).await;
     assert_is(&again, ("allowed", "unknown"), "which is secret");
     let detail = again["then"]["detail"].as_str().unwrap();
@@ -449,14 +442,4 @@ async fn what_a_person_did_at_a_page_is_explained_as_done() {
         .admin("POST", "/admin/v1/users/remove", json!({ "user": "alice" }))
         .await;
     assert_explained(&people, &answer, ("allowed", "unknown"), "was removed").await;
-}
-
-/// A person who signs in as `alice`, and the answer to the form.
-async fn signed_in(people: &People) -> (Person, Answer) {
-    let mut person = people.person();
-    let page = person.open("/login").await;
-    let form = form_of(&page);
-    let answer = person.submit(&form.action, &form.pressed("alice")).await;
-    assert_eq!(answer.status, 303, "{answer:?}");
-    (person, answer)
 }

@@ -1,7 +1,9 @@
 //! Clients without a credential: programs on the devices of people, named in the configuration or registered by
 //! themselves. [RFC8252] What they get is granted by a person, and is protected by PKCE.
 
-use super::world::{CLIENT, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, text_of};
+use super::world::{
+    CLIENT, People, VERIFIER, WEB_RULE, asking, assert_refused_page, parameter, requested, text_of,
+};
 use crate::dpop::thumbprint;
 use serde_json::{Value, json};
 use testudo_core::records::{AuthorizationCode, Client, Grant};
@@ -13,6 +15,7 @@ use testudo_testkit::{form, generate_key};
 
 const APP: &str = "app";
 const CALLBACK: &str = "http://127.0.0.1/callback";
+const AT_7777: &str = "http://127.0.0.1:7777/callback";
 const TOKEN_URI: &str = "http://localhost:8080/token";
 
 const APPS: &str = r#"
@@ -68,7 +71,7 @@ async fn redeem(people: &People, code: &str, changes: &[(&str, &str)], proof: Op
         ("grant_type", "authorization_code"),
         ("client_id", APP),
         ("code", code),
-        ("redirect_uri", "http://127.0.0.1:7777/callback"),
+        ("redirect_uri", AT_7777),
         ("code_verifier", VERIFIER),
     ];
     for (name, value) in changes {
@@ -91,15 +94,14 @@ async fn refresh(people: &People, client_id: &str, token: &Value, proof: Option<
 
 /// Pushes a request of [`APP`] through the proxy, which states this address of the caller.
 async fn push_from(people: &People, address: &str) -> Answer {
-    let asked = asking_app(7777, &[]);
-    let (_, body) = asked.split_once('?').unwrap();
+    let fields = requested(&[("client_id", APP), ("redirect_uri", AT_7777)]);
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("host", "localhost:8080"),
         ("x-forwarded-for", address),
     ];
     let mut connection = Connection::open(people.running.addresses[0]).await;
-    connection.send("POST", "/par", &headers, body.to_owned()).await
+    connection.send("POST", "/par", &headers, form(&fields)).await
 }
 
 #[track_caller]
@@ -344,12 +346,7 @@ async fn code_for_a_key_that_the_browser_brought_is_redeemed_with_a_proof_of_thi
 #[tokio::test]
 async fn public_client_pushes_its_requests_by_its_name() {
     let people = people().await;
-    let url = asking_app(7777, &[]);
-    let (_, query) = url.split_once('?').unwrap();
-    let fields: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let fields = requested(&[("client_id", APP), ("redirect_uri", AT_7777)]);
     let pushed = send(&people, "/par", &fields, None).await;
     assert_eq!(pushed.status, 201, "{pushed:?}");
     let request_uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();

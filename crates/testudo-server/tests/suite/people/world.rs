@@ -41,8 +41,8 @@ pub const CALLBACK: &str = "https://shop.apps.example/cb";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// The URL of an authorization request of [`CLIENT`], with these parameters changed, added, or (empty) left out.
-pub fn asking(changes: &[(&str, &str)]) -> String {
+/// The parameters of an authorization request of [`CLIENT`], with these changed, added, or (empty) left out.
+pub fn requested<'c>(changes: &[(&'c str, &'c str)]) -> Vec<(&'c str, &'c str)> {
     let parameters = [
         ("client_id", CLIENT),
         ("response_type", "code"),
@@ -61,12 +61,14 @@ pub fn asking(changes: &[(&str, &str)]) -> String {
     let kept = parameters.map(|(name, value)| (name, changed(name).unwrap_or(value)));
     let is_new = |(name, _): &&(&str, &str)| parameters.iter().all(|(known, _)| known != name);
     let added = changes.iter().filter(is_new).copied();
-    let all = kept
-        .into_iter()
-        .chain(added)
-        .filter(|(_, value)| !value.is_empty());
+    let all = kept.into_iter().chain(added);
+    all.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// The URL of such a request.
+pub fn asking(changes: &[(&str, &str)]) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(all)
+        .extend_pairs(requested(changes))
         .finish();
     format!("/authorize?{query}")
 }
@@ -149,16 +151,12 @@ impl People {
 
     /// The workload [`CLIENT`] pushes a request.
     pub async fn push(&self, changes: &[(&str, &str)]) -> Answer {
-        let url = asking(changes);
-        let (_, query) = url.split_once('?').unwrap();
-        let fields: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let fields: Vec<(&str, &str)> = fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        self.post("/par", "/web/shop", &fields).await
+        self.push_as("/web/shop", changes).await
+    }
+
+    /// The workload at this path of `a.example` pushes a request.
+    pub async fn push_as(&self, path: &str, changes: &[(&str, &str)]) -> Answer {
+        self.post("/par", path, &requested(changes)).await
     }
 
     /// The workload [`CLIENT`] registers with this metadata.
@@ -199,12 +197,17 @@ impl People {
 
     /// A person who is signed in as `name`.
     pub async fn signed_in(&self, name: &str) -> Person {
+        self.sign_in(name).await.0
+    }
+
+    /// A person who signs in as `name`, and the answer to the form.
+    pub async fn sign_in(&self, name: &str) -> (Person, Answer) {
         let mut person = self.person();
         let page = person.open("/login").await;
         let form = form_of(&page);
         let answer = person.submit(&form.action, &form.pressed(name)).await;
         assert_eq!(answer.status, 303, "{answer:?}");
-        person
+        (person, answer)
     }
 
     /// All records of a kind.
