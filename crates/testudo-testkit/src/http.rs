@@ -53,6 +53,14 @@ impl Answer {
             .expect("an access token")
             .to_owned()
     }
+
+    /// The refresh token of the body.
+    #[track_caller]
+    pub fn refresh_token(&self) -> String {
+        let token = self.json()["refresh_token"].as_str().map(str::to_owned);
+        assert!(token.is_some(), "no refresh token: {self:?}");
+        token.unwrap_or_default()
+    }
 }
 
 /// A client that resumes its TLS sessions.

@@ -165,7 +165,8 @@ async fn new_identity_on_two_nodes_at_once_makes_one_client_and_one_event() {
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-async fn register(connection: &mut Connection, body: &serde_json::Value) -> Answer {
+/// Sends the metadata of a client.
+pub async fn register(connection: &mut Connection, body: &serde_json::Value) -> Answer {
     connection
         .send("POST", "/register", &[JSON], body.to_string())
         .await

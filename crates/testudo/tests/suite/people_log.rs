@@ -107,15 +107,9 @@ async fn codes_cookies_request_uris_and_tokens_of_people_are_never_logged() {
     let code = shop.code(&mut alice).await;
     let tokens = shop.redeem(&code, VERIFIER).await;
     assert_eq!(tokens.status, 200, "{tokens:?}");
-    let first = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
-    let second = shop.refresh(&first).await.json()["refresh_token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let third = shop.refresh(&second).await.json()["refresh_token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let first = tokens.refresh_token();
+    let second = shop.refresh(&first).await.refresh_token();
+    let third = shop.refresh(&second).await.refresh_token();
     for token in [&third, &tokens.access_token(), &first] {
         let answer = shop.post("/introspect", &[("token", token)]).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -128,8 +122,8 @@ async fn codes_cookies_request_uris_and_tokens_of_people_are_never_logged() {
     let refused = shop.redeem(&code, &"B".repeat(43)).await;
     assert_eq!(refused.error(), "invalid_grant", "{refused:?}");
     let code = shop.code(&mut alice).await;
-    let token = shop.redeem(&code, VERIFIER).await.json()["refresh_token"].clone();
-    let revoked = [("token", token.as_str().unwrap())];
+    let token = shop.redeem(&code, VERIFIER).await.refresh_token();
+    let revoked = [("token", token.as_str())];
     let answer = shop.post("/revoke", &revoked).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     alice.cookies.values_mut().for_each(|cookie| cookie.push('x'));

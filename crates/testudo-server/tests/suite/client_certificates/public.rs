@@ -2,6 +2,7 @@
 //! their codes and refresh tokens is in `matrix/flows`.
 
 use super::*;
+use crate::nodes::register;
 use rcgen::date_time_ymd;
 use testudo_server::Running;
 use testudo_testkit::http::Connection;
@@ -149,13 +150,6 @@ fn request(more: Value) -> Value {
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     body
-}
-
-async fn register(connection: &mut Connection, body: &Value) -> Answer {
-    let headers = [("content-type", "application/json")];
-    connection
-        .send("POST", "/register", &headers, body.to_string())
-        .await
 }
 
 #[tokio::test]

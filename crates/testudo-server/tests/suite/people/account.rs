@@ -60,7 +60,7 @@ async fn person_ends_what_an_application_may_and_is_asked_again() {
         (&revoked["reason"], &revoked["grant"]),
         (&"ended_by_person".into(), &id.into())
     );
-    let refresh = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = tokens.refresh_token();
     let fields = [
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh.as_str()),

@@ -103,7 +103,7 @@ impl Attested {
     }
 
     async fn refresh(&self, instance: Option<&SigningKey>, tokens: &Answer) -> Answer {
-        let token = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+        let token = tokens.refresh_token();
         let fields = [("grant_type", "refresh_token"), ("refresh_token", &*token)];
         self.send("/token", instance, &fields).await
     }

@@ -23,7 +23,7 @@ pub async fn pass(people: &People, seconds: i64) {
 }
 
 async fn refresh(people: &People, before: &Answer) -> Answer {
-    let token = before.json()["refresh_token"].as_str().unwrap().to_owned();
+    let token = before.refresh_token();
     let fields = [("grant_type", "refresh_token"), ("refresh_token", &token)];
     people.post("/token", "/web/shop", &fields).await
 }
@@ -40,7 +40,7 @@ pub fn assert_about(value: &Value, expected: i64, what: &str) {
 /// The members of a response, and what a question about the refresh token answers.
 async fn assert_lasts(people: &People, answer: &Answer, timeout: i64, authorization: i64, day: &str) {
     assert_eq!(answer.status, 200, "{day}: {answer:?}");
-    let token = answer.json()["refresh_token"].as_str().unwrap().to_owned();
+    let token = answer.refresh_token();
     let asked = people
         .post("/introspect", "/web/shop", &[("token", &token)])
         .await;
@@ -78,7 +78,7 @@ async fn timeout_of_a_refresh_token_never_exceeds_what_is_left_of_the_authorizat
 async fn refresh_token_that_is_only_asked_about_ends_after_its_idle_lifetime() {
     let people = people().await;
     let unused = people.tokens(&mut people.signed_in("alice").await).await;
-    let token = unused.json()["refresh_token"].as_str().unwrap().to_owned();
+    let token = unused.refresh_token();
     for day in 1..=6 {
         pass(&people, DAY).await;
         let asked = people

@@ -351,7 +351,7 @@ async fn code_and_refresh_are_decided_again_without_their_secret() {
     let url = alice.walk(&asking(&[])).await.unwrap();
     let redeemed = people.redeem(&url).await;
     assert_explained(&people, &redeemed, ("allowed", "allowed"), "the code is secret").await;
-    let refresh = redeemed.json()["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = redeemed.refresh_token();
     let unknown = "A".repeat(86);
     let of_code = |code: &str| {
         people.body(

@@ -1,7 +1,7 @@
 //! Attacks on passkeys and invitations. The same answer without the fault is accepted, here or in
 //! `passkeys.rs`.
 
-use super::passkeys::{account, invite, invited, order, start};
+use super::passkeys::{account, id_of, invite, invited, order, start};
 use super::world::{ISSUER, People, SESSION, assert_refused_page, text_of};
 use serde_json::{Value, json};
 use testudo_core::records::{Ceremony, Invitation, Person as Account, Session};
@@ -436,7 +436,7 @@ async fn request_of_another_site_or_without_the_form_of_a_page_is_refused() {
     let people = start().await;
     let (mut person, mut authenticator) = invited(&people, "carol").await;
     let token = invite(&people, json!({ "user": "dave" })).await;
-    let id = testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
+    let id = id_of(&authenticator);
     for page in ["/login", "/invite", "/account"] {
         let filled = [("invitation", token.as_str())];
         let steps = PasskeyForm::open(&mut person, page, &filled).await;
@@ -472,7 +472,7 @@ async fn passkey_of_another_person_is_not_removed_or_named() {
     let (_, of_carol) = invited(&people, "carol").await;
     let (mut mallory, _) = invited(&people, "mallory").await;
     add(&mut mallory, &mut Authenticator::new(ISSUER), "second").await;
-    let id = testudo_protocol::base64url::text(&of_carol.passkeys[0].id);
+    let id = id_of(&of_carol);
     let steps = PasskeyForm::open(&mut mallory, "/account", &[]).await;
     for button in ["remove_passkey", "rename_passkey"] {
         let mut fields = steps.fields.clone();

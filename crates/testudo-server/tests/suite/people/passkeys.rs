@@ -61,6 +61,11 @@ pub async fn account(people: &People, name: &str) -> Account {
         .unwrap_or_else(|| panic!("no account is named {name}"))
 }
 
+/// The ID of the first passkey of this authenticator, as forms name it.
+pub fn id_of(authenticator: &Authenticator) -> String {
+    testudo_protocol::base64url::text(&authenticator.passkeys[0].id)
+}
+
 /// Presses a button of the form about the only passkey with this name.
 pub async fn press(person: &mut Person, passkey: &str, button: &str, name: &str) -> Answer {
     let text = text_of(&person.open("/account").await);
@@ -162,8 +167,7 @@ async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
         (answer.status, answer.header("location")),
         (303, Some("/account"))
     );
-    let id = |authenticator: &Authenticator| testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
-    let answer = press(&mut person, &id(&phone), "rename_passkey", " my phone ").await;
+    let answer = press(&mut person, &id_of(&phone), "rename_passkey", " my phone ").await;
     assert_eq!(answer.status, 303, "{}", text_of(&answer));
     let names: Vec<String> = account(&people, "carol")
         .await
@@ -172,12 +176,12 @@ async fn person_adds_names_and_removes_passkeys_but_not_the_last_one() {
         .map(|one| one.name)
         .collect();
     assert_eq!(names, ["laptop", "my phone"]);
-    let answer = press(&mut person, &id(&phone), "rename_passkey", "a\u{202e}b").await;
+    let answer = press(&mut person, &id_of(&phone), "rename_passkey", "a\u{202e}b").await;
     assert_refused_page(&answer, 400, "the name of a passkey must be one line");
-    let answer = press(&mut person, &id(&first), "remove_passkey", "").await;
+    let answer = press(&mut person, &id_of(&first), "remove_passkey", "").await;
     assert_eq!(answer.status, 303, "{}", text_of(&answer));
     assert_eq!(sign_in(&mut person, &mut phone).await.status, 303);
-    let answer = press(&mut person, &id(&phone), "remove_passkey", "").await;
+    let answer = press(&mut person, &id_of(&phone), "remove_passkey", "").await;
     assert_refused_page(&answer, 403, "you sign in with this passkey only");
     assert_eq!(account(&people, "carol").await.passkeys.len(), 1);
     let sub = json!(account(&people, "carol").await.id.sub());
@@ -199,7 +203,7 @@ async fn two_windows_that_remove_two_passkeys_at_once_leave_one() {
     for name in ["laptop", "phone"] {
         let mut authenticator = Authenticator::new(ISSUER);
         add(&mut person, &mut authenticator, name).await;
-        ids.push(testudo_protocol::base64url::text(&authenticator.passkeys[0].id));
+        ids.push(id_of(&authenticator));
     }
     let mut windows = JoinSet::new();
     for id in ids {
@@ -270,15 +274,14 @@ async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other(
     add(&mut lost, &mut phone, "phone").await;
     let mut kept = people.person();
     sign_in(&mut kept, &mut phone).await;
-    let id = |authenticator: &Authenticator| testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
     let is_signed_in = async |person: &mut Person| person.open("/account").await.status == 200;
     for person in [&mut lost, &mut lost_too, &mut kept] {
         assert!(is_signed_in(person).await, "before the removal");
     }
     // A new name ends nothing.
-    press(&mut kept, &id(&laptop), "rename_passkey", "lost").await;
+    press(&mut kept, &id_of(&laptop), "rename_passkey", "lost").await;
     assert!(is_signed_in(&mut lost).await);
-    let answer = press(&mut kept, &id(&laptop), "remove_passkey", "").await;
+    let answer = press(&mut kept, &id_of(&laptop), "remove_passkey", "").await;
     assert_eq!(answer.status, 303, "{}", text_of(&answer));
     for person in [&mut lost, &mut lost_too] {
         assert!(!is_signed_in(person).await);
@@ -291,7 +294,7 @@ async fn removal_of_a_passkey_ends_the_sessions_that_began_with_it_and_no_other(
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 1, "{listed}");
     // The session in which its own passkey is removed ends as well.
     add(&mut kept, &mut Authenticator::new(ISSUER), "key").await;
-    let answer = press(&mut kept, &id(&phone), "remove_passkey", "").await;
+    let answer = press(&mut kept, &id_of(&phone), "remove_passkey", "").await;
     assert_eq!(answer.status, 303, "{}", text_of(&answer));
     assert_eq!(kept.open("/account").await.header("location"), Some("/login"));
 }
@@ -321,7 +324,7 @@ async fn passkeys_are_changed_within_five_minutes_after_the_sign_in() {
         .finish(&mut person, &ceremony, &phone.create(&options))
         .await;
     assert_ne!(answer.status, 303, "{}", text_of(&answer));
-    let id = testudo_protocol::base64url::text(&authenticator.passkeys[0].id);
+    let id = id_of(&authenticator);
     let answer = press(&mut person, &id, "remove_passkey", "").await;
     assert_refused_page(&answer, 403, "more than five minutes ago");
     assert_eq!(account(&people, "carol").await.passkeys.len(), 2);

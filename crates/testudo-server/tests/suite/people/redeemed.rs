@@ -50,10 +50,6 @@ async fn refresh(people: &People, token: &str) -> Answer {
     people.post("/token", "/web/shop", &fields).await
 }
 
-fn refresh_token(answer: &Answer) -> String {
-    answer.json()["refresh_token"].as_str().unwrap().to_owned()
-}
-
 // Rows RF-80, AZ-06, AZ-18: pushed request, sign-in, consent, code, token, refresh.
 #[tokio::test]
 async fn workload_pushes_a_request_a_person_agrees_and_the_workload_gets_and_refreshes_tokens() {
@@ -99,10 +95,10 @@ async fn workload_pushes_a_request_a_person_agrees_and_the_workload_gets_and_ref
     let [grant] = people.records::<Grant>().await.try_into().unwrap();
     assert_eq!(of_person["grant_id"], grant.id.to_string());
 
-    let again = refresh(&people, &refresh_token(&tokens)).await;
+    let again = refresh(&people, &tokens.refresh_token()).await;
     assert_eq!(again.status, 200, "{:?}", again.json());
     assert_eq!(claims(&again)["sub"], person.id.sub());
-    assert_ne!(refresh_token(&again), refresh_token(&tokens));
+    assert_ne!(again.refresh_token(), tokens.refresh_token());
     assert_ne!(claims(&again)["jti"], of_person["jti"]);
 }
 
@@ -116,7 +112,7 @@ async fn unknown_workload_is_registered_when_it_redeems_the_code() {
     assert_eq!(tokens.status, 200, "{:?}", tokens.json());
     let [client] = people.records::<Client>().await.try_into().unwrap();
     assert_eq!(client.client_id, CLIENT);
-    assert_eq!(refresh(&people, &refresh_token(&tokens)).await.status, 200);
+    assert_eq!(refresh(&people, &tokens.refresh_token()).await.status, 200);
 }
 
 // Row TK-08: an attacker who redeems the code after the client ends what was issued for it.
@@ -129,7 +125,7 @@ async fn code_that_is_redeemed_twice_ends_what_was_issued_for_it() {
     let again = redeem(&people, "/web/shop", &code, &[]).await;
     assert_eq!((again.status, again.error()), (400, "invalid_grant".to_owned()));
     assert_eq!(people.records::<Grant>().await, []);
-    let refused = refresh(&people, &refresh_token(&tokens)).await;
+    let refused = refresh(&people, &tokens.refresh_token()).await;
     assert_eq!(refused.error(), "invalid_grant");
 }
 

@@ -114,11 +114,6 @@ impl<'p> Registered<'p> {
     }
 }
 
-fn refresh_token(answer: &Answer) -> String {
-    let token = answer.json()["refresh_token"].as_str().map(str::to_owned);
-    token.unwrap_or_else(|| panic!("{answer:?}"))
-}
-
 // Row DR-42.
 #[tokio::test]
 async fn native_client_is_served_at_any_port_of_loopback_and_at_no_other_path() {
@@ -251,7 +246,7 @@ async fn urls_of_a_client_are_fetched_at_no_step_of_a_sign_in() {
     assert!(page.is_ok(), "{page:?}");
     let tokens = client.tokens(&mut alice, &callback).await;
     assert_eq!(tokens.status, 200, "{tokens:?}");
-    assert_eq!(client.refresh(&refresh_token(&tokens)).await.status, 200);
+    assert_eq!(client.refresh(&tokens.refresh_token()).await.status, 200);
     let by_reference = [("request_uri", here.as_str())];
     let refused = alice.open(&client.asking(&callback, &by_reference)).await;
     assert_eq!(refused.status, 400, "{refused:?}");
@@ -271,7 +266,7 @@ async fn registration_access_token_is_no_token_of_a_person_and_opens_no_other_en
     let granted = client
         .tokens(&mut people.signed_in("alice").await, CALLBACK)
         .await;
-    let (access, refresh) = (granted.access_token(), refresh_token(&granted));
+    let (access, refresh) = (granted.access_token(), granted.refresh_token());
     let authorization = format!("Bearer {token}");
     // Each body is right: a client that authenticates with its own credential is served.
     for (path, fields) in [
@@ -353,7 +348,7 @@ async fn deleted_client_cannot_ask_redeem_refresh_or_introspect() {
     ];
     let refused = client.post("/token", &redeemed).await;
     assert_eq!(refused.error(), "invalid_client", "{refused:?}");
-    let refused = client.refresh(&refresh_token(&tokens)).await;
+    let refused = client.refresh(&tokens.refresh_token()).await;
     assert_eq!(refused.error(), "invalid_client", "{refused:?}");
     assert_eq!(asked_by_api(&people, &access).await, json!({ "active": false }));
     assert_eq!(people.records::<Client>().await, []);

@@ -18,7 +18,7 @@ async fn sweep(people: &People) -> Value {
 }
 
 async fn refresh(people: &People, tokens: &Answer) -> Answer {
-    let token = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+    let token = tokens.refresh_token();
     let fields = [("grant_type", "refresh_token"), ("refresh_token", &token)];
     people.post("/token", "/web/shop", &fields).await
 }

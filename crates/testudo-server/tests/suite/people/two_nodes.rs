@@ -171,10 +171,6 @@ fn refresh(token: &str) -> [(&str, &str); 2] {
     [("grant_type", "refresh_token"), ("refresh_token", token)]
 }
 
-fn refresh_token(answer: &Answer) -> String {
-    answer.json()["refresh_token"].as_str().unwrap().to_owned()
-}
-
 // Row TK-08 on two nodes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn code_that_arrives_many_times_at_two_nodes_gives_tokens_once_and_they_end() {
@@ -186,7 +182,7 @@ async fn code_that_arrives_many_times_at_two_nodes_gives_tokens_once_and_they_en
     // The client or an attacker redeemed it twice, so what was issued for it is revoked.
     for node in 0..2 {
         let refused = nodes
-            .post(node, "/token", &refresh(&refresh_token(&granted)))
+            .post(node, "/token", &refresh(&granted.refresh_token()))
             .await;
         assert_eq!(refused.error(), "invalid_grant", "{node}: {refused:?}");
         assert!(!nodes.is_active(node, &granted.access_token()).await, "{node}");
@@ -231,10 +227,10 @@ async fn refresh_token_that_arrives_many_times_at_two_nodes_is_used_once_and_its
         .first
         .tokens(&mut nodes.first.signed_in("alice").await)
         .await;
-    let granted = one_granted(nodes.race(RACERS, &refresh(&refresh_token(&tokens))).await);
+    let granted = one_granted(nodes.race(RACERS, &refresh(&tokens.refresh_token())).await);
     for node in 0..2 {
         let refused = nodes
-            .post(node, "/token", &refresh(&refresh_token(&granted)))
+            .post(node, "/token", &refresh(&granted.refresh_token()))
             .await;
         assert_eq!(refused.error(), "invalid_grant", "{node}: {refused:?}");
         assert!(!nodes.is_active(node, &granted.access_token()).await, "{node}");
@@ -251,7 +247,7 @@ async fn refresh_token_that_arrives_many_times_within_its_grace_leaves_one_valid
         .tokens(&mut nodes.first.signed_in("alice").await)
         .await;
     let answers = nodes
-        .race(RACERS_IN_GRACE, &refresh(&refresh_token(&tokens)))
+        .race(RACERS_IN_GRACE, &refresh(&tokens.refresh_token()))
         .await;
     let mut valid = Vec::new();
     for answer in &answers {
@@ -260,7 +256,7 @@ async fn refresh_token_that_arrives_many_times_within_its_grace_leaves_one_valid
             continue;
         }
         assert_eq!(answer.status, 200, "{answer:?}");
-        let token = refresh_token(answer);
+        let token = answer.refresh_token();
         if nodes.is_active(1, &token).await {
             valid.push(token);
         }
@@ -269,15 +265,15 @@ async fn refresh_token_that_arrives_many_times_within_its_grace_leaves_one_valid
     let next = nodes.post(1, "/token", &refresh(&valid[0])).await;
     assert_eq!(next.status, 200, "{next:?}");
     // The successor was used, so the grace is over, and the token counts as stolen.
-    let stolen = nodes.post(0, "/token", &refresh(&refresh_token(&tokens))).await;
+    let stolen = nodes.post(0, "/token", &refresh(&tokens.refresh_token())).await;
     assert_eq!(stolen.error(), "invalid_grant", "{stolen:?}");
-    assert!(!nodes.is_active(1, &refresh_token(&next)).await);
+    assert!(!nodes.is_active(1, &next.refresh_token()).await);
 }
 
 /// Everything that a node answers about tokens of a grant that ended at the other one.
 async fn assert_dead(nodes: &Nodes, tokens: &Answer, why: &str) {
     let ended = Instant::now();
-    let (access, refresh_token) = (tokens.access_token(), refresh_token(tokens));
+    let (access, refresh_token) = (tokens.access_token(), tokens.refresh_token());
     for token in [&access, &refresh_token] {
         assert!(!nodes.is_active(1, token).await, "{why}");
     }
@@ -328,7 +324,7 @@ async fn grant_that_ends_at_one_node_is_dead_at_all_endpoints_of_the_other_withi
         }
         if why == "a lock" {
             // The grant is there, and cannot be used until the account is unlocked.
-            let token = refresh_token(&tokens);
+            let token = tokens.refresh_token();
             assert!(!nodes.is_active(1, &token).await, "{why}");
             let refused = nodes.post(1, "/token", &refresh(&token)).await;
             assert_eq!(refused.error(), "invalid_grant", "{refused:?}");

@@ -140,8 +140,8 @@ impl<'s> Flow<'s> {
             self.client_id,
             "{case}"
         );
-        let second = self.refresh(client, &refresh_token(&first)).await;
-        let third = self.refresh(client, &refresh_token(&second)).await;
+        let second = self.refresh(client, &first.refresh_token()).await;
+        let third = self.refresh(client, &second.refresh_token()).await;
         let all = [&first, &second, &third];
         let shown = all.map(shown);
         assert_eq!(shown, [client.binding.shown(); 3], "{case}");
@@ -152,9 +152,9 @@ impl<'s> Flow<'s> {
         for member in ["sub", "client_id", "grant_id", "cnf"] {
             assert_eq!(asked[member], issued[member], "{case}: {member}");
         }
-        self.ask_about_own(&[&refresh_token(&second), &refresh_token(&third)])
+        self.ask_about_own(&[&second.refresh_token(), &third.refresh_token()])
             .await;
-        let sent = refresh_token(&third);
+        let sent = third.refresh_token();
         let token = [("token", sent.as_str())];
         let other = Sender {
             name: "two",
@@ -201,7 +201,7 @@ impl<'s> Flow<'s> {
         let sender = self.sender(change);
         let (code, token) = match what {
             What::Code => (self.code().await, String::new()),
-            What::RefreshToken => (String::new(), refresh_token(&self.tokens().await)),
+            What::RefreshToken => (String::new(), self.tokens().await.refresh_token()),
         };
         let send = async |sender: Sender| match what {
             What::Code => self.redeem(sender, &code).await,
@@ -246,10 +246,4 @@ impl<'s> Flow<'s> {
             },
         }
     }
-}
-
-#[track_caller]
-fn refresh_token(answer: &Answer) -> String {
-    let token = answer.json()["refresh_token"].as_str().map(str::to_owned);
-    token.unwrap_or_else(|| panic!("{answer:?}"))
 }
