@@ -113,6 +113,29 @@ export async function arrived(page) {
   return searchParams.get("code");
 }
 
+/** A person meets each page for people who sign in without a passkey. `seen` gets the name of each one while it is open. */
+export async function eachPage(page, seen) {
+  await page.goto(`${ISSUER}/login`);
+  await seen("sign-in");
+  // With a question also where the person agreed before.
+  await page.goto(await pushed({ prompt: "consent" }));
+  await seen("sign-in for an application");
+  await signIn(page);
+  await seen("consent");
+  await button(page, "Agree").click();
+  await redeem(await arrived(page));
+  await page.goto(await pushed({ response_mode: "form_post" }));
+  await seen("back to the application");
+  await page.goto(`${ISSUER}/account`);
+  await seen("account");
+  await button(page, "Sign out").click();
+  await seen("signed out");
+  await page.goto(`${ISSUER}/authorize?client_id=nobody`);
+  // The status of a refused page is told by the browser as an error of the resource.
+  page.faults = page.faults.filter((fault) => !fault.includes("status of 400"));
+  await seen("refused");
+}
+
 /** Runs the walk that the command line names, and prints what it returns as JSON. */
 export async function run(walks) {
   const walk = walks[process.argv[2]];

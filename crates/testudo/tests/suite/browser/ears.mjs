@@ -1,8 +1,7 @@
 // What the browser tells a screen reader of each page: its accessibility tree, in the order in which it is read.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { ISSUER, arrived, button, pushed, redeem, run, signIn, visitor } from "./browser.mjs";
-import { status, withAuthenticator } from "./authenticator.mjs";
+import { ISSUER, button, eachPage, run, visitor } from "./browser.mjs";
+import { invite, status, withAuthenticator } from "./authenticator.mjs";
 
 /** What a person can operate. Each must have a name, and no two of one page the same one. */
 const CONTROLS = ["button", "link", "textbox", "checkbox", "radio", "combobox", "switch", "slider"];
@@ -148,22 +147,7 @@ function assertAnnounced(found, text, buttonName) {
 async function told() {
   const told = [];
   const page = await visitor();
-  await page.goto(`${ISSUER}/login`);
-  await listen(page, "sign-in", told);
-  await page.goto(await pushed({ prompt: "consent" }));
-  await listen(page, "sign-in for an application", told);
-  await signIn(page);
-  await listen(page, "consent", told);
-  await button(page, "Agree").click();
-  await redeem(await arrived(page));
-  await page.goto(await pushed({ response_mode: "form_post" }));
-  await listen(page, "back to the application", told);
-  await page.goto(`${ISSUER}/account`);
-  await listen(page, "account", told);
-  await button(page, "Sign out").click();
-  await listen(page, "signed out", told);
-  await page.goto(`${ISSUER}/authorize?client_id=nobody`);
-  await listen(page, "refused", told);
+  await eachPage(page, (name) => listen(page, name, told));
   await passkeys(told);
   return told;
 }
@@ -174,8 +158,7 @@ async function passkeys(told) {
   await page.goto(`${ISSUER}/invite`);
   const incomplete = await listen(page, "invitation, the link is not complete", told);
   assert.ok(incomplete.some((node) => node.name.includes("This link is not complete")), "the reason is in the page");
-  const link = execFileSync(process.env.TESTUDO, ["user", "invite", "carol"], { encoding: "utf8" }).trim();
-  await page.goto(link);
+  await page.goto(invite());
   await listen(page, "invitation", told);
   await page.getByLabel("Name of this passkey").fill("laptop");
   await button(page, "Make a passkey").click();

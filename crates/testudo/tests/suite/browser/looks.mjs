@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { ISSUER, PICTURES, arrived, button, pushed, redeem, run, signIn, visitor } from "./browser.mjs";
+import { ISSUER, PICTURES, eachPage, run, visitor } from "./browser.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 // WCAG 2.0, 2.1 and 2.2, levels A and AA, and what axe recommends beyond them.
@@ -70,27 +70,9 @@ async function pages() {
   for (const [way, options] of Object.entries(WAYS)) {
     const page = await visitor(options);
     const seen = (name) => look(page, name, way, found);
-    await page.goto(`${ISSUER}/login`);
-    await seen("sign-in");
     await page.goto(`${ISSUER}/invite#AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA`);
     await seen("invitation");
-    // With a question also where the person agreed before.
-    await page.goto(await pushed({ prompt: "consent" }));
-    await seen("sign-in for an application");
-    await signIn(page);
-    await seen("consent");
-    await button(page, "Agree").click();
-    await redeem(await arrived(page));
-    await page.goto(await pushed({ response_mode: "form_post" }));
-    await seen("back to the application");
-    await page.goto(`${ISSUER}/account`);
-    await seen("account");
-    await button(page, "Sign out").click();
-    await seen("signed out");
-    await page.goto(`${ISSUER}/authorize?client_id=nobody`);
-    // The status of a refused page is told by the browser as an error of the resource.
-    page.faults = page.faults.filter((fault) => !fault.includes("status of 400"));
-    await seen("refused");
+    await eachPage(page, seen);
     await page.context().close();
   }
   return found;

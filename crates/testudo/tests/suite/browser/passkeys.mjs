@@ -1,12 +1,7 @@
 // A person with a passkey: the browser has an authenticator of its own, which its debugger makes.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { status, withAuthenticator } from "./authenticator.mjs";
+import { invite, status, withAuthenticator } from "./authenticator.mjs";
 import { ISSUER, arrived, button, pushed, run } from "./browser.mjs";
-
-/** The link that `testudo user invite` prints. */
-const invite = (...more) =>
-  execFileSync(process.env.TESTUDO, ["user", "invite", "carol", ...more], { encoding: "utf8" }).trim();
 
 async function makePasskey(page, link) {
   await page.goto(link);
