@@ -69,11 +69,12 @@ impl Jwk {
         ]
     }
 
-    /// The memory of its strings, bytes.
-    pub fn text_bytes(&self) -> usize {
+    /// The memory that it needs at most beside its own size, bytes. A list has room for up to twice its elements.
+    pub fn heap_bytes(&self) -> usize {
+        let texts = self.texts().into_iter().flatten().map(String::len);
         let lists = [&self.key_ops, &self.x5c].into_iter().flatten().flatten();
-        let texts = self.texts().into_iter().flatten();
-        texts.chain(lists).map(String::len).sum()
+        let elements = lists.map(|text| text.len() + 2 * size_of::<String>());
+        texts.chain(elements).sum()
     }
 
     /// True if the JWK has a private or symmetric member of [RFC7518 §6], which must not be published.

@@ -19,7 +19,7 @@ pub trait ProofKeys {
     fn find(&self, jwk: &Jwk) -> Option<Arc<ProofKey>>;
 
     /// Keeps the key of this JWK. It is called only after a signature was verified with the key, so that a sender cannot
-    /// displace the keys of others by keys that it does not have.
+    /// displace the keys of others by keys that it does not have. The caller decides whose keys are kept at all.
     fn keep(&self, jwk: Jwk, key: Arc<ProofKey>);
 }
 

@@ -7,7 +7,8 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use testudo_core::possession::{Possession, PresentedProofs, ProofTerms};
 use testudo_core::rejection::Rejection;
-use testudo_core::{AttestedIdentity, Trace};
+use testudo_core::{AttestedIdentity, CredentialKind, Trace};
+use testudo_protocol::jose::NoProofKeysKept;
 use testudo_protocol::oauth::RequestUri;
 
 /// The proofs of a request.
@@ -58,7 +59,12 @@ pub(super) fn prove(
         method: "POST",
         uris: sender.uris,
         access_token: sender.access_token,
-        keys: &app.memory.proof_keys,
+        keys: match sender.identity {
+            // Anyone can send these requests with any number of new keys, and would displace the keys of others.
+            None => &NoProofKeysKept,
+            Some(identity) if identity.kind == CredentialKind::Public => &NoProofKeysKept,
+            Some(_) => &app.memory.proof_keys,
+        },
         nonces: &app.nonces,
         now: app.now(),
     };

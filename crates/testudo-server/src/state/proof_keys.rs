@@ -6,9 +6,9 @@ use std::sync::Arc;
 use testudo_protocol::jose::{Jwk, ProofKey, ProofKeys};
 
 /// Most memory of all keys, KiB: that of 4,096 keys that are not RSA keys.
-const WEIGHT_MAX: u64 = 8_192;
-/// Most bytes of the strings of a JWK that is kept. Those of an RSA key of 4,096 bits are 700 bytes.
-const TEXT_BYTES_MAX: usize = 1_024;
+const WEIGHT_MAX: u64 = 12_288;
+/// Most memory of the strings and lists of a JWK that is kept. Those of an RSA key of 4,096 bits have 700 bytes.
+const JWK_BYTES_MAX: usize = 1_024;
 
 /// Keys, by the whole JWK: another JWK of the same key may state another algorithm or use.
 pub struct KeptProofKeys {
@@ -21,7 +21,7 @@ struct Weight;
 
 impl Weighter<Jwk, Arc<ProofKey>> for Weight {
     fn weight(&self, jwk: &Jwk, _: &Arc<ProofKey>) -> u64 {
-        if jwk.n.is_some() { 16 } else { 2 }
+        if jwk.n.is_some() { 18 } else { 3 }
     }
 }
 
@@ -46,7 +46,7 @@ impl ProofKeys for KeptProofKeys {
     }
 
     fn keep(&self, jwk: Jwk, key: Arc<ProofKey>) {
-        if jwk.text_bytes() <= TEXT_BYTES_MAX {
+        if jwk.heap_bytes() <= JWK_BYTES_MAX {
             self.cache.insert(jwk, key);
         }
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn jwk_whose_strings_are_longer_than_the_limit_is_accepted_and_not_kept() {
+    fn jwk_that_needs_more_memory_than_the_limit_is_accepted_and_not_kept() {
         let keys = KeptProofKeys::default();
         let key = generate_key(Algorithm::ES256, None);
         let with = |padding: usize| {
@@ -173,11 +173,16 @@ mod tests {
             padded
         };
         let parsed: Jwk = serde_json::from_value(jwk(&key)).unwrap();
-        let room = TEXT_BYTES_MAX - parsed.text_bytes();
+        let room = JWK_BYTES_MAX - parsed.heap_bytes();
         for (padding, is_kept) in [(room, true), (room + 1, false)] {
             verify(&keys, &proof(&key, &with(padding))).unwrap();
             assert_eq!(found(&keys, &with(padding)).is_some(), is_kept, "{padding}");
         }
+        // Each of these strings is empty, and the list of them has 24 KiB.
+        let mut many = jwk(&key);
+        many["x5c"] = vec![""; 1_000].into();
+        verify(&keys, &proof(&key, &many)).unwrap();
+        assert!(found(&keys, &many).is_none());
     }
 
     #[test]

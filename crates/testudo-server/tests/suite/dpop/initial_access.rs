@@ -104,6 +104,8 @@ async fn rfc9449_7_1_bound_initial_access_token_is_refused_without_a_proof_of_it
             "{case}: {challenge}"
         );
     }
+    let kept = holder.world.running.app.memory.proof_keys.count();
+    assert_eq!(kept, 1, "that of the token request; anyone can send these proofs");
     let answer = holder.register("DPoP", &[&good]).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let replayed = holder.register("DPoP", &[&good]).await;
