@@ -5,7 +5,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    // An idle server would have 12 MB more of memory with huge pages. A kernel that does not know the call has none.
+    // An idle server would have 11 MB more of memory with huge pages. Where the call is refused, it has them.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     testudo::main()
 }

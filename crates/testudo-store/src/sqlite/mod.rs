@@ -1,7 +1,8 @@
 //! SQLite: one writer thread that groups batches into transactions, and reader threads with separate connections.
 //!
-//! A commit costs one flush of the disk (fdatasync), which all batches of a group share. This makes first uses fast. An answer is sent after
-//! the commit of the group. The marks of used credentials are in the memory of the writer as well (`marks.rs`).
+//! A commit costs one flush of the disk (fdatasync), which all batches of a group share. This makes first uses fast. An
+//! answer is sent after the commit of the group. The marks of used credentials are in the memory of the writer as well
+//! (`marks.rs`).
 
 mod file;
 mod marks;
