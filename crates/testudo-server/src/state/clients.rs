@@ -1,10 +1,12 @@
 //! Clients in memory, so that the request of a known client needs no read of the store; and when each was last used.
 
 use crate::state::absent_clients::AbsentClients;
+use crate::state::client_changes::ClientChanges;
+pub use crate::state::client_changes::ReadTicket;
 use crate::state::moment::Moment;
 use crate::trust::remote_keys::KeySetUrl;
 use quick_cache::sync::Cache;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use testudo_core::CredentialKind;
 use testudo_core::doors::{ClientKeys, PublicRegistration};
@@ -62,15 +64,11 @@ impl CachedClient {
 pub struct Clients {
     cache: Cache<Vec<u8>, Arc<CachedClient>>,
     absent: AbsentClients,
-    /// Counts changes of clients. A client that was read before a change must not be put into memory after it, so
-    /// [`Clients::file`] compares the count; [`Clients::note_absent`] does so for a client that was not found.
-    changes: AtomicU64,
+    /// A client that was read before a change must not be put into memory after it: [`Clients::file`] asks this, and
+    /// [`Clients::note_absent`] does so for a client that was not found.
+    changes: ClientChanges,
     dirty: Mutex<Vec<Arc<CachedClient>>>,
 }
-
-/// The count of changes before a read. [`Clients::file`] compares it with the count after the read.
-#[derive(Debug, Clone, Copy)]
-pub struct ReadTicket(u64);
 
 impl Clients {
     /// An empty memory for at most `clients_max` clients.
@@ -78,7 +76,7 @@ impl Clients {
         Clients {
             cache: Cache::new(clients_max),
             absent: AbsentClients::default(),
-            changes: AtomicU64::new(0),
+            changes: ClientChanges::default(),
             dirty: Mutex::default(),
         }
     }
@@ -100,10 +98,11 @@ impl Clients {
 
     /// The ticket to take before the store is read.
     pub fn ticket(&self) -> ReadTicket {
-        ReadTicket(self.changes.load(Ordering::SeqCst))
+        self.changes.ticket()
     }
 
-    /// Puts a client that was read into memory; removes it again if there was a change since `ticket`.
+    /// Puts a client that was read into memory; removes it again if it may have been changed since
+    /// `ticket`.
     pub fn file(&self, key: Vec<u8>, stored: Versioned<Client>, ticket: ReadTicket) -> Arc<CachedClient> {
         let known = Arc::new(CachedClient {
             last_used: AtomicI64::new(stored.record.last_used.0),
@@ -115,7 +114,7 @@ impl Clients {
             stored,
         });
         self.cache.insert(key.clone(), known.clone());
-        if self.changes.load(Ordering::SeqCst) != ticket.0 {
+        if self.changes.are_since(ticket, &key) {
             self.cache.remove(&key);
         }
         known
@@ -126,24 +125,24 @@ impl Clients {
         self.absent.contains(key, now)
     }
 
-    /// Notes that the store has no such client, unless there was a change since `ticket`.
+    /// Notes that the store has no such client, unless it may have been made since `ticket`.
     pub fn note_absent(&self, key: &[u8], ticket: ReadTicket, now: Moment) {
         self.absent.insert(key, now);
-        if self.changes.load(Ordering::SeqCst) != ticket.0 {
+        if self.changes.are_since(ticket, key) {
             self.absent.remove(key);
         }
     }
 
     /// Removes a client from memory because it was inserted, changed or deleted in the store.
     pub fn forget(&self, key: &[u8]) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.changes.note(key);
         self.cache.remove(key);
         self.absent.remove(key);
     }
 
     /// Removes all clients from memory because changes may have been missed.
     pub fn forget_all(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.changes.note_all();
         self.cache.clear();
         self.absent.clear();
     }

@@ -5,6 +5,7 @@ pub mod app;
 pub mod applied_changes;
 pub mod certificates;
 pub mod chain_work;
+mod client_changes;
 pub(crate) mod client_look_ups;
 pub mod clients;
 pub mod clock;
