@@ -213,7 +213,8 @@ impl Keys {
     }
 }
 
-fn dpop(key: &SigningKey, jti: &str) -> String {
+/// A DPoP proof for the token endpoint.
+pub fn dpop(key: &SigningKey, jti: &str) -> String {
     let uri = format!("{ISSUER}/token");
     Draft::dpop(key, &uri, jti, now()).sign()
 }

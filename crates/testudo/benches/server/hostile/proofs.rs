@@ -1,11 +1,12 @@
 //! Refused DPoP proofs beside good credentials.
 
 use super::{Request, Table, cost};
-use crate::fixture::{Folder, ISSUER, Server, now, svid};
+use crate::fixture::{Folder, Server, now, svid};
+use crate::proofs::dpop;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::path::Path;
-use testudo_protocol::jose::{Algorithm, SigningKey};
+use testudo_protocol::jose::Algorithm;
 use testudo_testkit::load::Connector::Plain;
 use testudo_testkit::token::Draft;
 use testudo_testkit::{TestIssuer, generate_key, svid_form};
@@ -23,13 +24,10 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
         request.headers.push(("dpop", proof));
         request
     };
-    let proof = |key: &SigningKey, number: usize| {
-        Draft::dpop(key, &format!("{ISSUER}/token"), &number.to_string(), now()).sign()
-    };
     let new_key = || generate_key(Algorithm::ES256, None);
     let good = || {
         (0..COUNT)
-            .map(|number| request(number, proof(&new_key(), number)))
+            .map(|number| request(number, dpop(&new_key(), &number.to_string())))
             .collect()
     };
     // The first requests register the clients.
@@ -38,7 +36,7 @@ pub(super) async fn run(binary: &Path, table: &mut Table) {
     table.heading("DPoP proofs, ES256, each with another key");
     table.row("good, known client", good, good);
     let forged = |number: usize| {
-        let proof = proof(&new_key(), number);
+        let proof = dpop(&new_key(), &number.to_string());
         let signature = URL_SAFE_NO_PAD.encode([7; 64]);
         request(number, format!("{}{signature}", &proof[..proof.len() - 86]))
     };
